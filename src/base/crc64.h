@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CRC-64 as RDB files and DUMP payloads carry it.
+//
+// Polynomial 0xad93d23594c935a9 (Jones), reflected in and out, initial value 0, no final xor; the
+// check value of "123456789" is 0xe9c6d914c4b8d9ca.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Continues `crc` over `len` bytes; start with 0. Slicing-by-8, portable.
+uint64_t crc64(uint64_t crc, const void *data, size_t len);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The server's log: one line an event, in Redis's classic form.
+//
+//   <pid>:<role> <dd Mon yyyy hh:mm:ss.mmm> <mark> <message>
+//
+// with role M (primary), S (replica), C (child), X (sentinel) and mark . - * # for debug, verbose,
+// notice, warning. One write() a line; a line is cut at 1,024 bytes of message.
+#pragma once
+
+#include "base/status.h"
+
+enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING, LOG_NOTHING };
+
+#define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_verbose(...) log_write(LOG_VERBOSE, __VA_ARGS__)
+#define log_notice(...)  log_write(LOG_NOTICE, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
+
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Messages below `level` are dropped. Default: LOG_NOTICE.
+void log_set_level(enum log_level level);
+enum log_level log_level(void);
+
+// Where lines go: a path, appended to, or "" for standard output (the default). On STATUS_IO (errno
+// is set) the old destination stays.
+MUST_CHECK enum status log_set_file(const char *path);
+
+// Opens the same path again, for log rotation.
+MUST_CHECK enum status log_reopen(void);
+
+void log_set_role(char role);
+
+// The descriptor that lines go to; for the crash report.
+int log_fd(void);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Text to numbers and back, exactly as Redis reads and prints them.
+#pragma once
+
+#include "base/bytes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Longest texts, without a NUL.
+#define INT64_TEXT_MAX  20
+#define DOUBLE_TEXT_MAX 32
+
+// Strict decimal int64: an optional '-', no '+', no leading zeros, no blanks, nothing behind it;
+// "-0" is refused. The whole slice must be the number. False: `out` is untouched.
+bool parse_int64(struct slice text, int64_t *out);
+
+// As parse_int64() for an unsigned number.
+bool parse_uint64(struct slice text, uint64_t *out);
+
+// A double as strtod() reads it (decimal, hex, inf, infinity; any case), with no blank before it,
+// nothing behind it, not NaN, not empty, at most 255 bytes; overflow to infinity by a finite text
+// is refused.
+bool parse_double(struct slice text, double *out);
+
+// A size with an optional unit, any case: b, k (1000), kb (1024), m, mb, g, gb. At least one digit,
+// no sign, overflow refused.
+bool parse_memory(struct slice text, uint64_t *out);
+
+// Writes the decimal text (no NUL) and returns its length. `out`: INT64_TEXT_MAX bytes.
+int format_int64(char *out, int64_t value);
+int format_uint64(char *out, uint64_t value);
+
+// Number of decimal digits of `value`, 1 to 20.
+int uint64_digits(uint64_t value);
+
+// The shortest text that reads back as the same double, as Redis 7.2 prints doubles in replies:
+// integers without a point, "1e+22" style exponents, "inf", "-inf", "nan". `out`: DOUBLE_TEXT_MAX
+// bytes, no NUL. Returns the length.
+int format_double(char *out, double value);
+
+// A size for people as INFO prints it: "512B", "1.50K", "2.00M", "3.10G". `out`: 32 bytes with NUL.
+void format_memory_human(char *out, uint64_t bytes);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bytes on their way out: a queue of chunks that a writer fills and a connection empties.
+//
+// A chunk either holds its bytes (taken from a pool, so that an idle connection owns none) or refers
+// to bytes that somebody else keeps until the chunk is released: large values are sent from where
+// they lie.
+#pragma once
+
+#include "base/panic.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+// Room in a pooled chunk. Together with its header it fills one allocator class of 16 KiB.
+#define OUTQ_CHUNK_BYTES (16384 - 48)
+
+struct outq_chunk {
+    struct outq_chunk *next;
+    const char *bytes;             // own room, or the referred bytes
+    uint32_t start;                // first byte not sent yet
+    uint32_t end;                  // behind the last byte
+    uint32_t cap;                  // own room in bytes, 0 for a reference
+    void (*release)(void *owner);  // references only
+    void *owner;
+    char room[];
+};
+
+// Free chunks kept for the next writer, last in, first out. All zero is a valid empty pool.
+struct outq_pool {
+    struct outq_chunk *free;
+    uint32_t free_count;
+};
+
+// Frees the kept chunks.
+void outq_pool_release(struct outq_pool *pool);
+
+struct outq {
+    struct outq_chunk *head;
+    struct outq_chunk *tail;
+    struct outq_pool *pool;
+    size_t bytes;  // not sent yet, references included
+};
+
+void outq_init(struct outq *q, struct outq_pool *pool);
+
+// Drops everything, back to the pool. The queue is empty and usable.
+void outq_clear(struct outq *q);
+
+// Room for `len` contiguous bytes at the end (len may be larger than a chunk). Nothing is added
+// until outq_commit(). O(1), no allocation while the tail has room.
+char *outq_reserve_slow(struct outq *q, size_t len);
+
+static inline char *outq_reserve(struct outq *q, size_t len)
+{
+    struct outq_chunk *tail = q->tail;
+    if (likely(tail && tail->cap - tail->end >= len && tail->cap))
+        return tail->room + tail->end;
+    return outq_reserve_slow(q, len);
+}
+
+// Adds the first `len` bytes of the last reserve.
+static inline void outq_commit(struct outq *q, size_t len)
+{
+    q->tail->end += (uint32_t)len;
+    q->bytes += len;
+}
+
+// Copies bytes to the end; any length (split over chunks as needed).
+void outq_append(struct outq *q, const void *data, size_t len);
+
+// Adds bytes by reference; `release(owner)` is called once when they are sent or dropped. Longer
+// than 4 GiB - 1 is split by the caller.
+void outq_append_ref(struct outq *q, const char *bytes, size_t len, void (*release)(void *),
+                     void *owner);
+
+// Moves all of `from` to the end of `to` (same pool); `from` is empty afterwards. O(1).
+void outq_splice(struct outq *to, struct outq *from);
+
+// Fills up to `max` vectors with what waits and returns how many.
+int outq_vectors(const struct outq *q, struct iovec *out, int max);
+
+// Forgets the first `len` bytes (<= q->bytes), releasing emptied chunks.
+void outq_consume(struct outq *q, size_t len);
+
+// Memory held by the queue's own chunks, in bytes (what references point to is not counted).
+size_t outq_memory(const struct outq *q);
