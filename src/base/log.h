@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 
+// As the level of a message LOG_NOTHING means: whatever the log's level is (crash reports).
 enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING, LOG_NOTHING };
 
 #define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)

@@ -15,8 +15,8 @@
 // To be called once, before any allocation.
 void mem_init(void);
 
-// A block of `size` bytes (> 0), aligned to 16. Never NULL: out of memory ends the process with a
-// message that names the size. O(1).
+// A block of `size` bytes (> 0), aligned to 16, or to 8 if `size` is at most 8. Never NULL: out of
+// memory ends the process with a message that names the size. O(1).
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
 
 // As mem_alloc(), zeroed.

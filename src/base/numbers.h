@@ -19,8 +19,8 @@ bool parse_int64(struct slice text, int64_t *out);
 bool parse_uint64(struct slice text, uint64_t *out);
 
 // A double as strtod() reads it (decimal, hex, inf, infinity; any case), with no blank before it,
-// nothing behind it, not NaN, not empty, at most 255 bytes; overflow to infinity by a finite text
-// is refused.
+// nothing behind it, not NaN, not empty, at most 1,023 bytes; a finite text that overflows to
+// infinity or vanishes to zero is refused. False: `out` is untouched.
 bool parse_double(struct slice text, double *out);
 
 // A size with an optional unit, any case: b, k (1000), kb (1024), m, mb, g, gb. At least one digit,
@@ -34,9 +34,14 @@ int format_uint64(char *out, uint64_t value);
 // Number of decimal digits of `value`, 1 to 20.
 int uint64_digits(uint64_t value);
 
-// The shortest text that reads back as the same double, as Redis 7.2 prints doubles in replies:
-// integers without a point, "1e+22" style exponents, "inf", "-inf", "nan". `out`: DOUBLE_TEXT_MAX
-// bytes, no NUL. Returns the length.
+// The shortest text that reads back as the same double (of several the nearest), laid out as Redis
+// 7.2 prints doubles in replies. `out`: DOUBLE_TEXT_MAX bytes, no NUL. Returns the length.
+// - "inf", "-inf", "nan", "-0".
+// - Integers up to 2^62 in size in full. These are the ones Redis prints as integers.
+// - Others as fpconv_dtoa() does, the library that Redis 7.2 uses. With the digits as an integer
+//   without trailing zeros, times 10^k: in full for 0 <= k <= 7 (negative numbers: 6); with a point
+//   for -7 < k < 0, or if the first digit's power is within 10^-3 to 10^3; else "1.5e-7", "1e+22".
+//   So 1234567.1234567 is 1.2345671234567e+6, with more than six digits behind the point.
 int format_double(char *out, double value);
 
 // A size for people as INFO prints it: "512B", "1.50K", "2.00M", "3.10G". `out`: 32 bytes with NUL.

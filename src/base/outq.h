@@ -40,7 +40,8 @@ struct outq {
     struct outq_chunk *head;
     struct outq_chunk *tail;
     struct outq_pool *pool;
-    size_t bytes;  // not sent yet, references included
+    size_t bytes;   // not sent yet, references included
+    size_t memory;  // held by the queue's own chunks
 };
 
 void outq_init(struct outq *q, struct outq_pool *pool);
@@ -84,5 +85,5 @@ int outq_vectors(const struct outq *q, struct iovec *out, int max);
 // Forgets the first `len` bytes (<= q->bytes), releasing emptied chunks.
 void outq_consume(struct outq *q, size_t len);
 
-// Memory held by the queue's own chunks, in bytes (what references point to is not counted).
+// Memory held by the queue's own chunks, in bytes (what references point to is not counted). O(1).
 size_t outq_memory(const struct outq *q);

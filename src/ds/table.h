@@ -33,15 +33,19 @@ struct table_slot {
     uint64_t word;
 };
 
+// Read-only for others, and only `count` is meant for them.
 struct table {
     const struct table_ops *ops;
-    size_t count;  // entries; read-only for others
+    size_t count;   // entries
+    size_t memory;  // bytes, as table_memory() reports them
     union {
-        struct table_segment **dir;  // depth > 0 or grown: 1 << depth pointers
-        struct table_segment *only;  // depth 0
+        struct table_segment **dir;  // depth > 0: 1 << depth pointers
+        struct table_segment *only;  // depth 0: the one segment, or NULL
     };
-    uint8_t depth;  // the directory's
-    // ... helper fields as the implementation needs them
+    uint32_t segments;  // that the directory points at
+    uint32_t chained;   // further ones, in chains
+    uint32_t at_depth;  // of `segments`, those as deep as the directory: 0 lets it be halved
+    uint8_t depth;      // the directory's
 };
 
 // An empty table that owns no memory.
@@ -51,7 +55,9 @@ void table_init(struct table *table, const struct table_ops *ops);
 // afterwards. O(n).
 void table_release(struct table *table, void (*release)(void *entry, void *udata), void *udata);
 
-// Makes room for `count` entries in all, so that inserting them does not grow the table.
+// Sizes the table for `count` entries in all: with well-mixed hashes inserting them does not double
+// the directory, split a segment or (but for rare outliers) grow one. STATUS_NOMEM may leave a part
+// of the room made; the entries are as they were.
 MUST_CHECK enum status table_reserve(struct table *table, size_t count);
 
 // The slot of the entry with this key, or NULL. One bucket line and almost always one entry.
@@ -63,7 +69,8 @@ struct table_slot *table_find(const struct table *table, uint64_t hash, const vo
 MUST_CHECK enum status table_insert(struct table *table, uint64_t hash, void *entry,
                                     struct table_slot **out);
 
-// Takes the entry in `slot` out of the table; the caller frees it. May shrink or merge segments.
+// Takes the entry in `slot` out of the table; the caller frees it. May shrink or merge segments,
+// which is left undone when there is no memory for it. The last entry's removal frees everything.
 void table_remove(struct table *table, uint64_t hash, struct table_slot *slot);
 
 static inline void *table_slot_entry(const struct table_slot *slot)
@@ -106,7 +113,8 @@ struct table_iter {
 void table_iter_init(struct table_iter *iter, const struct table *table);
 struct table_slot *table_iter_next(struct table_iter *iter);
 
-// A fair choice among all entries (rejection corrects for unequal segments), NULL if empty.
+// A fair choice among all entries (rejection corrects for unequal segments), NULL if empty. A few
+// random lines as a rule, O(segments) at worst.
 struct table_slot *table_random(const struct table *table, struct random *random);
 
 // Memory held by the table itself (segments, directory; not the entries), allocator-rounded.

@@ -4,7 +4,7 @@
 // The parser reads a buffer that begins with a command and yields slices into it: nothing is copied
 // or allocated for a command that is complete. For one that is not, it remembers how far it came
 // (offsets, so the buffer may move), and goes on from there when more bytes have arrived: each byte
-// is looked at once.
+// is looked at once, however small the pieces it comes in.
 //
 // Source: the RESP specification (redis.io, "Redis serialization protocol specification").
 #pragma once
@@ -18,63 +18,83 @@
 // From this length on a bulk can be received apart from the buffer (resp_parser_detach_bulk).
 #define RESP_BIG_BULK 32768
 
-// Longest inline command and longest count line.
+// Longest inline command and longest line of a count or a length, in bytes before the line's end.
 #define RESP_INLINE_MAX 65536
 
-// Slices of the arguments of many commands, one behind the other. Grows, is reused, never shrinks
-// below what it was made for. All zero is a valid empty one.
+// What a client may send before it has authenticated.
+#define RESP_UNAUTH_MAX_BULK      16384
+#define RESP_UNAUTH_MAX_MULTIBULK 10
+
+// Slices of the arguments of many commands, one behind the other. Grows and is reused. All zero is
+// a valid empty one.
 struct resp_argv {
     struct slice *items;
     size_t len;
     size_t cap;
 };
+
+// Frees the memory; empty and usable again.
 void resp_argv_release(struct resp_argv *argv);
 
+// Forgets the slices. Keeps the memory, unless a command of unusual size has made it grow beyond
+// RESP_ARGV_KEEP slices.
+#define RESP_ARGV_KEEP 16384
+void resp_argv_clear(struct resp_argv *argv);
+
 struct resp_limits {
-    int64_t max_bulk;       // proto-max-bulk-len; 16,384 before authentication
-    int64_t max_multibulk;  // INT32_MAX (Redis 7.2: 2,147,483,647); 10 before authentication
-    bool authenticated;     // decides the error's text
+    int64_t max_bulk;       // proto-max-bulk-len, at least 0; before authentication, too
+    int64_t max_multibulk;  // at most INT32_MAX, which is Redis's; before authentication, too
+    bool authenticated;     // if not, the RESP_UNAUTH_ limits apply besides, with their own texts
 };
 
 enum resp_result {
-    RESP_COMMAND,     // `out` is filled
+    RESP_COMMAND,     // `out` is filled, the parser is at a command's start
     RESP_INCOMPLETE,  // call again with the same command start and more bytes
     RESP_ERROR,       // resp_parser_error() has the text; the connection is to be closed
 };
 
 struct resp_command {
     size_t argv_first;  // index into argv->items
-    uint32_t argc;      // 0: an empty line or *0, to be skipped
     size_t consumed;    // bytes of the buffer that the command took
+    uint32_t argc;      // 0: an empty line, *0 or a negative count, to be skipped
     bool is_inline;     // not an array of bulks: not to be passed on verbatim
     bool detached;      // an argument lies apart: the command's bytes are not contiguous
 };
 
-// One a client. All zero is a valid one at a command's start.
+struct resp_saved_arg;
+
+// One a client. All zero is a valid one at a command's start. Private to parser.c.
 struct resp_parser {
     size_t pos;                    // where parsing goes on, from the command's start
-    int64_t args_left;             // bulks still to come once the count line is read
-    int64_t bulk_len;              // of the bulk whose header is read, else -1
-    bool in_multibulk;             // the count line is read
-    bool in_bulk;                  // a bulk's header is read, its bytes are not all there
-    bool detached;                 // an argument of this command lies apart
+    uint64_t bulk_len;             // of the bulk whose header is read
     struct resp_saved_arg *saved;  // arguments of an incomplete command
-    size_t saved_len;
-    size_t saved_cap;
-    char error[64];
+    uint32_t saved_len;
+    uint32_t saved_cap;
+    uint32_t args_left;  // bulks still to come once the count is read
+    uint32_t scanned;    // bytes of the line at pos that were searched for its end
+    uint8_t state;       // what stands at pos
+    uint8_t error;       // why the request was refused
+    uint8_t error_byte;  // the byte that stood in a '$'s place
+    bool detached;       // an argument of this command lies apart
 };
 
 // Frees what an incomplete command holds; the parser is at a command's start.
 void resp_parser_reset(struct resp_parser *parser);
 
 // Parses one command at the beginning of `buf`. `buf` is written to only to take quotes and escapes
-// off inline arguments. Bytes behind the command are not looked at.
+// off inline arguments. Bytes behind the command are not looked at. Slices are added to `argv` with
+// RESP_COMMAND only. After RESP_ERROR it goes on returning that until the parser is reset.
+//
+// The result does not depend on how the bytes were cut into pieces. Memory is taken in proportion
+// to the arguments that have arrived, never to what a count promises.
 enum resp_result resp_parse(struct resp_parser *parser, char *buf, size_t len,
                             const struct resp_limits *limits, struct resp_argv *argv,
                             struct resp_command *out);
 
-// After RESP_ERROR: the text, without "-ERR " and line end, as Redis words it.
-const char *resp_parser_error(const struct resp_parser *parser);
+// After RESP_ERROR: the text, without "-ERR " and line end, as Redis words it. One line: a byte that
+// would end it, or the text, shows as a blank. It is a constant, or written to `out`.
+#define RESP_ERROR_TEXT_MAX 64
+const char *resp_parser_error(const struct resp_parser *parser, char out[RESP_ERROR_TEXT_MAX]);
 
 // Memory that an incomplete command holds, in bytes.
 size_t resp_parser_memory(const struct resp_parser *parser);
@@ -84,7 +104,8 @@ size_t resp_parser_memory(const struct resp_parser *parser);
 bool resp_parser_big_bulk(const struct resp_parser *parser, size_t *offset, size_t *bulk_len);
 
 // Takes that bulk out of the buffer: its payload will lie at `payload` (kept by the caller until
-// the command is done), and the caller removes the payload and the CRLF behind it (which the caller
-// has checked, or will) from the stream: the next resp_parse() sees, right behind `offset`, what
-// follows the CRLF.
+// the command is done), and the caller removes the payload and the two bytes behind it (which Redis
+// does not look at) from the stream: the next resp_parse() sees, right behind `offset`, what
+// follows them. With nothing there (len == offset) it completes the command if this was its last
+// argument. Allocates nothing.
 void resp_parser_detach_bulk(struct resp_parser *parser, const char *payload);

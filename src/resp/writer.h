@@ -65,7 +65,13 @@ void resp_raw(struct resp_writer *w, const char *ptr, size_t len);
 // elements. May be nested. `count` as for the plain header.
 struct resp_deferred {
     struct outq before;
+    struct outq elements;
 };
 void resp_deferred_begin(struct resp_writer *w, struct resp_deferred *deferred);
 void resp_deferred_end(struct resp_writer *w, struct resp_deferred *deferred,
                        void (*header)(struct resp_writer *, size_t), size_t count);
+
+// The same in two steps, for a header of more than a count: what is written between the two calls
+// stands before the elements.
+void resp_deferred_header(struct resp_writer *w, struct resp_deferred *deferred);
+void resp_deferred_append(struct resp_writer *w, struct resp_deferred *deferred);

@@ -1,0 +1,366 @@
+# Respite: the one entry point. `make help` lists what there is.
+#
+# Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
+# tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself.
+#
+# Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
+#   obj/   objects of src/             lib/    one archive a folder of src/, for the tests
+#   tests/ objects and programs        flags   the compiler and flags they were made with
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+AR := $(if $(findstring clang,$(CC)),ar,gcc-ar)
+
+B := build
+SAN ?= ## sanitizers (address,undefined): a build of its own, and tests against it
+CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switches it off
+V ?= ## 1 shows the commands
+FUZZ_SECONDS ?= 60## how long make fuzz runs each target
+PREFIX ?= /usr/local## where make install puts things
+DESTDIR ?= ## a root to put before PREFIX
+WERROR ?= -Werror
+LTO ?= -flto=auto
+Q := $(if $(strip $(V)),,@)
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+
+# ---- flags --------------------------------------------------------------------------------------
+
+CPPFLAGS_ALL := -Isrc -D_GNU_SOURCE $(CPPFLAGS)
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+CFLAGS_ALL := -std=gnu11 -g $(WARNINGS)
+CHECKED := -DRESPITE_DEBUG -fno-omit-frame-pointer
+
+SAN_MODE := $(if $(SAN),san-$(subst $(comma),-,$(SAN)))
+MODES := release debug coverage fuzz $(SAN_MODE)
+# What tests are compiled in, and which server the integration tests start.
+TEST_MODE := $(if $(SAN),$(SAN_MODE),debug)
+SERVER_MODE := $(if $(SAN),$(SAN_MODE),release)
+
+# Under AddressSanitizer libc's malloc is used (src/base/memory.h), so jemalloc stays out.
+JEMALLOC := -l:libjemalloc.a
+SYSTEM_LIBS := -l:libev.a -lm -lpthread -ldl
+
+CC_release := $(CC)
+CFLAGS_release := $(CFLAGS_ALL) -O2 $(LTO) $(CFLAGS)
+LIBS_release := $(JEMALLOC) $(SYSTEM_LIBS)
+
+CC_debug := $(CC)
+CFLAGS_debug := $(CFLAGS_ALL) -Og $(CHECKED) $(CFLAGS)
+LIBS_debug := $(JEMALLOC) $(SYSTEM_LIBS)
+
+CC_coverage := $(CC)
+CFLAGS_coverage := $(CFLAGS_ALL) -O0 --coverage -DRESPITE_DEBUG $(CFLAGS)
+LIBS_coverage := $(JEMALLOC) $(SYSTEM_LIBS)
+
+CC_fuzz := clang
+CFLAGS_fuzz := $(filter-out -Werror,$(CFLAGS_ALL)) -O1 $(CHECKED) \
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(CFLAGS)
+LIBS_fuzz := $(SYSTEM_LIBS)
+
+ifneq ($(SAN),)
+CC_$(SAN_MODE) := $(CC)
+CFLAGS_$(SAN_MODE) := $(CFLAGS_ALL) -O1 $(CHECKED) -fsanitize=$(SAN) -fno-sanitize-recover=all \
+    $(CFLAGS)
+LIBS_$(SAN_MODE) := $(if $(findstring address,$(SAN)),,$(JEMALLOC)) $(SYSTEM_LIBS)
+endif
+
+CHECK_LIBS := -lcheck_pic -lsubunit -lrt -lm -lpthread
+
+# ---- what there is ------------------------------------------------------------------------------
+
+# "folder:lower" for each folder of src/ and each folder it may use, from the highest level down.
+BELOW := $(shell awk '!/^\#/ && NF { \
+        for (i = 2; i <= NF; i++) { level[$$i] = $$1; order[++n] = $$i } } \
+    END { for (i = 1; i <= n; i++) for (j = n; j >= 1; j--) \
+        if (level[order[j]] < level[order[i]]) print order[i] ":" order[j] }' utils/check/layers.txt)
+below = $(patsubst $1:%,%,$(filter $1:%,$(BELOW)))
+
+SOURCES := $(wildcard src/*.c src/*/*.c)
+FOLDERS := $(sort $(patsubst src/%/,%,$(wildcard src/*/)))
+UNIT_FOLDERS := $(filter $(FOLDERS),$(patsubst tests/unit/%/,%,$(wildcard tests/unit/*/)))
+UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
+INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
+INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
+    $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
+INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh redis-compat/clients/test_*.sh)
+FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
+HOUSE_SCRIPTS := $(wildcard tests/house/test_*.sh)
+
+objects = $(patsubst src/%.c,$(B)/$1/obj/%.o,$2)
+libs = $(patsubst %,$(B)/$1/lib/lib%.a,$2)
+server = $(B)/$(if $(filter release,$1),,$1/)respite-server
+
+unit_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(UNIT_SOURCES))
+integration_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(INTEGRATION_SOURCES))
+fuzz_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(FUZZ_SOURCES))
+
+SERVER := $(call server,$(SERVER_MODE))
+UNIT_PROGRAMS := $(call unit_programs,$(TEST_MODE))
+INTEGRATION_PROGRAMS := $(call integration_programs,$(TEST_MODE))
+FUZZ_PROGRAMS := $(call fuzz_programs,$(TEST_MODE))
+
+# ---- everyday -----------------------------------------------------------------------------------
+
+all: $(SERVER) ## Build the server (default): build/respite-server, or the sanitizer's under SAN=
+
+debug: $(call server,debug) ## Build with assertions and no optimisation: build/debug/respite-server
+
+# A fresh clone builds with all cores unless told otherwise.
+SUBMAKE := $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+run: ## Install what is missing, build, and serve on 127.0.0.1:6379 with conf/respite.conf
+	$(Q)deps/install.sh build run
+	$(Q)$(SUBMAKE) all
+	$(Q)exec $(SERVER) conf/respite.conf
+
+install-deps: ## Install every Debian package that building, testing, checking and measuring need
+	$(Q)deps/install.sh
+
+# ---- tests --------------------------------------------------------------------------------------
+
+# Sanitizers end the program at the first finding; a leak is one.
+export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export RESPITE_SERVER ?= $(abspath $(SERVER))
+
+RUN_TESTS := tests/run.sh
+FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
+
+test: ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+	$(Q)deps/install.sh build test check
+	$(Q)$(SUBMAKE) all test-programs
+	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
+	    $(HOUSE_SCRIPTS)
+
+test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
+	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
+
+test-integration: $(SERVER) $(INTEGRATION_PROGRAMS) ## Tests against a live server
+	$(Q)$(RUN_TESTS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS)
+
+test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
+	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
+
+test-programs: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(INTEGRATION_PROGRAMS)
+
+# ---- checks -------------------------------------------------------------------------------------
+
+CHECKS := check-layers check-headers check-globals check-size format-check lint
+
+check: ## Install what is missing and run every check below
+	$(Q)deps/install.sh build check
+	$(Q)$(SUBMAKE) -k $(CHECKS)
+	@echo 'check: all passed'
+
+check-layers: ## A file includes its own folder and the layers below it, nothing else
+	$(Q)utils/check/layers.sh
+
+check-headers: ## Every header compiles alone
+	$(Q)CC='$(CC)' CFLAGS='$(CPPFLAGS_ALL) -std=gnu11 $(WARNINGS)' utils/check/headers.sh
+
+check-globals: $(call objects,debug,$(SOURCES)) ## Writable globals stand on utils/check/globals.allow
+	$(Q)utils/check/globals.sh $(B)/debug/obj $^
+
+check-size: ## Functions and files are short, or stand on utils/check/size.allow
+	$(Q)utils/check/size.sh
+
+CODE := $(wildcard $(foreach d,src tests utils redis-compat,$(foreach x,c h, \
+    $d/*.$x $d/*/*.$x $d/*/*/*.$x $d/*/*/*/*.$x)))
+SCRIPTS := $(wildcard .ci/run deps/*.sh tests/*.sh tests/*/*.sh utils/*.sh utils/*/*.sh \
+    redis-compat/*.sh redis-compat/*/*.sh)
+
+format-check: ## The code is formatted as .clang-format says
+	$(Q)printf '%s\n' $(CODE) | xargs -r -P2 -n 20 clang-format --dry-run -Werror
+
+format: ## Format the code
+	$(Q)printf '%s\n' $(CODE) | xargs -r clang-format -i
+
+# A file is looked at again when it, a header it includes, or the list of checks has changed: the
+# debug object stands for the first two.
+LINTED := $(filter src/% tests/% utils/%,$(filter %.c,$(CODE)))
+TIDY_STAMPS := $(patsubst %.c,$(B)/lint/%.tidy,$(LINTED))
+LINT_FLAGS := $(CPPFLAGS_ALL) -Itests -std=gnu11 -DRESPITE_DEBUG -Wall -Wextra
+
+lint: $(TIDY_STAMPS) $(B)/lint/cppcheck.stamp $(B)/lint/shellcheck.stamp ## clang-tidy, cppcheck and shellcheck find nothing
+
+$(B)/lint/src/%.tidy: src/%.c $(B)/debug/obj/%.o .clang-tidy
+	$(run_tidy)
+
+$(B)/lint/%.tidy: %.c $(B)/debug/%.o .clang-tidy
+	$(run_tidy)
+
+define run_tidy
+$(if $(Q),@echo '  TIDY  $<')
+@mkdir -p $(@D)
+$(Q)clang-tidy --quiet $< -- $(LINT_FLAGS) 2>$@.log || { cat $@.log; exit 1; }
+@touch $@
+endef
+
+$(B)/lint/cppcheck.stamp: $(CODE) utils/check/cppcheck.supp
+	$(if $(Q),@echo '  CPPCHECK')
+	@mkdir -p $(B)/lint/cppcheck
+	$(Q)cppcheck --quiet -j2 --std=c11 --enable=warning,style,performance,portability \
+	    --error-exitcode=1 --inline-suppr --suppressions-list=utils/check/cppcheck.supp \
+	    --cppcheck-build-dir=$(B)/lint/cppcheck -Isrc -Itests -D_GNU_SOURCE $(LINTED)
+	@touch $@
+
+$(B)/lint/shellcheck.stamp: $(SCRIPTS)
+	$(if $(Q),@echo '  SHELLCHECK')
+	@mkdir -p $(@D)
+	$(Q)shellcheck -x $(SCRIPTS)
+	@touch $@
+
+# ---- measuring ----------------------------------------------------------------------------------
+
+bench: ## Side by side with redis-server; rewrites the tables of docs/benchmarks.md
+	$(Q)deps/install.sh build bench
+	$(Q)$(SUBMAKE) all
+	$(Q)utils/bench/bench.sh
+
+bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
+	$(Q)$<
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
+	$(Q)deps/install.sh build fuzz
+	$(Q)$(SUBMAKE) $(call fuzz_programs,fuzz)
+	$(Q)for program in $(call fuzz_programs,fuzz); do \
+	    name=$${program##*/fuzz_}; corpus=$(B)/fuzz/corpus/$$name; mkdir -p $$corpus; \
+	    echo "fuzz_$$name for $(FUZZ_SECONDS) s"; \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=$$corpus- $$corpus tests/data/fuzz/$$name; done
+
+coverage: ## Lines that the tests reach: build/coverage/index.html and a summary
+	$(Q)deps/install.sh build test coverage
+	$(Q)find $(B)/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(SUBMAKE) $(call server,coverage) $(call unit_programs,coverage) \
+	    $(call integration_programs,coverage)
+	$(Q)RESPITE_SERVER=$(abspath $(call server,coverage)) $(RUN_TESTS) \
+	    $(call unit_programs,coverage) $(call integration_programs,coverage) $(INTEGRATION_SCRIPTS)
+	$(Q)gcovr --root . --object-directory $(B)/coverage --filter src/ --exclude-unreachable-branches \
+	    --html-details $(B)/coverage/index.html --print-summary --output $(B)/coverage/summary.txt
+
+# ---- installing ---------------------------------------------------------------------------------
+
+install: all ## Install under PREFIX (/usr/local), below DESTDIR if set
+	install -D -m 755 $(SERVER) '$(DESTDIR)$(PREFIX)/bin/respite-server'
+	install -D -m 644 conf/respite.conf '$(DESTDIR)$(PREFIX)/share/respite/respite.conf'
+	install -D -m 644 LICENSE '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+
+uninstall: ## Remove what install put there
+	rm -f '$(DESTDIR)$(PREFIX)/bin/respite-server' \
+	    '$(DESTDIR)$(PREFIX)/share/respite/respite.conf' \
+	    '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(PREFIX)/share/respite' \
+	    '$(DESTDIR)$(PREFIX)/share/doc/respite'
+
+clean: ## Remove build/
+	rm -rf $(B)
+
+help: ## This list
+	@echo 'make TARGET [VARIABLE=...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
+
+.PHONY: all debug run install-deps test test-unit test-integration test-house test-programs check \
+    $(CHECKS) format bench bench-table fuzz coverage install uninstall clean help FORCE
+
+# ---- how one mode is built ----------------------------------------------------------------------
+
+FORCE:
+
+# Rewritten only when it differs, so that changed flags rebuild what was made with them.
+define write_if_changed
+@mkdir -p $(@D); printf '%s\n' $1 | cmp -s - $@ || printf '%s\n' $1 > $@
+endef
+
+# $1: mode
+define MODE_RULES
+$(B)/$1/flags: FORCE
+	$$(call write_if_changed,'$$(CC_$1) $$(CPPFLAGS_ALL) $$(CFLAGS_$1) $$(LDFLAGS) $$(LIBS_$1)')
+
+# Changes when a source file comes or goes.
+$(B)/$1/sources: FORCE
+	$$(call write_if_changed,'$$(SOURCES)')
+
+$(B)/$1/obj/%.o: src/%.c $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  CC    $$@')
+	$$(Q)$$(CC_$1) $$(CPPFLAGS_ALL) $$(CFLAGS_$1) -MMD -MP -c -o $$@ $$<
+
+$(B)/$1/tests/%.o: tests/%.c $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  CC    $$@')
+	$$(Q)$$(CC_$1) $$(CPPFLAGS_ALL) -Itests $$(CFLAGS_$1) -MMD -MP -c -o $$@ $$<
+
+$(B)/$1/utils/%.o: utils/%.c $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  CC    $$@')
+	$$(Q)$$(CC_$1) $$(CPPFLAGS_ALL) $$(CFLAGS_$1) -MMD -MP -c -o $$@ $$<
+
+$(call server,$1): $(call objects,$1,$(SOURCES)) $(B)/$1/sources
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS_$1)
+
+# Benchmarks of data structures.
+$(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS),$(call below,store)))
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
+
+# The tests of a live server know it by its protocol only.
+$(call integration_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
+    $(patsubst %.c,$(B)/$1/%.o,$(INTEGRATION_SUPPORT)) $(call libs,$1,base)
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) \
+	    $$(CHECK_LIBS) -lhiredis $$(LIBS_$1)
+
+# Archives from the highest layer down, as the linker wants them. libFuzzer has a main() of its own.
+$(call fuzz_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
+    $(if $(filter fuzz,$1),,$(B)/$1/tests/fuzz/fuzz_main.o) $(call libs,$1,$(LIBRARY_ORDER))
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $(if $(filter fuzz,$1),-fsanitize=fuzzer) $$(LDFLAGS) -o $$@ \
+	    $$(filter %.o %.a,$$^) $$(LIBS_$1)
+endef
+
+# $1: mode, $2: folder of src/
+define FOLDER_RULES
+$(B)/$1/lib/lib$2.a: $(call objects,$1,$(filter src/$2/%,$(SOURCES))) $(B)/$1/sources
+	@mkdir -p $$(@D) && rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+
+# $1: mode, $2: folder of tests/unit/. All of the folder itself is linked, and what it needs of the
+# folders below it: a call upwards or sideways does not link.
+define UNIT_RULES
+$(filter $(B)/$1/tests/unit/$2/%,$(call unit_programs,$1)): $(B)/$1/%: $(B)/$1/%.o \
+    $(patsubst %.c,$(B)/$1/%.o,$(filter-out $(UNIT_SOURCES),$(wildcard tests/unit/$2/*.c))) \
+    $(B)/$1/tests/support/unit.o $(call libs,$1,$2 $(filter $(FOLDERS),$(call below,$2)))
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+	    -Wl,--whole-archive $(call libs,$1,$2) -Wl,--no-whole-archive \
+	    $$(filter-out $(call libs,$1,$2),$$(filter %.a,$$^)) $$(CHECK_LIBS) $$(LIBS_$1)
+endef
+
+# All folders, from the highest level down.
+LIBRARY_ORDER := $(filter $(FOLDERS),$(shell awk '!/^\#/ && NF { \
+        line = ""; for (i = 2; i <= NF; i++) line = line " " $$i; all = line all } \
+    END { print all }' utils/check/layers.txt))
+
+$(foreach m,$(MODES),$(eval $(call MODE_RULES,$m)))
+$(foreach m,$(MODES),$(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULES,$m,$f))))
+$(foreach m,$(MODES),$(foreach f,$(UNIT_FOLDERS),$(eval $(call UNIT_RULES,$m,$f))))
+
+-include $(foreach m,$(MODES),$(wildcard $(patsubst src/%.c,$(B)/$m/obj/%.d,$(SOURCES)) \
+    $(B)/$m/tests/*/*.d $(B)/$m/tests/*/*/*.d $(B)/$m/utils/*/*.d))

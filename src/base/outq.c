@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The queue of output chunks and the pool they come from.
+//
+// Three kinds of chunk, told apart by `cap`: pooled (OUTQ_CHUNK_BYTES), dedicated (larger, for data
+// that would need several), reference (0). An empty chunk may stand at the end of the queue between
+// a reserve and its commit; readers skip it.
+#include "base/outq.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define POOL_MAX  1024
+#define CHUNK_MAX (UINT32_MAX - sizeof(struct outq_chunk))
+
+static_assert(sizeof(struct outq_chunk) + OUTQ_CHUNK_BYTES == 16384,
+              "a pooled chunk fills its allocator class");
+
+static inline size_t chunk_memory(const struct outq_chunk *chunk)
+{
+    return sizeof *chunk + chunk->cap;
+}
+
+static struct outq_chunk *chunk_make(struct outq_pool *pool, size_t cap)
+{
+    struct outq_chunk *chunk = NULL;
+    if (cap <= OUTQ_CHUNK_BYTES) {
+        cap = OUTQ_CHUNK_BYTES;
+        chunk = pool->free;
+    }
+    if (chunk) {
+        pool->free = chunk->next;
+        pool->free_count--;
+    } else {
+        chunk = mem_alloc(sizeof *chunk + cap);
+    }
+    *chunk = (struct outq_chunk){ .bytes = chunk->room, .cap = (uint32_t)cap };
+    return chunk;
+}
+
+static void chunk_release(struct outq_pool *pool, struct outq_chunk *chunk)
+{
+    if (chunk->cap == 0)
+        chunk->release(chunk->owner);
+    if (chunk->cap == OUTQ_CHUNK_BYTES && pool->free_count < POOL_MAX) {
+        chunk->next = pool->free;
+        pool->free = chunk;
+        pool->free_count++;
+        return;
+    }
+    mem_free(chunk, chunk_memory(chunk));
+}
+
+void outq_pool_release(struct outq_pool *pool)
+{
+    while (pool->free) {
+        struct outq_chunk *chunk = pool->free;
+        pool->free = chunk->next;
+        mem_free(chunk, chunk_memory(chunk));
+    }
+    pool->free_count = 0;
+}
+
+void outq_init(struct outq *q, struct outq_pool *pool)
+{
+    *q = (struct outq){ .pool = pool };
+}
+
+static void push_tail(struct outq *q, struct outq_chunk *chunk)
+{
+    if (q->tail)
+        q->tail->next = chunk;
+    else
+        q->head = chunk;
+    q->tail = chunk;
+    q->memory += chunk_memory(chunk);
+}
+
+static void pop_head(struct outq *q)
+{
+    struct outq_chunk *chunk = q->head;
+    q->head = chunk->next;
+    if (!q->head)
+        q->tail = NULL;
+    q->memory -= chunk_memory(chunk);
+    chunk_release(q->pool, chunk);
+}
+
+void outq_clear(struct outq *q)
+{
+    while (q->head)
+        pop_head(q);
+    q->bytes = 0;
+}
+
+char *outq_reserve_slow(struct outq *q, size_t len)
+{
+    ASSERT(len <= CHUNK_MAX);
+    push_tail(q, chunk_make(q->pool, len));
+    return q->tail->room;
+}
+
+// Own room left in the last chunk.
+static inline size_t tail_room(const struct outq *q)
+{
+    return q->tail && q->tail->cap ? q->tail->cap - q->tail->end : 0;
+}
+
+void outq_append(struct outq *q, const void *data, size_t len)
+{
+    const char *from = data;
+    while (len > 0) {
+        if (tail_room(q) == 0)
+            outq_reserve_slow(q, len < CHUNK_MAX ? len : CHUNK_MAX);
+        size_t room = tail_room(q);
+        size_t part = len < room ? len : room;
+        memcpy(q->tail->room + q->tail->end, from, part);
+        outq_commit(q, part);
+        from += part;
+        len -= part;
+    }
+}
+
+void outq_append_ref(struct outq *q, const char *bytes, size_t len, void (*release)(void *),
+                     void *owner)
+{
+    ASSERT(len <= UINT32_MAX);
+    if (len == 0) {
+        release(owner);
+        return;
+    }
+    struct outq_chunk *chunk = mem_alloc(sizeof *chunk);
+    *chunk = (struct outq_chunk){
+        .bytes = bytes, .end = (uint32_t)len, .release = release, .owner = owner
+    };
+    push_tail(q, chunk);
+    q->bytes += len;
+}
+
+void outq_splice(struct outq *to, struct outq *from)
+{
+    DEBUG_ASSERT(to->pool == from->pool);
+    if (!from->head)
+        return;
+    if (to->tail)
+        to->tail->next = from->head;
+    else
+        to->head = from->head;
+    to->tail = from->tail;
+    to->bytes += from->bytes;
+    to->memory += from->memory;
+    outq_init(from, from->pool);
+}
+
+int outq_vectors(const struct outq *q, struct iovec *out, int max)
+{
+    int count = 0;
+    for (const struct outq_chunk *chunk = q->head; chunk && count < max; chunk = chunk->next) {
+        if (chunk->start == chunk->end)
+            continue;
+        // writev() reads only; the type can't say so.
+        out[count].iov_base = (char *)(uintptr_t)(chunk->bytes + chunk->start);
+        out[count].iov_len = chunk->end - chunk->start;
+        count++;
+    }
+    return count;
+}
+
+void outq_consume(struct outq *q, size_t len)
+{
+    ASSERT(len <= q->bytes);
+    q->bytes -= len;
+    while (q->head) {
+        struct outq_chunk *head = q->head;
+        size_t waiting = head->end - head->start;
+        if (len < waiting) {
+            head->start += (uint32_t)len;
+            return;
+        }
+        len -= waiting;
+        pop_head(q);
+    }
+}
+
+size_t outq_memory(const struct outq *q)
+{
+    return q->memory;
+}

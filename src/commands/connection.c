@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Commands about the connection itself: PING ECHO AUTH HELLO SELECT QUIT RESET.
+#include "base/numbers.h"
+#include "commands/client_name.h"
+#include "commands/tables.h"
+#include "server/client.h"
+#include "server/ctx.h"
+#include "server/server.h"
+
+#include <string.h>
+
+// PING [message]
+static void cmd_ping(struct cmd_ctx *ctx)
+{
+    if (ctx->argc > 2)
+        reply_wrong_arity(ctx);
+    else if (ctx->argc == 2)
+        resp_bulk_slice(&ctx->reply, ctx->argv[1]);
+    else
+        resp_simple(&ctx->reply, SLICE("PONG"));
+}
+
+// ECHO message
+static void cmd_echo(struct cmd_ctx *ctx)
+{
+    resp_bulk_slice(&ctx->reply, ctx->argv[1]);
+}
+
+// SELECT index
+static void cmd_select(struct cmd_ctx *ctx)
+{
+    int64_t index;
+    if (!arg_int64(ctx, 1, &index))
+        return;
+    if (index < 0 || index >= ctx->server->keyspace->db_count) {
+        reply_error(ctx, ERR_DB_INDEX);
+        return;
+    }
+    ctx->client->db = &ctx->server->keyspace->dbs[index];
+    reply_ok(ctx);
+}
+
+// QUIT
+static void cmd_quit(struct cmd_ctx *ctx)
+{
+    reply_ok(ctx);
+    client_close_after_reply(ctx->client);
+}
+
+// RESET
+static void cmd_reset(struct cmd_ctx *ctx)
+{
+    client_reset(ctx->client);
+    ctx->reply.proto = ctx->client->proto;
+    resp_simple(&ctx->reply, SLICE("RESET"));
+}
+
+// Compares without telling by its time how much was right.
+static bool same_secret(struct slice given, const char *secret)
+{
+    size_t len = strlen(secret);
+    unsigned char differs = given.len != len;
+    for (size_t i = 0; i < given.len; i++)
+        differs |= (unsigned char)(given.ptr[i] ^ secret[len ? i % len : 0]);
+    return differs == 0;
+}
+
+// Checks a name and a password; if they are wrong, replies.
+static bool authenticate(struct cmd_ctx *ctx, struct slice user, struct slice password)
+{
+    const struct clients *clients = ctx->server->clients;
+    bool known = slice_equal(user, SLICE("default"));
+    if (known && (!clients_need_password(clients) ||
+                  same_secret(password, clients->config.password))) {
+        client_set_authenticated(ctx->client, true);
+        return true;
+    }
+    reply_error(ctx, ERR_WRONG_PASS);
+    return false;
+}
+
+// AUTH [username] password
+static void cmd_auth(struct cmd_ctx *ctx)
+{
+    if (ctx->argc > 3) {
+        reply_error(ctx, ERR_SYNTAX);
+        return;
+    }
+    if (ctx->argc == 2 && !clients_need_password(ctx->server->clients)) {
+        reply_error(ctx, ERR_AUTH_WITHOUT_PASSWORD);
+        return;
+    }
+    struct slice user = ctx->argc == 3 ? ctx->argv[1] : SLICE("default");
+    if (authenticate(ctx, user, ctx->argv[ctx->argc - 1]))
+        reply_ok(ctx);
+}
+
+struct hello_options {
+    int64_t proto;
+    bool has_auth;
+    struct slice user;
+    struct slice password;
+    bool has_name;
+    struct slice name;
+};
+
+static bool parse_hello(struct cmd_ctx *ctx, struct hello_options *options)
+{
+    if (ctx->argc > 1) {
+        if (!parse_int64(ctx->argv[1], &options->proto)) {
+            reply_error(ctx, ERR_PROTO_NOT_INTEGER);
+            return false;
+        }
+        if (options->proto != 2 && options->proto != 3) {
+            reply_error(ctx, ERR_NO_PROTO);
+            return false;
+        }
+    }
+    for (uint32_t i = 2; i < ctx->argc; i++) {
+        uint32_t more = ctx->argc - 1 - i;
+        if (arg_is(ctx, i, "auth") && more >= 2) {
+            options->has_auth = true;
+            options->user = ctx->argv[++i];
+            options->password = ctx->argv[++i];
+        } else if (arg_is(ctx, i, "setname") && more >= 1) {
+            options->has_name = true;
+            options->name = ctx->argv[++i];
+        } else {
+            reply_errorf(ctx, "ERR Syntax error in HELLO option '%.*s'", (int)ctx->argv[i].len,
+                         ctx->argv[i].ptr);
+            return false;
+        }
+    }
+    return true;
+}
+
+// HELLO [protover [AUTH username password] [SETNAME clientname]]
+static void cmd_hello(struct cmd_ctx *ctx)
+{
+    struct hello_options options = { .proto = ctx->client->proto };
+    if (!parse_hello(ctx, &options))
+        return;
+    if (options.has_auth && !authenticate(ctx, options.user, options.password))
+        return;
+    if (!(ctx->client->flags & CLIENT_AUTHENTICATED)) {
+        reply_error(ctx, ERR_HELLO_NO_AUTH);
+        return;
+    }
+    if (options.has_name && !client_name_set(ctx, options.name))
+        return;
+    ctx->client->proto = ctx->reply.proto = (uint8_t)options.proto;
+
+    struct resp_writer *w = &ctx->reply;
+    resp_map(w, 7);
+    resp_bulk_text(w, "server");
+    resp_bulk_text(w, "redis");
+    resp_bulk_text(w, "version");
+    resp_bulk_text(w, REDIS_VERSION);
+    resp_bulk_text(w, "proto");
+    resp_int(w, options.proto);
+    resp_bulk_text(w, "id");
+    resp_int(w, (int64_t)ctx->client->id);
+    resp_bulk_text(w, "mode");
+    resp_bulk_text(w, "standalone");
+    resp_bulk_text(w, "role");
+    resp_bulk_text(w, "master");
+    resp_bulk_text(w, "modules");
+    resp_array(w, 0);
+}
+
+#define CONNECTION_FLAGS (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST)
+
+const struct command connection_commands[] = {
+    { .name = "ping",
+      .summary = "Answers PONG, or the message it was given.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = -1,
+      .flags = CMD_FAST,
+      .acl = ACL_CONNECTION,
+      .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
+      .handler = cmd_ping },
+    { .name = "echo",
+      .summary = "Answers its argument.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 2,
+      .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_echo },
+    { .name = "select",
+      .summary = "Chooses the connection's database.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 2,
+      .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_select },
+    { .name = "quit",
+      .summary = "Closes the connection.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = -1,
+      .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_quit },
+    { .name = "reset",
+      .summary = "Puts the connection back into the state of a new one.",
+      .since = "6.2.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 1,
+      .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_reset },
+    { .name = "auth",
+      .summary = "Authenticates the connection.",
+      .since = "1.0.0",
+      .complexity = "O(N) where N is the number of passwords of the user",
+      .group = GROUP_CONNECTION,
+      .arity = -2,
+      .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_auth },
+    { .name = "hello",
+      .summary = "Introduces the client and chooses the protocol version.",
+      .since = "6.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = -1,
+      .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_hello },
+    { 0 },
+};

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The list of the families.
+#include "commands/families.h"
+
+#include "commands/tables.h"
+#include "server/registry.h"
+
+static const struct command *const families[] = {
+    connection_commands, client_commands, string_commands, key_commands,
+    expire_commands,     scan_commands,   admin_commands,  introspection_commands,
+};
+
+void commands_register(struct registry *registry)
+{
+    for (unsigned i = 0; i < sizeof(families) / sizeof(*families); i++)
+        registry_add(registry, families[i]);
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The families' tables, for families.c; each ends with a row without a name.
+#pragma once
+
+#include "server/command.h"
+
+extern const struct command connection_commands[];
+extern const struct command client_commands[];
+extern const struct command string_commands[];
+extern const struct command key_commands[];
+extern const struct command expire_commands[];
+extern const struct command scan_commands[];
+extern const struct command admin_commands[];
+extern const struct command introspection_commands[];

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table's hot path, inlined into its callers: the bucket, finding, prefetching, slot classes.
+//
+// Include it where a look-up's match function is known at compile time; everybody else uses table.h.
+// The layout is explained in table_internal.h.
+#pragma once
+
+#include "base/panic.h"
+#include "ds/table.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define TABLE_BUCKET_SLOTS 7
+
+// One cache line.
+struct table_bucket {
+    uint8_t displaced;  // entries with this home that lie elsewhere: stash << 3 | neighbour
+    uint8_t classes[TABLE_BUCKET_SLOTS];
+    struct table_slot slots[TABLE_BUCKET_SLOTS];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct table_bucket) == 64, "a bucket is one cache line");
+
+struct table_segment {
+    struct table_bucket *buckets;  // nhome home buckets, then nstash stash buckets
+    struct table_segment *chain;   // the next segment with the same hash prefix, or NULL
+    uint16_t count;                // entries in this segment alone
+    uint16_t shrink_at;            // a removal that leaves fewer entries tries to shrink
+    uint8_t nhome;
+    uint8_t nstash;
+    uint8_t depth;      // leading hash bits that all its entries share
+    uint8_t tag_depth;  // hash bit at which the tags begin: depth - 3 .. depth
+};
+
+_Static_assert(sizeof(struct table_segment) <= 32, "two segments a cache line");
+
+// The slots (bit 0 to 6) whose tag is `tag`; for tag 0 empty slots too.
+static inline unsigned table_bucket_match(const struct table_bucket *bucket, uint16_t tag)
+{
+#ifdef __SSE2__
+    // The upper halves of all eight words (the first is no slot), then their upper 16 bits.
+    const __m128i *words = (const __m128i *)bucket;
+    __m128 w01 = _mm_castsi128_ps(_mm_load_si128(words));
+    __m128 w23 = _mm_castsi128_ps(_mm_load_si128(words + 1));
+    __m128 w45 = _mm_castsi128_ps(_mm_load_si128(words + 2));
+    __m128 w67 = _mm_castsi128_ps(_mm_load_si128(words + 3));
+    __m128i low = _mm_castps_si128(_mm_shuffle_ps(w01, w23, _MM_SHUFFLE(3, 1, 3, 1)));
+    __m128i high = _mm_castps_si128(_mm_shuffle_ps(w45, w67, _MM_SHUFFLE(3, 1, 3, 1)));
+    __m128i tags = _mm_packs_epi32(_mm_srai_epi32(low, 16), _mm_srai_epi32(high, 16));
+    __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) >> 1;
+#else
+    unsigned mask = 0;
+    for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+        mask |= (unsigned)(bucket->slots[i].word >> 48 == tag) << i;
+    }
+    return mask;
+#endif
+}
+
+// The segment, or head of a chain, that holds this hash; NULL in a table without memory.
+static inline struct table_segment *table_segment_of(const struct table *table, uint64_t hash)
+{
+    return table->depth == 0 ? table->only : table->dir[hash >> (64 - table->depth)];
+}
+
+static inline uint16_t table_segment_tag(const struct table_segment *segment, uint64_t hash)
+{
+    return (uint16_t)((hash << segment->tag_depth) >> 48);
+}
+
+// The home bucket of a tag: its bits behind the segment's prefix, scaled to the number of buckets.
+static inline unsigned table_segment_home(const struct table_segment *segment, uint16_t tag)
+{
+    uint16_t useful = (uint16_t)(tag << (segment->depth - segment->tag_depth));
+    return (uint32_t)useful * segment->nhome >> 16;
+}
+
+// Looks into what lies behind the home bucket of `tag`: its neighbour, the stash, the chain.
+struct table_slot *table_find_displaced(const struct table_segment *segment, uint16_t tag,
+                                        const void *key,
+                                        bool (*match)(const void *entry, const void *key));
+
+static inline __attribute__((always_inline)) struct table_slot *table_bucket_find(
+    struct table_bucket *bucket, uint16_t tag, const void *key,
+    bool (*match)(const void *entry, const void *key))
+{
+    for (unsigned mask = table_bucket_match(bucket, tag); mask != 0; mask &= mask - 1) {
+        struct table_slot *slot = &bucket->slots[__builtin_ctz(mask)];
+        const void *entry = table_slot_entry(slot);
+        if (likely(entry != NULL) && likely(match(entry, key))) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+// As table_find(), with the match function inlined.
+static inline __attribute__((always_inline)) struct table_slot *table_find_inl(
+    const struct table *table, uint64_t hash, const void *key,
+    bool (*match)(const void *entry, const void *key))
+{
+    if (unlikely(table->count == 0)) {
+        return NULL;
+    }
+    const struct table_segment *segment = table_segment_of(table, hash);
+    uint16_t tag = table_segment_tag(segment, hash);
+    struct table_bucket *bucket = &segment->buckets[table_segment_home(segment, tag)];
+    struct table_slot *slot = table_bucket_find(bucket, tag, key, match);
+    if (slot != NULL) {
+        return slot;
+    }
+    if (likely(bucket->displaced == 0 && segment->chain == NULL)) {
+        return NULL;
+    }
+    return table_find_displaced(segment, tag, key, match);
+}
+
+// As table_prefetch_bucket().
+static inline void table_prefetch_bucket_inl(const struct table *table, uint64_t hash)
+{
+    if (table->count != 0) {
+        const struct table_segment *segment = table_segment_of(table, hash);
+        unsigned home = table_segment_home(segment, table_segment_tag(segment, hash));
+        __builtin_prefetch(&segment->buckets[home]);
+    }
+}
+
+// As table_prefetch_entry(). An entry that is displaced has the next line fetched instead.
+static inline void table_prefetch_entry_inl(const struct table *table, uint64_t hash)
+{
+    if (unlikely(table->count == 0)) {
+        return;
+    }
+    const struct table_segment *segment = table_segment_of(table, hash);
+    uint16_t tag = table_segment_tag(segment, hash);
+    unsigned home = table_segment_home(segment, tag);
+    const struct table_bucket *bucket = &segment->buckets[home];
+    unsigned mask = table_bucket_match(bucket, tag);
+    if (likely(mask != 0)) {
+        __builtin_prefetch(table_slot_entry(&bucket->slots[__builtin_ctz(mask)]));
+    } else if (bucket->displaced != 0) {
+        __builtin_prefetch(bucket + 1);
+    }
+}
+
+static inline struct table_bucket *table_slot_bucket(const struct table_slot *slot)
+{
+    return (struct table_bucket *)((char *)slot - ((uintptr_t)slot & 63));
+}
+
+// As table_slot_class() and table_slot_set_class().
+static inline uint8_t table_slot_class_inl(const struct table_slot *slot)
+{
+    const struct table_bucket *bucket = table_slot_bucket(slot);
+    return bucket->classes[slot - bucket->slots];
+}
+
+static inline void table_slot_set_class_inl(struct table_slot *slot, uint8_t expiry_class)
+{
+    struct table_bucket *bucket = table_slot_bucket(slot);
+    bucket->classes[slot - bucket->slots] = expiry_class;
+}

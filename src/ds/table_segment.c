@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One segment of the table: its array of buckets, where entries go in it, and how it changes size.
+#include "ds/table_internal.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+#define BUCKET_ALIGN 64
+
+// Totals of buckets: jemalloc's size classes.
+static const uint8_t ladder[] = { 1,  2,  3,  4,  5,  6,  7,  8,  10, 12, 14,  16,
+                                  20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128 };
+
+#define LADDER_STEPS (sizeof(ladder) / sizeof(ladder[0]))
+
+// Where entries go while a new array is filled: buckets fill from slot 0 on, without holes.
+struct layout {
+    struct table_segment *segment;
+    struct table_items items;
+    uint8_t fill[TABLE_MAX_TOTAL];
+    uint16_t rest[TABLE_SEGMENT_SLOTS];  // items that found their home full
+    uint32_t nrest;
+};
+
+unsigned table_total_for(uint32_t count, unsigned percent)
+{
+    for (size_t i = 0; i < LADDER_STEPS; i++) {
+        if (count * 100 <= ladder[i] * TABLE_BUCKET_SLOTS * percent) {
+            return ladder[i];
+        }
+    }
+    return TABLE_MAX_TOTAL;
+}
+
+static unsigned ladder_next(unsigned total)
+{
+    size_t i = 0;
+    while (ladder[i] <= total) {
+        i++;
+    }
+    return ladder[i];
+}
+
+struct table_segment *table_segment_new(struct table *table, uint8_t depth, uint8_t tag_depth)
+{
+    struct table_segment *segment = mem_try_alloc(sizeof(*segment));
+    if (segment != NULL) {
+        *segment = (struct table_segment){ .depth = depth, .tag_depth = tag_depth };
+        table->memory += mem_good_size(sizeof(*segment));
+    }
+    return segment;
+}
+
+static void buckets_free(struct table *table, const struct table_segment *segment)
+{
+    size_t size = table_segment_total(segment) * sizeof(struct table_bucket);
+    if (segment->buckets != NULL) {
+        mem_free_aligned(segment->buckets, size, BUCKET_ALIGN);
+        table->memory -= mem_good_size(size);
+    }
+}
+
+void table_segment_free(struct table *table, struct table_segment *segment)
+{
+    buckets_free(table, segment);
+    mem_free(segment, sizeof(*segment));
+    table->memory -= mem_good_size(sizeof(*segment));
+}
+
+static bool buckets_alloc(struct table *table, struct table_segment *segment, unsigned total)
+{
+    size_t size = total * sizeof(struct table_bucket);
+    segment->buckets = mem_try_alloc_aligned(size, BUCKET_ALIGN);
+    if (segment->buckets == NULL) {
+        return false;
+    }
+    memset(segment->buckets, 0, size);
+    table->memory += mem_good_size(size);
+    segment->nstash = (uint8_t)(total < 8 ? 0 : (total + 8) / 16);
+    segment->nhome = (uint8_t)(total - segment->nstash);
+    segment->count = 0;
+    segment->shrink_at = (uint16_t)(total == 1 ? 1 : total * TABLE_BUCKET_SLOTS * 45 / 100);
+    return true;
+}
+
+static void layout_put(struct layout *layout, unsigned index, uint32_t item)
+{
+    struct table_bucket *bucket = &layout->segment->buckets[index];
+    unsigned slot = layout->fill[index]++;
+    bucket->slots[slot].word = layout->items.words[item];
+    bucket->classes[slot] = layout->items.classes[item];
+}
+
+// All entries whose home has room. Doing these first keeps displaced ones from displacing others.
+static void layout_homes(struct layout *layout)
+{
+    const struct table_items *items = &layout->items;
+    for (uint32_t i = 0; i < items->count; i++) {
+        unsigned home = table_segment_home(layout->segment, (uint16_t)(items->words[i] >> 48));
+        if (layout->fill[home] < TABLE_BUCKET_SLOTS) {
+            layout_put(layout, home, i);
+        } else {
+            layout->rest[layout->nrest++] = (uint16_t)i;
+        }
+    }
+}
+
+static void count_in_stash(struct table_bucket *home)
+{
+    if (table_in_stash(home) < TABLE_STASH_MAX) {
+        home->displaced = (uint8_t)(home->displaced + (1 << 3));
+    }
+}
+
+// The others: neighbour or stash. False if one fits nowhere.
+static bool layout_rest(struct layout *layout)
+{
+    struct table_segment *segment = layout->segment;
+    unsigned stash = segment->nhome;
+    for (uint32_t i = 0; i < layout->nrest; i++) {
+        uint32_t item = layout->rest[i];
+        uint16_t tag = (uint16_t)(layout->items.words[item] >> 48);
+        unsigned home = table_segment_home(segment, tag);
+        unsigned neighbour = table_neighbour(segment, home);
+        if (layout->fill[neighbour] < TABLE_BUCKET_SLOTS) {
+            layout_put(layout, neighbour, item);
+            segment->buckets[home].displaced++;
+            continue;
+        }
+        while (stash < table_segment_total(segment) && layout->fill[stash] == TABLE_BUCKET_SLOTS) {
+            stash++;
+        }
+        if (stash == table_segment_total(segment)) {
+            return false;
+        }
+        layout_put(layout, stash, item);
+        count_in_stash(&segment->buckets[home]);
+    }
+    return true;
+}
+
+// Fills a new array of exactly `total` buckets.
+static enum status lay_exactly(struct table *table, struct table_segment *segment,
+                               struct table_items items, unsigned total)
+{
+    struct table_segment laid = *segment;
+    if (!buckets_alloc(table, &laid, total)) {
+        return STATUS_NOMEM;
+    }
+    struct layout layout;
+    layout.segment = &laid;
+    layout.items = items;
+    layout.nrest = 0;
+    memset(layout.fill, 0, sizeof(layout.fill));
+    layout_homes(&layout);
+    if (!layout_rest(&layout)) {
+        buckets_free(table, &laid);
+        return STATUS_FULL;
+    }
+    laid.count = (uint16_t)items.count;
+    buckets_free(table, segment);
+    *segment = laid;
+    return STATUS_OK;
+}
+
+enum status table_segment_lay(struct table *table, struct table_segment *segment,
+                              struct table_items items, unsigned total)
+{
+    enum status status = STATUS_FULL;
+    while (items.count <= TABLE_SEGMENT_SLOTS) {
+        status = lay_exactly(table, segment, items, total);
+        if (status != STATUS_FULL || total == TABLE_MAX_TOTAL) {
+            break;
+        }
+        total = ladder_next(total);
+    }
+    return status;
+}
+
+void table_segment_gather(const struct table_segment *segment, struct table_batch *batch)
+{
+    uint32_t count = batch->count;
+    const struct table_bucket *end = segment->buckets + table_segment_total(segment);
+    for (const struct table_bucket *bucket = segment->buckets; bucket < end; bucket++) {
+        for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+            batch->words[count] = bucket->slots[i].word;
+            batch->classes[count] = bucket->classes[i];
+            count += bucket->slots[i].word != 0;
+        }
+    }
+    batch->count = count;
+}
+
+enum status table_segment_resize(struct table *table, struct table_segment *segment, unsigned total)
+{
+    struct table_batch batch;
+    batch.count = 0;
+    table_segment_gather(segment, &batch);
+    struct table_items items = { batch.words, batch.classes, batch.count };
+    return table_segment_lay(table, segment, items, total);
+}
+
+enum status table_segment_grow(struct table *table, struct table_segment *segment)
+{
+    unsigned total = table_segment_total(segment);
+    return total == TABLE_MAX_TOTAL ? STATUS_FULL
+                                    : table_segment_resize(table, segment, ladder_next(total));
+}
+
+void table_segment_shrink(struct table *table, struct table_segment *segment)
+{
+    unsigned before = table_segment_total(segment);
+    unsigned total = table_total_for(segment->count, TABLE_SHRINK_LOAD);
+    if (total >= before) {
+        return;
+    }
+    // Clustered tags may need as many buckets as there were. Then, or without memory, it is tried
+    // again only when a good part has gone.
+    if (table_segment_resize(table, segment, total) != STATUS_OK ||
+        table_segment_total(segment) >= before) {
+        segment->shrink_at = (uint16_t)(segment->count * 3 / 4 + 1);
+    }
+}
+
+static struct table_slot *free_slot(struct table_bucket *bucket)
+{
+    for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+        if (bucket->slots[i].word == 0) {
+            return &bucket->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static struct table_slot *displaced_slot(struct table_segment *segment, unsigned home)
+{
+    unsigned neighbour = table_neighbour(segment, home);
+    struct table_slot *slot = free_slot(&segment->buckets[neighbour]);
+    if (slot != NULL) {
+        segment->buckets[home].displaced += neighbour != home;
+        return slot;
+    }
+    for (unsigned i = segment->nhome; i < table_segment_total(segment); i++) {
+        slot = free_slot(&segment->buckets[i]);
+        if (slot != NULL) {
+            count_in_stash(&segment->buckets[home]);
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+struct table_slot *table_segment_place(struct table_segment *segment, uint64_t word)
+{
+    unsigned home = table_segment_home(segment, (uint16_t)(word >> 48));
+    struct table_slot *slot = free_slot(&segment->buckets[home]);
+    if (slot == NULL) {
+        slot = displaced_slot(segment, home);
+    }
+    if (slot != NULL) {
+        slot->word = word;
+        segment->count++;
+    }
+    return slot;
+}
+
+void table_segment_clear(struct table_segment *segment, struct table_slot *slot)
+{
+    unsigned index = (unsigned)(table_slot_bucket(slot) - segment->buckets);
+    unsigned home = table_segment_home(segment, (uint16_t)(slot->word >> 48));
+    struct table_bucket *bucket = &segment->buckets[home];
+    if (index >= segment->nhome) {
+        // A sticky counter says "maybe" until the next rebuild.
+        if (table_in_stash(bucket) < TABLE_STASH_MAX) {
+            bucket->displaced = (uint8_t)(bucket->displaced - (1 << 3));
+        }
+    } else if (index != home) {
+        bucket->displaced--;
+    }
+    table_slot_set_class_inl(slot, 0);
+    slot->word = 0;
+    segment->count--;
+}

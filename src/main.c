@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Arguments, configuration, and the subsystems in the order in which they start and stop.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "base/random.h"
+#include "base/siphash.h"
+#include "commands/families.h"
+#include "net/loop.h"
+#include "server/batch.h"
+#include "server/config.h"
+#include "server/network.h"
+#include "server/server.h"
+#include "store/keyspace.h"
+#include "types/string.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "Usage: respite-server [/path/to/respite.conf] [--directive value ...]\n"
+    "       respite-server -            (configuration from standard input)\n"
+    "       respite-server -v, --version\n"
+    "       respite-server -h, --help\n"
+    "\n"
+    "Examples:\n"
+    "       respite-server                              (the defaults)\n"
+    "       respite-server conf/respite.conf --port 7777\n"
+    "       respite-server --unixsocket /tmp/respite.sock --port 0\n";
+
+// For the crash report: which command was running. Signal context.
+static void report_command(int fd, void *udata)
+{
+    const struct server *server = udata;
+    unsigned long long client_id = 0;
+    const char *name = batch_running(server->batch, &client_id);
+    char line[128];
+    int len = name ? snprintf(line, sizeof(line), "running: %s, of client %llu\n", name, client_id)
+                   : snprintf(line, sizeof(line), "running: no command\n");
+    if (len > 0 && write(fd, line, (size_t)len) < 0)
+        return;
+}
+
+static void stop(void *udata)
+{
+    const struct server *server = udata;
+    log_warning("Received a signal to stop: bye");
+    loop_stop(server->loop);
+}
+
+static void init_process(void)
+{
+    mem_init();
+    clock_init();
+    clock_update();
+    uint8_t hash_key[16];
+    random_secret(hash_key, sizeof(hash_key));
+    hash_set_key(hash_key);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+static char *absolute_path(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    return resolved ? resolved : strdup(path);
+}
+
+// False: the reason has been printed.
+static bool load_config(struct server *server, int argc, char **argv, char **config_file)
+{
+    struct config_error error;
+    int first = 1;
+    if (argc > 1 && strncmp(argv[1], "--", 2) != 0) {
+        first = 2;
+        if (strcmp(argv[1], "-") != 0)
+            server->config_file = *config_file = absolute_path(argv[1]);
+        if (config_load_file(server->config, argv[1], &error) != STATUS_OK) {
+            fprintf(stderr, "respite-server: %s\n", error.text);
+            return false;
+        }
+    }
+    if (config_load_args(server->config, argc - first, argv + first, &error) != STATUS_OK) {
+        fprintf(stderr, "respite-server: %s\n", error.text);
+        return false;
+    }
+    return true;
+}
+
+static int serve(struct server *server)
+{
+    if (server_start(server) != STATUS_OK)
+        return 1;
+    loop_on_signal(server->loop, SIGTERM, stop, server);
+    loop_on_signal(server->loop, SIGINT, stop, server);
+    log_notice("Respite " RESPITE_VERSION " (as Redis " REDIS_VERSION "), pid %ld, port %d",
+               (long)getpid(), network_port(server->network));
+    log_notice("Server initialized");
+    log_notice("Ready to accept connections");
+    loop_run(server->loop);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && (strcmp(argv[1], "-v") == 0 || strcmp(argv[1], "--version") == 0)) {
+        printf("Respite server v=" RESPITE_VERSION " redis=" REDIS_VERSION " bits=%zu\n",
+               sizeof(void *) * CHAR_BIT);
+        return 0;
+    }
+    if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
+        fputs(usage, stdout);
+        return 0;
+    }
+
+    init_process();
+    struct server *server = server_new();
+    panic_install(report_command, server);
+    keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    commands_register(server->registry);
+
+    char *executable = absolute_path(argv[0]);
+    char *config_file = NULL;
+    server->executable = executable;
+    int result = load_config(server, argc, argv, &config_file) ? serve(server) : 1;
+
+    server_free(server);
+    free(executable);
+    free(config_file);
+    return result;
+}

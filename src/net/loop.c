@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The event loop: see loop.h.
+#include "net/loop.h"
+
+#include "base/memory.h"
+#include "base/panic.h"
+
+#include <ev.h>
+
+#define HOOKS_MAX 8
+
+struct hooks {
+    int count;
+    struct {
+        loop_fn fn;
+        void *udata;
+    } items[HOOKS_MAX];
+};
+
+struct loop_timer {
+    struct ev_timer watcher;
+    loop_fn fn;
+    void *udata;
+    struct loop_timer *next;
+};
+
+struct loop_signal {
+    struct ev_signal watcher;
+    loop_fn fn;
+    void *udata;
+    struct loop_signal *next;
+};
+
+struct loop {
+    struct ev_loop *ev;
+    struct ev_check check;
+    struct ev_prepare prepare;
+    struct ev_idle idle;
+    struct hooks ready;
+    struct hooks sleep;
+    struct loop_timer *timers;
+    struct loop_signal *signals;
+};
+
+static void run_hooks(const struct hooks *hooks)
+{
+    for (int i = 0; i < hooks->count; i++)
+        hooks->items[i].fn(hooks->items[i].udata);
+}
+
+static void add_hook(struct hooks *hooks, loop_fn fn, void *udata)
+{
+    ASSERT(hooks->count < HOOKS_MAX);
+    hooks->items[hooks->count].fn = fn;
+    hooks->items[hooks->count].udata = udata;
+    hooks->count++;
+}
+
+static void on_check(struct ev_loop *ev, struct ev_check *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    run_hooks(&((struct loop *)watcher->data)->ready);
+}
+
+static void on_prepare(struct ev_loop *ev, struct ev_prepare *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    run_hooks(&((struct loop *)watcher->data)->sleep);
+}
+
+static void on_idle(struct ev_loop *ev, struct ev_idle *watcher, int events)
+{
+    // Being active is all that it is for.
+    (void)ev;
+    (void)watcher;
+    (void)events;
+}
+
+struct loop *loop_new(void)
+{
+    struct loop *loop = mem_alloc_zeroed(sizeof(*loop));
+#ifdef __linux__
+    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+#else
+    loop->ev = ev_loop_new(EVFLAG_NOENV);
+#endif
+    if (!loop->ev)
+        PANIC("no event loop: libev offers no usable backend");
+
+    ev_check_init(&loop->check, on_check);
+    ev_set_priority(&loop->check, EV_MINPRI);
+    loop->check.data = loop;
+    ev_check_start(loop->ev, &loop->check);
+
+    ev_prepare_init(&loop->prepare, on_prepare);
+    loop->prepare.data = loop;
+    ev_prepare_start(loop->ev, &loop->prepare);
+
+    ev_idle_init(&loop->idle, on_idle);
+    return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+    while (loop->timers) {
+        struct loop_timer *timer = loop->timers;
+        loop->timers = timer->next;
+        ev_timer_stop(loop->ev, &timer->watcher);
+        mem_free(timer, sizeof(*timer));
+    }
+    while (loop->signals) {
+        struct loop_signal *signal = loop->signals;
+        loop->signals = signal->next;
+        ev_signal_stop(loop->ev, &signal->watcher);
+        mem_free(signal, sizeof(*signal));
+    }
+    ev_loop_destroy(loop->ev);
+    mem_free(loop, sizeof(*loop));
+}
+
+void loop_run(struct loop *loop)
+{
+    ev_run(loop->ev, 0);
+}
+
+void loop_stop(struct loop *loop)
+{
+    ev_break(loop->ev, EVBREAK_ALL);
+}
+
+void loop_on_ready(struct loop *loop, loop_fn fn, void *udata)
+{
+    add_hook(&loop->ready, fn, udata);
+}
+
+void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata)
+{
+    add_hook(&loop->sleep, fn, udata);
+}
+
+void loop_keep_awake(struct loop *loop, bool awake)
+{
+    if (awake)
+        ev_idle_start(loop->ev, &loop->idle);
+    else
+        ev_idle_stop(loop->ev, &loop->idle);
+}
+
+static void on_timer(struct ev_loop *ev, struct ev_timer *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    struct loop_timer *timer = watcher->data;
+    timer->fn(timer->udata);
+}
+
+struct loop_timer *loop_every(struct loop *loop, unsigned period_ms, loop_fn fn, void *udata)
+{
+    struct loop_timer *timer = mem_alloc_zeroed(sizeof(*timer));
+    timer->fn = fn;
+    timer->udata = udata;
+    timer->next = loop->timers;
+    loop->timers = timer;
+    ev_timer_init(&timer->watcher, on_timer, period_ms / 1000.0, period_ms / 1000.0);
+    timer->watcher.data = timer;
+    ev_timer_start(loop->ev, &timer->watcher);
+    return timer;
+}
+
+void loop_timer_set_period(struct loop *loop, struct loop_timer *timer, unsigned period_ms)
+{
+    timer->watcher.repeat = period_ms / 1000.0;
+    ev_timer_again(loop->ev, &timer->watcher);
+}
+
+static void on_signal(struct ev_loop *ev, struct ev_signal *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    struct loop_signal *signal = watcher->data;
+    signal->fn(signal->udata);
+}
+
+void loop_on_signal(struct loop *loop, int signal, loop_fn fn, void *udata)
+{
+    struct loop_signal *handler = mem_alloc_zeroed(sizeof(*handler));
+    handler->fn = fn;
+    handler->udata = udata;
+    handler->next = loop->signals;
+    loop->signals = handler;
+    ev_signal_init(&handler->watcher, on_signal, signal);
+    handler->watcher.data = handler;
+    ev_signal_start(loop->ev, &handler->watcher);
+}
+
+struct ev_loop *loop_ev(struct loop *loop)
+{
+    return loop->ev;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The event loop: libev, and the fixed order of what happens in one turn of it.
+//
+//   sleep/poll -> reads, timers, signals -> READY hooks -> SLEEP hooks -> sleep/poll ...
+//
+// READY hooks run after all reads of the turn (an ev_check of the lowest priority); SLEEP hooks run
+// just before the loop would sleep (an ev_prepare).
+#pragma once
+
+#include <stdbool.h>
+
+struct ev_loop;
+struct loop;
+
+typedef void (*loop_fn)(void *udata);
+
+// epoll on Linux; libev's own choice elsewhere. Ends the process if no loop can be had.
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+
+// Runs until loop_stop(); the turn that is under way is finished first.
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+// At start-up: registers hooks, called in the order of registration.
+void loop_on_ready(struct loop *loop, loop_fn fn, void *udata);
+void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata);
+
+// While set, the loop polls without sleeping: there is work left over.
+void loop_keep_awake(struct loop *loop, bool awake);
+
+// Calls `fn` every `period_ms` from now on; the timer lives as long as the loop.
+struct loop_timer;
+struct loop_timer *loop_every(struct loop *loop, unsigned period_ms, loop_fn fn, void *udata);
+void loop_timer_set_period(struct loop *loop, struct loop_timer *timer, unsigned period_ms);
+
+// Calls `fn` in the loop (not in signal context) when the signal arrives.
+void loop_on_signal(struct loop *loop, int signal, loop_fn fn, void *udata);
+
+// The libev loop, for watchers of this folder.
+struct ev_loop *loop_ev(struct loop *loop);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The way of a command: from bytes that have arrived to replies that wait to be sent.
+//
+//   readable -> batch_read(): recv into the arena, the client goes on the ready list
+//   after all reads of a turn -> batch_run(), in batches of up to 64 commands across clients:
+//      1 parse in place, look the command up     no copy, no allocation
+//      2 hash its keys, prefetch their buckets   (as each command is parsed)
+//      3 match tags, prefetch the entries        (when the batch is full)
+//      4 execute, strictly in each client's order
+//   what is left of a client's input is kept in a buffer of its own until more arrives
+//
+// Each client runs a bounded number of commands a turn; one with more stays ready, and the loop then
+// does not sleep.
+#pragma once
+
+struct batch;
+struct client;
+struct server;
+
+// Registers the loop hook.
+struct batch *batch_new(struct server *server);
+void batch_free(struct batch *batch);
+
+// Receives what waits on the client's socket. Runs the batch first if the arena is full.
+void batch_read(struct batch *batch, struct client *client);
+
+// Runs everything that is ready, as far as fairness lets it.
+void batch_run(struct batch *batch);
+
+// The command that is running now and its client's id, for the crash report; NULL if there is none.
+// Async-signal-safe.
+const char *batch_running(const struct batch *batch, unsigned long long *client_id);

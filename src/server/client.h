@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A client: its connection, what it sent and has not been run yet, and who it is.
+//
+// An idle client costs a few hundred bytes: input lies in the shared arena while it is being run, and
+// in a buffer of the client's own only while a command is incomplete; output chunks come from a pool.
+#pragma once
+
+#include "base/list.h"
+#include "net/conn.h"
+#include "resp/parser.h"
+#include "server/config.h"
+#include "store/keyspace.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct command_entry;
+struct server;
+
+enum client_flag {
+    CLIENT_CLOSING = 1u << 0,            // will be freed before the loop sleeps
+    CLIENT_CLOSE_AFTER_REPLY = 1u << 1,  // no more commands; closed when the replies are out
+    CLIENT_UNIX = 1u << 2,
+    CLIENT_AUTHENTICATED = 1u << 3,
+};
+
+// Bytes received and not yet run: in the arena, or in `own`.
+struct client_input {
+    char *buf;
+    size_t pos;
+    size_t len;
+    struct bytes own;  // in use if buf == own.data
+};
+
+struct client {
+    struct conn conn;
+    struct server *server;
+    struct db *db;
+    uint64_t id;
+    uint32_t flags;
+    uint32_t gates;  // shut for this client: bits of server/registry.h
+    uint8_t proto;   // 2 or 3
+    struct resp_parser parser;
+    struct client_input input;
+    uint32_t turn_commands;         // run in this turn of the loop
+    struct list_link all_link;      // clients->all
+    struct list_link ready_link;    // the batch's ready, settling or deferred list
+    struct list_link pending_link;  // clients->pending: has replies to send
+    struct list_link closing_link;  // clients->closing
+    int64_t created_ms;
+    uint64_t active_us;            // monotonic time of the last interaction
+    uint64_t soft_limit_since_us;  // when the output passed the soft limit, 0 if it has not
+    const struct command_entry *last_command;
+    char *name;  // NUL-terminated, NULL without one
+    char *lib_name;
+    char *lib_ver;
+};
+
+// Limits on what waits to be sent, per class of client.
+enum client_class { CLIENT_NORMAL, CLIENT_REPLICA, CLIENT_PUBSUB, CLIENT_CLASSES };
+
+struct output_limit {
+    uint64_t hard_bytes;  // 0: none
+    uint64_t soft_bytes;
+    uint64_t soft_s;
+};
+
+struct clients_config {
+    int64_t max_clients;
+    int64_t timeout_s;
+    int64_t keepalive_s;
+    int64_t max_bulk_bytes;
+    int64_t query_buffer_bytes;
+    struct output_limit output_limits[CLIENT_CLASSES];
+    char *password;  // requirepass; "" is none
+    bool protected_mode;
+};
+
+struct clients {
+    struct server *server;
+    struct clients_config config;
+    struct outq_pool pool;
+    struct list all;
+    struct list pending;
+    struct list closing;
+    size_t count;
+    uint64_t next_id;
+    uint32_t auth_gate;
+    struct resp_limits limits;         // of the parser
+    struct resp_limits unauth_limits;  // before authentication
+    uint64_t recent_max_input;
+    uint64_t recent_max_output;
+};
+
+// Registers directives, INFO section, gate, cron job and loop hook.
+struct clients *clients_new(struct server *server);
+void clients_free(struct clients *clients);
+
+// To be called once the configuration is read.
+void clients_configured(struct clients *clients);
+
+// Takes a new connection, or refuses it with a reason (maxclients, protected mode). accept_fn.
+void clients_accept(void *clients, int fd, bool is_unix);
+
+// Closes the client before the loop sleeps; what it has sent is not run any more.
+void client_close(struct client *client);
+
+// Closes it once the replies are out.
+void client_close_after_reply(struct client *client);
+
+// To be called when something was added to the client's output: sends it before the loop sleeps,
+// and cuts the client if it passes its output limits.
+void client_output_added(struct client *client);
+
+// Sets who the client is: authenticated or not.
+void client_set_authenticated(struct client *client, bool authenticated);
+
+// Back to the state of a new connection (RESET).
+void client_reset(struct client *client);
+
+// Replaces a text of the client's (name, lib_name, lib_ver); an empty one clears it.
+void client_set_text(char **field, struct slice text);
+
+// Whether a password is wanted.
+bool clients_need_password(const struct clients *clients);
+
+// By id; NULL if there is none.
+struct client *clients_find(const struct clients *clients, uint64_t id);
+
+// The line of CLIENT LIST and INFO, without a line end.
+void client_describe(const struct client *client, struct bytes *out);
+
+// "addr:port" of the peer.
+void client_address(const struct client *client, char out[CONN_NAME_MAX]);
+
+// Idleness and age in whole seconds, as CLIENT LIST shows them.
+uint64_t client_idle_s(const struct client *client);
+uint64_t client_age_s(const struct client *client);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Clients as CLIENT LIST, INFO and the log show them.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/client.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+#include <string.h>
+
+// What a client shows of its input buffer.
+struct input_size {
+    size_t used;
+    size_t free;
+};
+
+static struct input_size input_size(const struct client *client)
+{
+    const struct client_input *input = &client->input;
+    struct input_size size = { .used = input->len - input->pos };
+    if (input->own.data)
+        size.free = input->own.cap - input->own.len;
+    return size;
+}
+
+void client_set_text(char **field, struct slice text)
+{
+    if (*field)
+        mem_free(*field, strlen(*field) + 1);
+    *field = text.len ? mem_strndup(text.ptr, text.len) : NULL;
+}
+
+void client_address(const struct client *client, char out[CONN_NAME_MAX])
+{
+    conn_peer_name(&client->conn, out);
+}
+
+uint64_t client_idle_s(const struct client *client)
+{
+    return (clock_mono_us() - client->active_us) / 1000000;
+}
+
+uint64_t client_age_s(const struct client *client)
+{
+    return (uint64_t)(clock_wall_ms() - client->created_ms) / 1000;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+// The letters of `flags`.
+static void append_flags(const struct client *client, struct bytes *out)
+{
+    size_t before = out->len;
+    if (client->flags & CLIENT_CLOSE_AFTER_REPLY)
+        bytes_append_char(out, 'c');
+    if (client->flags & CLIENT_CLOSING)
+        bytes_append_char(out, 'A');
+    if (client->flags & CLIENT_UNIX)
+        bytes_append_char(out, 'U');
+    if (out->len == before)
+        bytes_append_char(out, 'N');
+}
+
+void client_describe(const struct client *client, struct bytes *out)
+{
+    char peer[CONN_NAME_MAX];
+    char local[CONN_NAME_MAX];
+    conn_peer_name(&client->conn, peer);
+    conn_local_name(&client->conn, local);
+    struct input_size input = input_size(client);
+    size_t output = outq_memory(&client->conn.out);
+    size_t parser = resp_parser_memory(&client->parser);
+    size_t total = sizeof(*client) + client->input.own.cap + parser + output;
+
+    bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=",
+                 (unsigned long long)client->id, peer, local, client->conn.fd,
+                 or_empty(client->name), (unsigned long long)client_age_s(client),
+                 (unsigned long long)client_idle_s(client));
+    append_flags(client, out);
+    bytes_printf(out,
+                 " db=%d sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
+                 "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
+                 "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+                 client->db->id, input.used, input.free, parser, client->conn.out.bytes, output,
+                 total, ev_is_active(&client->conn.read_watcher) ? "r" : "",
+                 ev_is_active(&client->conn.write_watcher) ? "w" : "",
+                 client->last_command ? client->last_command->full_name : "NULL", "default",
+                 client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));
+}

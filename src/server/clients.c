@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The clients: accepting, sending, limits, closing. See client.h.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/numbers.h"
+#include "server/batch.h"
+#include "server/client.h"
+#include "server/cron.h"
+#include "server/ctx.h"
+#include "server/info.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define DENIED_TEXT                                                                                \
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no "         \
+    "password is set for the default user: only connections from this machine are accepted. To "   \
+    "let others in, set a password (requirepass), or bind to the interfaces that should be "       \
+    "served and set protected-mode no, in the configuration file or with CONFIG SET from this "    \
+    "machine.\r\n"
+
+#define MAX_CLIENTS_TEXT "-ERR max number of clients reached\r\n"
+
+// --- Configuration ------------------------------------------------------------------------------
+
+static bool apply_limits(void *owner, const char **error)
+{
+    (void)error;
+    struct clients *clients = owner;
+    clients->limits.max_bulk = clients->config.max_bulk_bytes;
+    clients->unauth_limits.max_bulk = clients->config.max_bulk_bytes;
+    return true;
+}
+
+static const char *const class_names[CLIENT_CLASSES] = { "normal", "slave", "pubsub" };
+
+static bool set_one_limit(struct output_limit *limits, const struct slice *words)
+{
+    int class = 0;
+    while (class < CLIENT_CLASSES && !slice_is(words[0], class_names[class]) &&
+           !(class == CLIENT_REPLICA && slice_is(words[0], "replica")))
+        class++;
+    struct output_limit limit;
+    if (class == CLIENT_CLASSES || !parse_memory(words[1], &limit.hard_bytes) ||
+        !parse_memory(words[2], &limit.soft_bytes) || !parse_uint64(words[3], &limit.soft_s))
+        return false;
+    limits[class] = limit;
+    return true;
+}
+
+static bool set_output_limits(void *owner, const struct slice *words, size_t count,
+                              const char **error)
+{
+    struct clients *clients = owner;
+    struct output_limit limits[CLIENT_CLASSES];
+    memcpy(limits, clients->config.output_limits, sizeof(limits));
+    *error = "expected groups of: class hard-limit soft-limit soft-seconds";
+    if (count == 0 || count % 4 != 0)
+        return false;
+    for (size_t i = 0; i < count; i += 4) {
+        if (!set_one_limit(limits, words + i))
+            return false;
+    }
+    memcpy(clients->config.output_limits, limits, sizeof(limits));
+    return true;
+}
+
+static void get_output_limits(const void *owner, struct bytes *out)
+{
+    const struct clients *clients = owner;
+    for (int i = 0; i < CLIENT_CLASSES; i++) {
+        const struct output_limit *limit = &clients->config.output_limits[i];
+        bytes_printf(out, "%s%s %llu %llu %llu", i ? " " : "", class_names[i],
+                     (unsigned long long)limit->hard_bytes, (unsigned long long)limit->soft_bytes,
+                     (unsigned long long)limit->soft_s);
+    }
+}
+
+#define FIELD(member) offsetof(struct clients, config.member)
+
+static const struct config_directive client_directives[] = {
+    { .name = "maxclients",
+      .type = CONFIG_INT,
+      .offset = FIELD(max_clients),
+      .default_text = "10000",
+      .min = 1,
+      .max = UINT32_MAX },
+    { .name = "timeout",
+      .type = CONFIG_INT,
+      .offset = FIELD(timeout_s),
+      .default_text = "0",
+      .max = INT32_MAX },
+    { .name = "tcp-keepalive",
+      .type = CONFIG_INT,
+      .offset = FIELD(keepalive_s),
+      .default_text = "300",
+      .max = INT32_MAX },
+    { .name = "proto-max-bulk-len",
+      .type = CONFIG_MEMORY,
+      .offset = FIELD(max_bulk_bytes),
+      .default_text = "512mb",
+      .min = 1024 * 1024,
+      .max = CONFIG_UNBOUNDED,
+      .apply = apply_limits },
+    { .name = "client-query-buffer-limit",
+      .type = CONFIG_MEMORY,
+      .offset = FIELD(query_buffer_bytes),
+      .default_text = "1gb",
+      .min = 1024 * 1024,
+      .max = CONFIG_UNBOUNDED },
+    { .name = "client-output-buffer-limit",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_WORDS,
+      .default_text = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+      .set = set_output_limits,
+      .get = get_output_limits },
+    { .name = "requirepass",
+      .type = CONFIG_STRING,
+      .flags = CONFIG_SECRET,
+      .offset = FIELD(password),
+      .default_text = "" },
+    { .name = "protected-mode",
+      .type = CONFIG_BOOL,
+      .offset = FIELD(protected_mode),
+      .default_text = "yes" },
+    { 0 },
+};
+
+// --- Authentication -----------------------------------------------------------------------------
+
+static bool needs_auth(const struct command *row)
+{
+    return !(row->flags & CMD_NO_AUTH);
+}
+
+static bool refuse_unauthenticated(struct cmd_ctx *ctx)
+{
+    reply_error(ctx, ERR_NO_AUTH);
+    return true;
+}
+
+bool clients_need_password(const struct clients *clients)
+{
+    return clients->config.password[0] != '\0';
+}
+
+void client_set_authenticated(struct client *client, bool authenticated)
+{
+    uint32_t gate = client->server->clients->auth_gate;
+    if (authenticated) {
+        client->flags |= CLIENT_AUTHENTICATED;
+        client->gates &= ~gate;
+    } else {
+        client->flags &= ~(uint32_t)CLIENT_AUTHENTICATED;
+        client->gates |= gate;
+    }
+}
+
+// --- Accepting and closing ----------------------------------------------------------------------
+
+static void on_readable(struct conn *conn)
+{
+    struct client *client = LIST_ITEM(conn, struct client, conn);
+    if (!(client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)))
+        batch_read(client->server->batch, client);
+    else
+        conn_pause_reading(conn);
+}
+
+static void on_writable(struct conn *conn)
+{
+    struct client *client = LIST_ITEM(conn, struct client, conn);
+    if (!list_linked(&client->pending_link))
+        list_append(&client->server->clients->pending, &client->pending_link);
+}
+
+static const struct conn_ops client_conn_ops = { .readable = on_readable, .writable = on_writable };
+
+static struct client *client_new(struct clients *clients, int fd, bool is_unix)
+{
+    struct client *client = mem_alloc_zeroed(sizeof(*client));
+    client->server = clients->server;
+    client->id = clients->next_id++;
+    client->proto = 2;
+    client->db = &clients->server->keyspace->dbs[0];
+    client->flags = is_unix ? CLIENT_UNIX : 0;
+    client->created_ms = clock_wall_ms();
+    client->active_us = clock_mono_us();
+    conn_init(&client->conn, clients->server->loop, &clients->pool, fd, &client_conn_ops);
+    if (!is_unix)
+        conn_set_tcp_options(fd, (int)clients->config.keepalive_s);
+    client_set_authenticated(client, !clients_need_password(clients));
+    list_append(&clients->all, &client->all_link);
+    clients->count++;
+    clients->server->stats.connections++;
+    return client;
+}
+
+static void client_free(struct client *client)
+{
+    struct clients *clients = client->server->clients;
+    list_remove(&client->all_link);
+    list_remove(&client->ready_link);
+    list_remove(&client->pending_link);
+    list_remove(&client->closing_link);
+    conn_close(&client->conn);
+    resp_parser_reset(&client->parser);
+    bytes_release(&client->input.own);
+    client_set_text(&client->name, (struct slice){ 0 });
+    client_set_text(&client->lib_name, (struct slice){ 0 });
+    client_set_text(&client->lib_ver, (struct slice){ 0 });
+    clients->count--;
+    mem_free(client, sizeof(*client));
+}
+
+// Best effort: the connection is closed whether or not the text gets out.
+static void refuse_connection(struct clients *clients, int fd, const char *text)
+{
+    clients->server->stats.rejected_connections++;
+    ssize_t ignored = write(fd, text, strlen(text));
+    (void)ignored;
+    close(fd);
+}
+
+void clients_accept(void *udata, int fd, bool is_unix)
+{
+    struct clients *clients = udata;
+    if (clients->count >= (size_t)clients->config.max_clients) {
+        log_verbose("Refused a connection: maxclients (%lld) is reached; raise it with "
+                    "CONFIG SET maxclients",
+                    (long long)clients->config.max_clients);
+        refuse_connection(clients, fd, MAX_CLIENTS_TEXT);
+        return;
+    }
+    const struct conn probe = { .fd = fd };
+    if (clients->config.protected_mode && !is_unix && !clients_need_password(clients) &&
+        !conn_is_local(&probe)) {
+        log_verbose("Refused a connection from another machine: protected-mode is on and no "
+                    "password is set (requirepass)");
+        refuse_connection(clients, fd, DENIED_TEXT);
+        return;
+    }
+    client_new(clients, fd, is_unix);
+}
+
+void client_close(struct client *client)
+{
+    if (client->flags & CLIENT_CLOSING)
+        return;
+    client->flags |= CLIENT_CLOSING;
+    conn_pause_reading(&client->conn);
+    list_append(&client->server->clients->closing, &client->closing_link);
+}
+
+void client_close_after_reply(struct client *client)
+{
+    client->flags |= CLIENT_CLOSE_AFTER_REPLY;
+    client_output_added(client);
+}
+
+void client_reset(struct client *client)
+{
+    struct clients *clients = client->server->clients;
+    client->db = &client->server->keyspace->dbs[0];
+    client->proto = 2;
+    client_set_text(&client->name, (struct slice){ 0 });
+    client_set_authenticated(client, !clients_need_password(clients));
+}
+
+struct client *clients_find(const struct clients *clients, uint64_t id)
+{
+    for (struct list_link *link = list_first(&clients->all); link;
+         link = list_next(&clients->all, link)) {
+        struct client *client = LIST_ITEM(link, struct client, all_link);
+        if (client->id == id)
+            return client;
+    }
+    return NULL;
+}
+
+// --- Sending ------------------------------------------------------------------------------------
+
+static void cut_slow_reader(struct client *client, const char *which)
+{
+    struct bytes text = { 0 };
+    client_describe(client, &text);
+    log_warning("Client closed for overcoming of output buffer limits (%s limit of "
+                "client-output-buffer-limit normal): %.*s",
+                which, (int)text.len, text.data);
+    bytes_release(&text);
+    client->server->stats.output_limit_disconnections++;
+    client_close(client);
+}
+
+static void check_output_limits(struct client *client)
+{
+    const struct output_limit *limit =
+        &client->server->clients->config.output_limits[CLIENT_NORMAL];
+    size_t waiting = client->conn.out.bytes;
+    if (limit->hard_bytes && waiting > limit->hard_bytes) {
+        cut_slow_reader(client, "hard");
+        return;
+    }
+    if (!limit->soft_bytes || waiting <= limit->soft_bytes) {
+        client->soft_limit_since_us = 0;
+        return;
+    }
+    uint64_t now_us = clock_mono_us();
+    if (!client->soft_limit_since_us)
+        client->soft_limit_since_us = now_us;
+    if (now_us - client->soft_limit_since_us >= limit->soft_s * 1000000)
+        cut_slow_reader(client, "soft");
+}
+
+void client_output_added(struct client *client)
+{
+    struct clients *clients = client->server->clients;
+    size_t waiting = client->conn.out.bytes;
+    if (waiting > clients->recent_max_output)
+        clients->recent_max_output = waiting;
+    const struct output_limit *limit = &clients->config.output_limits[CLIENT_NORMAL];
+    if (unlikely(limit->hard_bytes | limit->soft_bytes))
+        check_output_limits(client);
+    // One that waits for its socket to become writable is told by it.
+    if (!list_linked(&client->pending_link) && !ev_is_active(&client->conn.write_watcher))
+        list_append(&clients->pending, &client->pending_link);
+}
+
+static void send_replies(struct client *client)
+{
+    struct server_stats *stats = &client->server->stats;
+    size_t sent;
+    enum status status = conn_flush(&client->conn, &sent);
+    stats->net_output_bytes += sent;
+    stats->writes++;
+    if (status == STATUS_IO)
+        client_close(client);
+    else if (status == STATUS_OK && client->flags & CLIENT_CLOSE_AFTER_REPLY)
+        client_close(client);
+}
+
+// Before the loop sleeps: sends every pending reply, then frees who is to be closed.
+static void flush_all(void *udata)
+{
+    struct clients *clients = udata;
+    struct list_link *link;
+    while ((link = list_first(&clients->pending)) != NULL) {
+        struct client *client = LIST_ITEM(link, struct client, pending_link);
+        list_remove(link);
+        if (!(client->flags & CLIENT_CLOSING))
+            send_replies(client);
+    }
+    while ((link = list_first(&clients->closing)) != NULL)
+        client_free(LIST_ITEM(link, struct client, closing_link));
+}
+
+// --- Once a second ------------------------------------------------------------------------------
+
+static void check_client(struct clients *clients, struct client *client)
+{
+    if (clients->config.timeout_s &&
+        client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
+        log_verbose("Closing idle client");
+        client_close(client);
+        return;
+    }
+    check_output_limits(client);
+}
+
+static void every_second(void *udata)
+{
+    struct clients *clients = udata;
+    for (struct list_link *link = list_first(&clients->all); link;
+         link = list_next(&clients->all, link))
+        check_client(clients, LIST_ITEM(link, struct client, all_link));
+}
+
+static void info_clients(void *udata, struct bytes *out)
+{
+    const struct clients *clients = udata;
+    bytes_printf(out,
+                 "connected_clients:%zu\r\n"
+                 "cluster_connections:0\r\n"
+                 "maxclients:%lld\r\n"
+                 "client_recent_max_input_buffer:%llu\r\n"
+                 "client_recent_max_output_buffer:%llu\r\n"
+                 "blocked_clients:0\r\n"
+                 "tracking_clients:0\r\n"
+                 "clients_in_timeout_table:0\r\n"
+                 "total_blocking_keys:0\r\n"
+                 "total_blocking_keys_on_nokey:0\r\n",
+                 clients->count, (long long)clients->config.max_clients,
+                 (unsigned long long)clients->recent_max_input,
+                 (unsigned long long)clients->recent_max_output);
+}
+
+struct clients *clients_new(struct server *server)
+{
+    struct clients *clients = mem_alloc_zeroed(sizeof(*clients));
+    clients->server = server;
+    clients->next_id = 1;
+    list_init(&clients->all);
+    list_init(&clients->pending);
+    list_init(&clients->closing);
+    config_register(server->config, client_directives, clients);
+    clients->limits = (struct resp_limits){ .max_multibulk = INT32_MAX, .authenticated = true };
+    clients->unauth_limits = (struct resp_limits){ .max_multibulk = INT32_MAX };
+    clients->auth_gate = registry_add_gate(server->registry, needs_auth, refuse_unauthenticated);
+    info_add_section(server->info, "Clients", true, info_clients, clients);
+    cron_add(server->cron, 1000, every_second, clients);
+    loop_on_sleep(server->loop, flush_all, clients);
+    return clients;
+}
+
+void clients_configured(struct clients *clients)
+{
+    const char *ignored;
+    (void)apply_limits(clients, &ignored);
+}
+
+void clients_free(struct clients *clients)
+{
+    struct list_link *link;
+    while ((link = list_first(&clients->all)) != NULL)
+        client_free(LIST_ITEM(link, struct client, all_link));
+    outq_pool_release(&clients->pool);
+    config_release_strings(clients->server->config, clients);
+    mem_free(clients, sizeof(*clients));
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Configuration: see config.h.
+#include "server/config.h"
+
+#include "base/glob.h"
+#include "base/memory.h"
+#include "base/numbers.h"
+#include "base/panic.h"
+#include "resp/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIRECTIVES_MAX 256
+
+struct registered {
+    const struct config_directive *row;
+    void *owner;
+};
+
+struct config {
+    struct registered directives[DIRECTIVES_MAX];
+    size_t count;
+};
+
+struct config *config_new(void)
+{
+    return mem_alloc_zeroed(sizeof(struct config));
+}
+
+void config_free(struct config *config)
+{
+    mem_free(config, sizeof(*config));
+}
+
+static void *field_of(const struct registered *directive)
+{
+    return (char *)directive->owner + directive->row->offset;
+}
+
+static void set_string(char **field, struct slice text)
+{
+    if (*field)
+        mem_free(*field, strlen(*field) + 1);
+    *field = mem_strndup(text.ptr, text.len);
+}
+
+static bool set_bool(bool *field, struct slice word, const char **error)
+{
+    bool yes = slice_is(word, "yes");
+    if (!yes && !slice_is(word, "no")) {
+        *error = "argument must be 'yes' or 'no'";
+        return false;
+    }
+    *field = yes;
+    return true;
+}
+
+static bool set_number(const struct config_directive *row, int64_t *field, struct slice word,
+                       const char **error)
+{
+    int64_t value = 0;
+    uint64_t bytes = 0;
+    if (row->type == CONFIG_MEMORY) {
+        if (!parse_memory(word, &bytes) || bytes > INT64_MAX) {
+            *error = "argument must be a memory value";
+            return false;
+        }
+        value = (int64_t)bytes;
+    } else if (row->type == CONFIG_OCTAL) {
+        char text[16];
+        char *end = text;
+        if (word.len > 0 && word.len < sizeof(text)) {
+            memcpy(text, word.ptr, word.len);
+            text[word.len] = '\0';
+            value = strtol(text, &end, 8);
+        }
+        if (end == text || *end) {
+            *error = "argument couldn't be parsed into an octal number";
+            return false;
+        }
+    } else if (!parse_int64(word, &value)) {
+        *error = "argument couldn't be parsed into an integer";
+        return false;
+    }
+    if (value < row->min || value > row->max) {
+        *error = "argument is out of the bounds of this directive";
+        return false;
+    }
+    *field = value;
+    return true;
+}
+
+static bool set_enum(const struct config_directive *row, int *field, struct slice word,
+                     const char **error)
+{
+    for (const struct config_name *name = row->names; name->name; name++) {
+        if (slice_is(word, name->name)) {
+            *field = name->value;
+            return true;
+        }
+    }
+    *error = "argument is not one of the words that this directive takes";
+    return false;
+}
+
+static bool set_words(const struct registered *directive, const struct slice *words, size_t count,
+                      const char **error)
+{
+    const struct config_directive *row = directive->row;
+    if (row->type == CONFIG_CUSTOM)
+        return row->set(directive->owner, words, count, error);
+    if (count != 1) {
+        *error = "wrong number of arguments";
+        return false;
+    }
+    switch (row->type) {
+    case CONFIG_BOOL: return set_bool(field_of(directive), words[0], error);
+    case CONFIG_INT:
+    case CONFIG_OCTAL:
+    case CONFIG_MEMORY: return set_number(row, field_of(directive), words[0], error);
+    case CONFIG_ENUM: return set_enum(row, field_of(directive), words[0], error);
+    case CONFIG_STRING: set_string(field_of(directive), words[0]); return true;
+    case CONFIG_CUSTOM: break;
+    }
+    return false;
+}
+
+// One text that may hold several words, as CONFIG SET and defaults give it.
+static bool set_text(const struct registered *directive, struct slice text, const char **error)
+{
+    if (!(directive->row->flags & CONFIG_WORDS))
+        return set_words(directive, &text, 1, error);
+
+    struct bytes line = { 0 };
+    struct resp_argv words = { 0 };
+    bytes_append_slice(&line, text);
+    bool done = false;
+    if (resp_split_words(line.data, line.len, &words) == STATUS_OK)
+        done = set_words(directive, words.items, words.len, error);
+    else
+        *error = "unbalanced quotes";
+    resp_argv_release(&words);
+    bytes_release(&line);
+    return done;
+}
+
+void config_register(struct config *config, const struct config_directive *table, void *owner)
+{
+    for (const struct config_directive *row = table; row->name; row++) {
+        ASSERT(config->count < DIRECTIVES_MAX);
+        struct registered *directive = &config->directives[config->count++];
+        *directive = (struct registered){ .row = row, .owner = owner };
+        const char *error = NULL;
+        if (!set_text(directive, slice_of(row->default_text), &error))
+            PANIC("the default of %s is refused: %s", row->name, error);
+    }
+}
+
+void config_release_strings(struct config *config, void *owner)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        const struct registered *directive = &config->directives[i];
+        if (directive->owner != owner || directive->row->type != CONFIG_STRING)
+            continue;
+        char **field = field_of(directive);
+        if (*field)
+            mem_free(*field, strlen(*field) + 1);
+        *field = NULL;
+    }
+}
+
+static struct registered *find_directive(struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        const struct config_directive *row = config->directives[i].row;
+        if (slice_is(name, row->name) || (row->alias && slice_is(name, row->alias)))
+            return &config->directives[i];
+    }
+    return NULL;
+}
+
+// One directive with its words at start-up.
+static bool load_words(struct config *config, const struct slice *words, size_t count,
+                       const char **error)
+{
+    struct registered *directive = find_directive(config, words[0]);
+    if (!directive) {
+        *error = "Bad directive or wrong number of arguments";
+        return false;
+    }
+    return set_words(directive, words + 1, count - 1, error);
+}
+
+static bool load_line(struct config *config, char *line, size_t len, const char **error)
+{
+    while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
+        len--;
+    size_t blanks = 0;
+    while (blanks < len && (line[blanks] == ' ' || line[blanks] == '\t'))
+        blanks++;
+    if (blanks == len || line[blanks] == '#')
+        return true;
+
+    struct resp_argv words = { 0 };
+    bool done = false;
+    if (resp_split_words(line, len, &words) == STATUS_OK && words.len > 0)
+        done = load_words(config, words.items, words.len, error);
+    else
+        *error = "Unbalanced quotes in configuration line";
+    resp_argv_release(&words);
+    return done;
+}
+
+enum status config_load_file(struct config *config, const char *path, struct config_error *error)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    if (!file) {
+        snprintf(error->text, sizeof(error->text), "can't open configuration file '%s': %s", path,
+                 strerror(errno));
+        return STATUS_IO;
+    }
+    enum status status = STATUS_OK;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    for (unsigned number = 1; (len = getline(&line, &room, file)) >= 0; number++) {
+        const char *reason = NULL;
+        char shown[96];
+        snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(line, "\r\n"), line);
+        if (load_line(config, line, (size_t)len, &reason))
+            continue;
+        snprintf(error->text, sizeof(error->text), "%s, line %u: '%s': %s", path, number, shown,
+                 reason);
+        status = STATUS_INVALID;
+        break;
+    }
+    free(line);
+    if (!is_stdin)
+        fclose(file);
+    return status;
+}
+
+enum status config_load_args(struct config *config, int argc, char **argv,
+                             struct config_error *error)
+{
+    struct slice words[64];
+    for (int i = 0; i < argc;) {
+        const char *name = argv[i];
+        if (strncmp(name, "--", 2) != 0) {
+            snprintf(error->text, sizeof(error->text), "'%.64s': expected --directive value", name);
+            return STATUS_INVALID;
+        }
+        size_t count = 0;
+        words[count++] = slice_of(name + 2);
+        for (i++; i < argc && strncmp(argv[i], "--", 2) != 0 && count < 64; i++)
+            words[count++] = slice_of(argv[i]);
+        const struct registered *directive = find_directive(config, words[0]);
+        const char *reason = NULL;
+        // One argument may hold several words: --save '900 1 300 10'.
+        bool done = directive && count == 2 && directive->row->flags & CONFIG_WORDS
+                        ? set_text(directive, words[1], &reason)
+                        : load_words(config, words, count, &reason);
+        if (done)
+            continue;
+        snprintf(error->text, sizeof(error->text), "'%.64s': %s", name, reason);
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}
+
+// The value as CONFIG GET answers it.
+static void get_text(const struct registered *directive, struct bytes *out)
+{
+    const struct config_directive *row = directive->row;
+    const void *field = field_of(directive);
+    switch (row->type) {
+    case CONFIG_BOOL: bytes_append_text(out, *(const bool *)field ? "yes" : "no"); break;
+    case CONFIG_INT:
+    case CONFIG_MEMORY: bytes_printf(out, "%lld", (long long)*(const int64_t *)field); break;
+    case CONFIG_OCTAL: bytes_printf(out, "%llo", (unsigned long long)*(const int64_t *)field); break;
+    case CONFIG_STRING: bytes_append_text(out, *(char *const *)field); break;
+    case CONFIG_CUSTOM: row->get(directive->owner, out); break;
+    case CONFIG_ENUM:
+        for (const struct config_name *name = row->names; name->name; name++) {
+            if (name->value == *(const int *)field) {
+                bytes_append_text(out, name->name);
+                break;
+            }
+        }
+        break;
+    }
+}
+
+void config_get(const struct config *config, const struct slice *patterns, size_t count,
+                config_emit_fn emit, void *udata)
+{
+    struct bytes value = { 0 };
+    for (size_t i = 0; i < config->count; i++) {
+        const struct registered *directive = &config->directives[i];
+        const char *names[] = { directive->row->name, directive->row->alias };
+        for (size_t n = 0; n < 2 && names[n]; n++) {
+            size_t p = 0;
+            while (p < count && !glob_match(patterns[p], slice_of(names[n]), true))
+                p++;
+            if (p == count)
+                continue;
+            bytes_clear(&value);
+            get_text(directive, &value);
+            emit(names[n], bytes_slice(&value), udata);
+        }
+    }
+    bytes_release(&value);
+}
+
+static enum status refuse(struct config_error *error, const char *format, struct slice name,
+                          const char *reason)
+{
+    // NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): the formats stand in config_set().
+    snprintf(error->text, sizeof(error->text), format, (int)name.len, name.ptr, reason);
+    return STATUS_INVALID;
+}
+
+// Finds the directives of all pairs, refusing unknown, unchangeable and repeated ones.
+static enum status find_pairs(struct config *config, const struct slice *pairs, size_t count,
+                              struct registered **found, struct config_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct slice name = pairs[2 * i];
+        found[i] = find_directive(config, name);
+        if (!found[i])
+            return refuse(error,
+                          "Unknown option or number of arguments for CONFIG SET - '%.*s'%.0s", name,
+                          "");
+        if (found[i]->row->flags & CONFIG_IMMUTABLE)
+            return refuse(
+                error, "CONFIG SET failed (possibly related to argument '%.*s') - %s", name,
+                "can't set immutable config");
+        for (size_t k = 0; k < i; k++) {
+            if (found[k] == found[i])
+                return refuse(error,
+                              "CONFIG SET failed (possibly related to argument '%.*s') - %s", name,
+                              "duplicate parameter");
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool set_and_apply(const struct registered *directive, struct slice text,
+                          const char **reason)
+{
+    if (!set_text(directive, text, reason))
+        return false;
+    return !directive->row->apply || directive->row->apply(directive->owner, reason);
+}
+
+enum status config_set(struct config *config, const struct slice *pairs, size_t count,
+                       struct config_error *error)
+{
+    if (count > DIRECTIVES_MAX)
+        return refuse(error, "CONFIG SET failed%.*s - %s", (struct slice){ .ptr = "" },
+                      "too many pairs");
+    struct registered *found[DIRECTIVES_MAX];
+    enum status status = find_pairs(config, pairs, count, found, error);
+    if (status != STATUS_OK)
+        return status;
+
+    struct bytes old[DIRECTIVES_MAX];
+    memset(old, 0, count * sizeof(*old));
+    size_t done = 0;
+    const char *reason = NULL;
+    for (; done < count; done++) {
+        get_text(found[done], &old[done]);
+        if (!set_and_apply(found[done], pairs[2 * done + 1], &reason))
+            break;
+    }
+    if (done < count) {
+        status = refuse(error, "CONFIG SET failed (possibly related to argument '%.*s') - %s",
+                        pairs[2 * done], reason);
+        // Back to what it was, the one that failed included.
+        for (size_t i = done + 1; i-- > 0;) {
+            const char *ignored;
+            (void)set_and_apply(found[i], bytes_slice(&old[i]), &ignored);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        bytes_release(&old[i]);
+    return status;
+}

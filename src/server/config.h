@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Configuration: directives declared in tables beside their owners, read from a file, from arguments
+// and by CONFIG SET, answered by CONFIG GET.
+//
+// A directive's value lies in a field of its owner's struct. Owners register their tables at
+// start-up; nothing here knows any directive.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config;
+
+enum config_type {
+    CONFIG_BOOL,    // bool: yes or no
+    CONFIG_INT,     // int64_t, within bounds
+    CONFIG_MEMORY,  // int64_t, bytes with an optional unit, within bounds
+    CONFIG_OCTAL,   // int64_t, a file mode
+    CONFIG_ENUM,    // int, one of the names
+    CONFIG_STRING,  // char *, owned by the owner, NUL-terminated, never NULL
+    CONFIG_CUSTOM,  // whatever set and get make of it
+};
+
+enum config_flag {
+    CONFIG_IMMUTABLE = 1u << 0,  // not by CONFIG SET
+    CONFIG_WORDS = 1u << 1,      // takes several words
+    CONFIG_SECRET = 1u << 2,     // not to be shown in logs
+};
+
+struct config_name {
+    const char *name;
+    int value;
+};
+
+struct config_directive {
+    const char *name;
+    const char *alias;  // an older name that works as well, or NULL
+    enum config_type type;
+    uint32_t flags;
+    size_t offset;             // of the field in the owner's struct
+    const char *default_text;  // as it would stand in a file
+    int64_t min;
+    int64_t max;
+    const struct config_name *names;  // ENUM; ends with a NULL name
+    // CUSTOM: false, with `error` set to a constant text, leaves the value as it was.
+    bool (*set)(void *owner, const struct slice *words, size_t count, const char **error);
+    void (*get)(const void *owner, struct bytes *out);
+    // Called after a change at run time (not at start-up); false as for `set`.
+    bool (*apply)(void *owner, const char **error);
+};
+
+#define CONFIG_UNBOUNDED INT64_MAX
+
+struct config *config_new(void);
+void config_free(struct config *config);
+
+// At start-up: adds a table (ends with a row without a name) and sets the defaults. The owner's
+// fields must be zero before.
+void config_register(struct config *config, const struct config_directive *table, void *owner);
+
+// Frees the strings that an owner's directives own.
+void config_release_strings(struct config *config, void *owner);
+
+// Why something was refused, for people.
+struct config_error {
+    char text[256];
+};
+
+// Reads a file ("-": standard input). On failure the error names file, line and reason.
+MUST_CHECK enum status config_load_file(struct config *config, const char *path,
+                                        struct config_error *error);
+
+// Reads `--name value...` arguments, as redis-server takes them.
+MUST_CHECK enum status config_load_args(struct config *config, int argc, char **argv,
+                                        struct config_error *error);
+
+// CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".
+MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,
+                                  struct config_error *error);
+
+// Calls `emit` for every directive (and alias) whose name matches one of the patterns, once.
+typedef void (*config_emit_fn)(const char *name, struct slice value, void *udata);
+void config_get(const struct config *config, const struct slice *patterns, size_t count,
+                config_emit_fn emit, void *udata);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Periodic work: see cron.h.
+#include "server/cron.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "net/loop.h"
+#include "server/config.h"
+#include "server/server.h"
+
+#define JOBS_MAX 16
+
+struct cron {
+    struct server *server;
+    struct loop_timer *timer;
+    int64_t hz;
+    int count;
+    struct {
+        void (*fn)(void *udata);
+        void *udata;
+        uint64_t period_us;
+        uint64_t due_us;
+    } jobs[JOBS_MAX];
+};
+
+static bool apply_hz(void *owner, const char **error)
+{
+    (void)error;
+    struct cron *cron = owner;
+    if (cron->timer)
+        loop_timer_set_period(cron->server->loop, cron->timer, 1000 / (unsigned)cron->hz);
+    return true;
+}
+
+static const struct config_directive cron_directives[] = {
+    { .name = "hz",
+      .type = CONFIG_INT,
+      .offset = offsetof(struct cron, hz),
+      .default_text = "10",
+      .min = 1,
+      .max = 500,
+      .apply = apply_hz },
+    { 0 },
+};
+
+struct cron *cron_new(struct server *server)
+{
+    struct cron *cron = mem_alloc_zeroed(sizeof(*cron));
+    cron->server = server;
+    config_register(server->config, cron_directives, cron);
+    return cron;
+}
+
+void cron_free(struct cron *cron)
+{
+    mem_free(cron, sizeof(*cron));
+}
+
+void cron_add(struct cron *cron, unsigned period_ms, void (*fn)(void *udata), void *udata)
+{
+    ASSERT(cron->count < JOBS_MAX);
+    int i = cron->count++;
+    cron->jobs[i].fn = fn;
+    cron->jobs[i].udata = udata;
+    cron->jobs[i].period_us = (uint64_t)period_ms * 1000;
+}
+
+static void tick(void *udata)
+{
+    struct cron *cron = udata;
+    clock_update();
+    uint64_t now_us = clock_mono_us();
+    for (int i = 0; i < cron->count; i++) {
+        if (cron->jobs[i].due_us > now_us)
+            continue;
+        cron->jobs[i].due_us = now_us + cron->jobs[i].period_us;
+        cron->jobs[i].fn(cron->jobs[i].udata);
+    }
+}
+
+void cron_start(struct cron *cron)
+{
+    cron->timer = loop_every(cron->server->loop, 1000 / (unsigned)cron->hz, tick, cron);
+}
+
+int64_t cron_hz(const struct cron *cron)
+{
+    return cron->hz;
+}

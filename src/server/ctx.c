@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Helpers of handlers: see ctx.h.
+#include "server/ctx.h"
+
+#include "base/numbers.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+// How much of the arguments an unknown command's error shows.
+#define SHOWN_ARGS_BYTES 128
+
+#define X(name, text) [name] = { .ptr = (text), .len = sizeof(text) - 1 },
+static const struct slice error_texts[ERROR_COUNT] = {
+#include "server/errors.def"
+};
+#undef X
+
+void reply_error(struct cmd_ctx *ctx, enum error_id error)
+{
+    ctx->server->stats.error_replies++;
+    resp_error(&ctx->reply, error_texts[error]);
+}
+
+void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
+{
+    struct bytes text = { 0 };
+    va_list args;
+    va_start(args, format);
+    bytes_vprintf(&text, format, args);
+    va_end(args);
+    ctx->server->stats.error_replies++;
+    resp_error(&ctx->reply, bytes_slice(&text));
+    bytes_release(&text);
+}
+
+void reply_wrong_arity(struct cmd_ctx *ctx)
+{
+    reply_errorf(ctx, "ERR wrong number of arguments for '%s' command", ctx->command->full_name);
+}
+
+void reply_unknown_subcommand(struct cmd_ctx *ctx)
+{
+    struct slice name = ctx->argv[1];
+    char container[32];
+    size_t len = 0;
+    for (const char *p = ctx->command->row->name; *p && len < sizeof(container) - 1; p++)
+        container[len++] = (char)toupper((unsigned char)*p);
+    container[len] = '\0';
+    reply_errorf(ctx, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                 (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr,
+                 container);
+}
+
+void reply_unknown_command(struct cmd_ctx *ctx)
+{
+    struct bytes shown = { 0 };
+    for (uint32_t i = 1; i < ctx->argc && shown.len < SHOWN_ARGS_BYTES; i++) {
+        size_t room = SHOWN_ARGS_BYTES - shown.len;
+        size_t len = ctx->argv[i].len < room ? ctx->argv[i].len : room;
+        bytes_append_char(&shown, '\'');
+        bytes_append(&shown, ctx->argv[i].ptr, len);
+        bytes_append_text(&shown, "' ");
+    }
+    bytes_append_char(&shown, '\0');
+    struct slice name = ctx->argv[0];
+    reply_errorf(ctx, "ERR unknown command '%.*s', with args beginning with: %s",
+                 (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr,
+                 shown.data);
+    bytes_release(&shown);
+}
+
+void reply_help(struct cmd_ctx *ctx, const char *const *lines, size_t count)
+{
+    resp_array(&ctx->reply, count);
+    for (size_t i = 0; i < count; i++)
+        resp_simple(&ctx->reply, slice_of(lines[i]));
+}
+
+bool arg_int64(struct cmd_ctx *ctx, uint32_t i, int64_t *out)
+{
+    if (parse_int64(ctx->argv[i], out))
+        return true;
+    reply_error(ctx, ERR_NOT_INTEGER);
+    return false;
+}
+
+static bool check_type(struct cmd_ctx *ctx, const struct entry_ref *ref, enum value_type type)
+{
+    if (likely(!ref->entry || entry_type(ref->entry) == type))
+        return true;
+    reply_error(ctx, ERR_WRONG_TYPE);
+    return false;
+}
+
+bool ctx_find_read(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entry_ref *out)
+{
+    *out = db_find_read(ctx->db, &ctx->keys[i]);
+    return check_type(ctx, out, type);
+}
+
+bool ctx_find(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entry_ref *out)
+{
+    *out = db_find(ctx->db, &ctx->keys[i]);
+    return check_type(ctx, out, type);
+}
+
+void ctx_written(struct cmd_ctx *ctx, uint32_t i)
+{
+    ctx->changes++;
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, ctx->db, &ctx->keys[i]);
+}
+
+void ctx_removed(struct cmd_ctx *ctx, uint32_t i)
+{
+    ctx->changes++;
+    keyspace_announce(ctx->server->keyspace, KEY_REMOVED, ctx->db, &ctx->keys[i]);
+}

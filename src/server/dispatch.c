@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Running one command: see dispatch.h.
+#include "server/dispatch.h"
+
+#include "server/client.h"
+#include "server/effects.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+void dispatch_resolve(struct cmd_ctx *ctx)
+{
+    struct command_entry *command = registry_lookup(ctx->server->registry, ctx->argv[0]);
+    if (unlikely(command && command->is_container && ctx->argc > 1)) {
+        struct command_entry *sub = registry_subcommand(command, ctx->argv[1]);
+        if (sub || !command->handler)
+            command = sub ? sub : command;
+    }
+    ctx->command = command;
+}
+
+static bool right_arity(const struct command_entry *command, uint32_t argc)
+{
+    return command->arity >= 0 ? argc == (uint32_t)command->arity
+                               : argc >= (uint32_t)-command->arity;
+}
+
+// Answers what cannot be run; true if it has.
+static bool refuse(struct cmd_ctx *ctx)
+{
+    const struct command_entry *command = ctx->command;
+    if (unlikely(!command)) {
+        reply_unknown_command(ctx);
+        return true;
+    }
+    if (unlikely(!command->handler && ctx->argc > 1)) {
+        reply_unknown_subcommand(ctx);
+        return true;
+    }
+    if (unlikely(!right_arity(command, ctx->argc) || !command->handler)) {
+        reply_wrong_arity(ctx);
+        return true;
+    }
+    uint32_t shut = command->gates & (ctx->client->gates | ctx->server->gates);
+    return unlikely(shut) && registry_ask_gates(ctx->server->registry, shut, ctx);
+}
+
+void dispatch(struct cmd_ctx *ctx)
+{
+    if (refuse(ctx))
+        return;
+    struct client *client = ctx->client;
+    ctx->db = client->db;
+    client->last_command = ctx->command;
+    ctx->server->stats.commands++;
+    ctx->command->calls++;
+    ctx->command->handler(ctx);
+    if (ctx->changes)
+        effects_commit(ctx);
+}

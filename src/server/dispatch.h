@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Running one command: its arity, its gates, its handler, its effect.
+#pragma once
+
+#include "server/ctx.h"
+
+// Finds the command that argv names, down to the subcommand; ctx->command is NULL if there is none.
+void dispatch_resolve(struct cmd_ctx *ctx);
+
+// Runs the resolved command and queues its reply.
+void dispatch(struct cmd_ctx *ctx);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The effect stream: see effects.h.
+#include "server/effects.h"
+
+#include "base/memory.h"
+#include "base/numbers.h"
+#include "base/panic.h"
+#include "server/server.h"
+
+#define SINKS_MAX 4
+
+// The buffer is kept up to this size.
+#define KEEP_BYTES (1u << 20)
+
+struct effects {
+    int sink_count;
+    struct {
+        effect_sink_fn fn;
+        void *udata;
+    } sinks[SINKS_MAX];
+    int selected_db;        // that the stream is in; -1 at its start
+    struct bytes replaced;  // what the running command's handler said
+    struct bytes encoded;
+};
+
+static void feed(struct effects *effects, struct slice resp)
+{
+    for (int i = 0; i < effects->sink_count; i++)
+        effects->sinks[i].fn(effects->sinks[i].udata, resp);
+}
+
+static void append_word(struct bytes *out, struct slice word)
+{
+    char *p = bytes_reserve(out, word.len + INT64_TEXT_MAX + 5);
+    size_t len = 0;
+    p[len++] = '$';
+    len += (size_t)format_uint64(p + len, word.len);
+    p[len++] = '\r';
+    p[len++] = '\n';
+    memcpy(p + len, word.ptr, word.len);
+    len += word.len;
+    p[len++] = '\r';
+    p[len++] = '\n';
+    out->len += len;
+}
+
+static void append_command(struct bytes *out, const struct slice *words, size_t count)
+{
+    char head[INT64_TEXT_MAX + 3] = "*";
+    size_t len = 1 + (size_t)format_uint64(head + 1, count);
+    head[len++] = '\r';
+    head[len++] = '\n';
+    bytes_append(out, head, len);
+    for (size_t i = 0; i < count; i++)
+        append_word(out, words[i]);
+}
+
+static void feed_command(struct effects *effects, const struct slice *words, size_t count)
+{
+    bytes_clear(&effects->encoded);
+    append_command(&effects->encoded, words, count);
+    feed(effects, bytes_slice(&effects->encoded));
+    if (effects->encoded.cap > KEEP_BYTES)
+        bytes_release(&effects->encoded);
+}
+
+static void select_db(struct effects *effects, int db)
+{
+    if (effects->selected_db == db)
+        return;
+    effects->selected_db = db;
+    char number[INT64_TEXT_MAX];
+    size_t len = (size_t)format_int64(number, db);
+    feed_command(effects, (struct slice[]){ SLICE("SELECT"), { .ptr = number, .len = len } }, 2);
+}
+
+static void on_key_event(void *udata, enum key_event event, struct db *db, const struct key *key)
+{
+    struct effects *effects = udata;
+    if (event != KEY_EXPIRED && event != KEY_EVICTED)
+        return;
+    if (!effects_wanted(effects))
+        return;
+    select_db(effects, db->id);
+    feed_command(effects, (struct slice[]){ SLICE("DEL"), key_slice(key) }, 2);
+}
+
+struct effects *effects_new(struct server *server)
+{
+    struct effects *effects = mem_alloc_zeroed(sizeof(*effects));
+    effects->selected_db = -1;
+    keyspace_listen(server->keyspace, on_key_event, effects);
+    return effects;
+}
+
+void effects_free(struct effects *effects)
+{
+    bytes_release(&effects->replaced);
+    bytes_release(&effects->encoded);
+    mem_free(effects, sizeof(*effects));
+}
+
+void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+{
+    ASSERT(effects->sink_count < SINKS_MAX);
+    int i = effects->sink_count++;
+    effects->sinks[i].fn = fn;
+    effects->sinks[i].udata = udata;
+}
+
+bool effects_wanted(const struct effects *effects)
+{
+    return effects->sink_count > 0;
+}
+
+void effect_replace(struct cmd_ctx *ctx, const struct slice *words, size_t count)
+{
+    struct effects *effects = ctx->server->effects;
+    ctx->effect_mode = EFFECT_REPLACED;
+    if (effects_wanted(effects))
+        append_command(&effects->replaced, words, count);
+}
+
+void effect_drop(struct cmd_ctx *ctx)
+{
+    ctx->effect_mode = EFFECT_DROPPED;
+    bytes_clear(&ctx->server->effects->replaced);
+}
+
+void effects_commit(struct cmd_ctx *ctx)
+{
+    struct effects *effects = ctx->server->effects;
+    ctx->server->changes += ctx->changes;
+    if (!effects_wanted(effects) || ctx->effect_mode == EFFECT_DROPPED)
+        return;
+    select_db(effects, ctx->db->id);
+    if (ctx->effect_mode == EFFECT_REPLACED)
+        feed(effects, bytes_slice(&effects->replaced));
+    else if (ctx->raw_is_resp)
+        feed(effects, ctx->raw);
+    else
+        feed_command(effects, ctx->argv, ctx->argc);
+    bytes_clear(&effects->replaced);
+    if (effects->replaced.cap > KEEP_BYTES)
+        bytes_release(&effects->replaced);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The effect stream: every write, once, as RESP commands, to whoever keeps or copies them.
+//
+// What a command changed goes out after it, by default as the client's own bytes. A handler may say
+// it otherwise (a relative expiry becomes an absolute one) or say nothing. Keys that expired are DELs
+// ahead of the effect of the command that met them. A SELECT goes ahead where the database changes.
+// With no sink nothing is built.
+#pragma once
+
+#include "base/bytes.h"
+#include "server/ctx.h"
+
+struct effects;
+
+// Registers itself as the keyspace's listener.
+struct effects *effects_new(struct server *server);
+void effects_free(struct effects *effects);
+
+// A sink gets whole commands, in order; the bytes are valid during the call only.
+typedef void (*effect_sink_fn)(void *udata, struct slice resp);
+void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata);
+
+// Whether anybody listens: building an effect is pointless if not.
+bool effects_wanted(const struct effects *effects);
+
+// The command's effect is this command instead of its own bytes; may be called several times, for
+// several commands.
+void effect_replace(struct cmd_ctx *ctx, const struct slice *words, size_t count);
+
+// The command has no effect on others, whatever it changed here.
+void effect_drop(struct cmd_ctx *ctx);
+
+// After a command that changed something: sends its effect.
+void effects_commit(struct cmd_ctx *ctx);

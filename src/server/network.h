@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where the server listens: `bind`, `port`, `unixsocket` and their kin.
+#pragma once
+
+#include "base/status.h"
+
+struct network;
+struct server;
+
+struct network *network_new(struct server *server);
+void network_free(struct network *network);
+
+// Opens the sockets that the configuration asks for. An address with a leading '-' may be missing;
+// any other that cannot be had is logged and fails the start.
+MUST_CHECK enum status network_open(struct network *network);
+
+// The TCP port, 0 if there is none.
+int network_port(const struct network *network);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The registered commands: look-up by name, key positions, gates.
+//
+// A gate is a reason not to run a command now (not authenticated, loading, out of memory, inside a
+// transaction...). Its owner registers it before the commands and gets a bit. A command is subject to
+// the gates that its row makes it subject to; a gate is shut while its bit is set on the server or on
+// the client. So dispatch tests one mask, and grows no branch for a new gate.
+#pragma once
+
+#include "base/bytes.h"
+#include "server/command.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct registry;
+
+// A registered command: what the way of a command needs, close together.
+struct command_entry {
+    void (*handler)(struct cmd_ctx *ctx);
+    const struct command *row;
+    int32_t arity;
+    uint32_t flags;
+    uint32_t gates;      // bits of the gates it is subject to
+    int16_t key_first;   // 0: no keys, or complex ones
+    int16_t key_last;    // negative: from the end
+    int16_t key_step;
+    bool keys_complex;   // use registry_find_keys()
+    bool is_container;
+    uint64_t calls;
+    const struct command_entry *parent;
+    struct command_entry *subcommands;
+    int subcommand_count;
+    uint32_t acl;  // all categories
+    char *full_name;  // "get", "client|list"
+};
+
+struct registry *registry_new(void);
+void registry_free(struct registry *registry);
+
+// Decides whether a command's row makes it subject to the gate.
+typedef bool (*gate_applies_fn)(const struct command *row);
+// Called for a shut gate: true if it has answered the command, which is then not run.
+typedef bool (*gate_refuses_fn)(struct cmd_ctx *ctx);
+
+// At start-up, before the commands: returns the gate's bit. Gates are asked in this order.
+uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
+                           gate_refuses_fn refuses);
+
+// Asks the shut gates of `bits` in order; true if one has answered.
+bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct cmd_ctx *ctx);
+
+// Adds a family's table (ends with a row without a name).
+void registry_add(struct registry *registry, const struct command *table);
+
+// The command with this name, any case; NULL if there is none. A few ns.
+struct command_entry *registry_lookup(const struct registry *registry, struct slice name);
+
+// The subcommand, any case, or NULL.
+struct command_entry *registry_subcommand(const struct command_entry *container,
+                                          struct slice name);
+
+// All top-level commands, in the order of registration.
+struct command_entry *registry_at(const struct registry *registry, size_t index);
+size_t registry_count(const struct registry *registry);
+
+// Positions of the keys of a request, written into `out` (room for `max`); returns how many there
+// are (more than max: not all were written), or -1 if the arguments make no sense. For commands
+// with complex keys; others have first, last and step.
+int registry_find_keys(const struct command_entry *command, const struct slice *argv, uint32_t argc,
+                       uint32_t *out, int max);

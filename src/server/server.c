@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Making, starting and ending the server.
+#include "server/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "net/loop.h"
+#include "server/batch.h"
+#include "server/client.h"
+#include "server/config.h"
+#include "server/cron.h"
+#include "server/effects.h"
+#include "server/info.h"
+#include "server/network.h"
+#include "server/registry.h"
+#include "server/sections.h"
+#include "server/settings.h"
+#include "store/expire.h"
+
+// The expiry sweep's share of the time: 2 ms in every 100.
+#define SWEEP_PERIOD_MS 100
+#define SWEEP_BUDGET_US 2000
+
+// The access clock counts seconds; this keeps it within a tenth of one.
+#define CLOCK_PERIOD_MS 100
+
+static void keep_clock(void *udata)
+{
+    const struct server *server = udata;
+    keyspace_set_clock(server->keyspace, clock_wall_ms());
+}
+
+static void sweep_expired(void *udata)
+{
+    const struct server *server = udata;
+    expire_sweep(server->keyspace, SWEEP_BUDGET_US);
+}
+
+static void note_rates(void *udata)
+{
+    struct server *server = udata;
+    server->ops_per_s = server->stats.commands - server->commands_before;
+    server->commands_before = server->stats.commands;
+    mem_note_peak();
+}
+
+struct server *server_new(void)
+{
+    struct server *server = mem_alloc_zeroed(sizeof(*server));
+    server->executable = server->config_file = "";
+    random_hex(server->run_id, RUN_ID_LEN);
+    server->loop = loop_new();
+    server->keyspace = mem_alloc_zeroed(sizeof(*server->keyspace));
+    keyspace_init(server->keyspace);
+    server->config = config_new();
+    server->registry = registry_new();
+    server->info = info_new();
+    server->cron = cron_new(server);
+    server->settings = settings_new(server);
+    server->effects = effects_new(server);
+
+    sections_register_server(server);
+    server->batch = batch_new(server);
+    server->clients = clients_new(server);
+    server->network = network_new(server);
+    sections_register_memory(server);
+    sections_register_stats(server);
+    sections_register_keyspace(server);
+
+    cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
+    cron_add(server->cron, SWEEP_PERIOD_MS, sweep_expired, server);
+    cron_add(server->cron, 1000, note_rates, server);
+    return server;
+}
+
+enum status server_start(struct server *server)
+{
+    clock_update();
+    server->start_ms = clock_wall_ms();
+    if (settings_apply(server->settings) != STATUS_OK)
+        return STATUS_IO;
+    keyspace_open(server->keyspace, (int)server->settings->databases);
+    keyspace_set_clock(server->keyspace, clock_wall_ms());
+    clients_configured(server->clients);
+    if (network_open(server->network) != STATUS_OK)
+        return STATUS_IO;
+    cron_start(server->cron);
+    server->startup_bytes = mem_used();
+    return STATUS_OK;
+}
+
+void server_free(struct server *server)
+{
+    network_free(server->network);
+    clients_free(server->clients);
+    batch_free(server->batch);
+    effects_free(server->effects);
+    settings_free(server, server->settings);
+    cron_free(server->cron);
+    info_free(server->info);
+    registry_free(server->registry);
+    config_free(server->config);
+    keyspace_release(server->keyspace);
+    mem_free(server->keyspace, sizeof(*server->keyspace));
+    loop_free(server->loop);
+    mem_free(server, sizeof(*server));
+}

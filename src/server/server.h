@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The server: little more than pointers to its subsystems, made in main() and passed down.
+#pragma once
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RESPITE_VERSION "0.1.0"
+// What we behave as: clients gate features on it.
+#define REDIS_VERSION "7.2.4"
+
+#define RUN_ID_LEN 40
+
+struct loop;
+struct keyspace;
+struct registry;
+struct config;
+struct clients;
+struct batch;
+struct effects;
+struct info;
+struct cron;
+struct network;
+struct settings;
+
+// Counters of INFO stats; CONFIG RESETSTAT clears them.
+struct server_stats {
+    uint64_t commands;
+    uint64_t connections;
+    uint64_t rejected_connections;
+    uint64_t error_replies;
+    uint64_t net_input_bytes;
+    uint64_t net_output_bytes;
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t query_limit_disconnections;
+    uint64_t output_limit_disconnections;
+};
+
+struct server {
+    struct loop *loop;
+    struct keyspace *keyspace;
+    struct registry *registry;
+    struct config *config;
+    struct clients *clients;
+    struct batch *batch;
+    struct effects *effects;
+    struct info *info;
+    struct cron *cron;
+    struct network *network;
+    struct settings *settings;
+    uint32_t gates;    // shut for everybody: bits of server/registry.h
+    uint64_t changes;  // writes since the last save
+    struct server_stats stats;
+    uint64_t ops_per_s;        // commands in the last second
+    uint64_t commands_before;  // stats.commands a second ago
+    size_t startup_bytes;  // mem_used() when the start was done
+    int64_t start_ms;              // Unix time
+    char run_id[RUN_ID_LEN + 1];   // of this process
+    const char *executable;        // absolute path
+    const char *config_file;       // absolute path, "" without one
+};
+
+// Makes the server's subsystems, which register what they offer; commands and types are registered by
+// the caller, before the configuration is read.
+struct server *server_new(void);
+
+// Applies what the configuration says and opens the sockets. STATUS_IO: the reason is in the log.
+enum status server_start(struct server *server) __attribute__((warn_unused_result));
+
+// Ends the connections and frees everything.
+void server_free(struct server *server);

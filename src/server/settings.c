@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Directives of the process as a whole: see settings.h.
+#include "server/settings.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "server/config.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct config_name log_levels[] = {
+    { "debug", LOG_DEBUG },     { "verbose", LOG_VERBOSE }, { "notice", LOG_NOTICE },
+    { "warning", LOG_WARNING }, { "nothing", LOG_NOTHING }, { 0 },
+};
+
+static const struct config_name debug_commands[] = {
+    { "no", DEBUG_COMMAND_NO },
+    { "yes", DEBUG_COMMAND_YES },
+    { "local", DEBUG_COMMAND_LOCAL },
+    { 0 },
+};
+
+// Until the log of writes exists, only "no" can be promised.
+static const struct config_name append_only_words[] = { { "no", 0 }, { 0 } };
+
+static bool apply_log_level(void *owner, const char **error)
+{
+    (void)error;
+    log_set_level((enum log_level)((struct settings *)owner)->log_level);
+    return true;
+}
+
+static bool set_dir(void *owner, const struct slice *words, size_t count, const char **error)
+{
+    struct settings *settings = owner;
+    if (count != 1) {
+        *error = "wrong number of arguments";
+        return false;
+    }
+    char *path = mem_strndup(words[0].ptr, words[0].len);
+    bool done = chdir(path) == 0;
+    mem_free(path, words[0].len + 1);
+    if (!done) {
+        *error = strerror(errno);
+        return false;
+    }
+    char *now = getcwd(NULL, 0);
+    if (settings->dir)
+        mem_free(settings->dir, strlen(settings->dir) + 1);
+    settings->dir = mem_strndup(now ? now : "", now ? strlen(now) : 0);
+    free(now);
+    return true;
+}
+
+static void get_dir(const void *owner, struct bytes *out)
+{
+    bytes_append_text(out, ((const struct settings *)owner)->dir);
+}
+
+#define FIELD(member) offsetof(struct settings, member)
+
+static const struct config_directive settings_directives[] = {
+    { .name = "databases",
+      .type = CONFIG_INT,
+      .flags = CONFIG_IMMUTABLE,
+      .offset = FIELD(databases),
+      .default_text = "16",
+      .min = 1,
+      .max = 1 << 20 },
+    { .name = "loglevel",
+      .type = CONFIG_ENUM,
+      .offset = FIELD(log_level),
+      .default_text = "notice",
+      .names = log_levels,
+      .apply = apply_log_level },
+    { .name = "logfile",
+      .type = CONFIG_STRING,
+      .flags = CONFIG_IMMUTABLE,
+      .offset = FIELD(log_file),
+      .default_text = "" },
+    { .name = "dir",
+      .type = CONFIG_CUSTOM,
+      .default_text = ".",
+      .set = set_dir,
+      .get = get_dir },
+    { .name = "enable-debug-command",
+      .type = CONFIG_ENUM,
+      .flags = CONFIG_IMMUTABLE,
+      .offset = FIELD(debug_command),
+      .default_text = "no",
+      .names = debug_commands },
+    { .name = "save", .type = CONFIG_STRING, .offset = FIELD(save), .default_text = "" },
+    { .name = "appendonly",
+      .type = CONFIG_ENUM,
+      .offset = FIELD(append_only),
+      .default_text = "no",
+      .names = append_only_words },
+    { 0 },
+};
+
+struct settings *settings_new(struct server *server)
+{
+    struct settings *settings = mem_alloc_zeroed(sizeof(*settings));
+    config_register(server->config, settings_directives, settings);
+    return settings;
+}
+
+void settings_free(struct server *server, struct settings *settings)
+{
+    config_release_strings(server->config, settings);
+    mem_free(settings->dir, strlen(settings->dir) + 1);
+    mem_free(settings, sizeof(*settings));
+}
+
+enum status settings_apply(struct settings *settings)
+{
+    log_set_level((enum log_level)settings->log_level);
+    if (settings->log_file[0] && log_set_file(settings->log_file) != STATUS_OK) {
+        log_warning("Can't open the log file '%s': %s", settings->log_file, strerror(errno));
+        return STATUS_IO;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The expiry sweep: see expire.h.
+#include "store/expire.h"
+
+#include "base/clock.h"
+
+// Entries that one step of the scan may yield; a bucket's worth and its displaced ones. What does
+// not fit waits for the next round.
+#define DUE_MAX 256
+
+// The clock is read once in so many steps.
+#define STEPS_A_READ 16
+
+struct sweep {
+    struct entry *due[DUE_MAX];
+    unsigned due_count;
+    uint64_t seen;
+    int64_t ttl_sum_ms;
+    int64_t now_ms;
+};
+
+static void collect_due(void *entry, uint8_t expiry_class, void *udata)
+{
+    struct sweep *sweep = udata;
+    if (expiry_class == 0)
+        return;
+    int64_t left_ms = entry_expiry(entry) - sweep->now_ms;
+    if (left_ms > 0) {
+        sweep->seen++;
+        sweep->ttl_sum_ms += left_ms;
+    } else if (sweep->due_count < DUE_MAX) {
+        sweep->due[sweep->due_count++] = entry;
+    }
+}
+
+static void delete_due(struct db *db, struct sweep *sweep)
+{
+    for (unsigned i = 0; i < sweep->due_count; i++) {
+        struct key key = key_of(entry_key(sweep->due[i]));
+        if (db_peek(db, &key).entry)
+            continue;
+        db->keyspace->expired_by_sweep++;
+    }
+    sweep->due_count = 0;
+}
+
+static void sweep_db(struct db *db, uint64_t deadline_us)
+{
+    struct sweep sweep = { .now_ms = clock_wall_ms() };
+    unsigned steps = 0;
+    do {
+        db->sweep_cursor = table_scan(&db->table, db->sweep_cursor, collect_due, &sweep);
+        delete_due(db, &sweep);
+        if (++steps % STEPS_A_READ == 0 && clock_mono_us_now() >= deadline_us)
+            break;
+    } while (db->sweep_cursor != 0);
+
+    if (sweep.seen)
+        db->avg_ttl_ms = sweep.ttl_sum_ms / (int64_t)sweep.seen;
+}
+
+void expire_sweep(struct keyspace *keyspace, uint64_t budget_us)
+{
+    uint64_t deadline_us = clock_mono_us_now() + budget_us;
+    for (int i = 0; i < keyspace->db_count; i++) {
+        struct db *db = &keyspace->dbs[i];
+        if (db->expires == 0) {
+            db->avg_ttl_ms = 0;
+            continue;
+        }
+        sweep_db(db, deadline_us);
+        if (clock_mono_us_now() >= deadline_us)
+            return;
+    }
+}

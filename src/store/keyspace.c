@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The databases: see keyspace.h.
+#include "store/keyspace.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "base/siphash.h"
+#include "ds/table_inl.h"
+
+// Classes of the expiry wheel that slots carry: 0 is "never".
+#define EXPIRY_CLASS_NEVER 0
+#define EXPIRY_CLASS_SOME  1
+
+static inline bool key_matches(const void *entry, const void *udata)
+{
+    const struct key *key = udata;
+    struct slice have = entry_key(entry);
+    return have.len == key->len && memcmp(have.ptr, key->ptr, key->len) == 0;
+}
+
+static uint64_t entry_hash(const void *entry)
+{
+    struct slice key = entry_key(entry);
+    return hash_bytes(key.ptr, key.len);
+}
+
+static const struct table_ops keyspace_table_ops = { .hash = entry_hash, .match = key_matches };
+
+struct key key_of(struct slice name)
+{
+    return (struct key){ .ptr = name.ptr,
+                         .len = name.len,
+                         .hash = hash_bytes(name.ptr, name.len) };
+}
+
+void keyspace_init(struct keyspace *keyspace)
+{
+    *keyspace = (struct keyspace){ 0 };
+    uint64_t seed;
+    random_secret(&seed, sizeof(seed));
+    random_seed(&keyspace->random, seed);
+}
+
+void keyspace_open(struct keyspace *keyspace, int db_count)
+{
+    ASSERT(!keyspace->dbs);
+    keyspace->db_count = db_count;
+    keyspace->dbs = mem_alloc_zeroed((size_t)db_count * sizeof(*keyspace->dbs));
+    for (int i = 0; i < db_count; i++) {
+        struct db *db = &keyspace->dbs[i];
+        table_init(&db->table, &keyspace_table_ops);
+        db->keyspace = keyspace;
+        db->id = i;
+    }
+}
+
+void keyspace_release(struct keyspace *keyspace)
+{
+    if (!keyspace->dbs)
+        return;
+    for (int i = 0; i < keyspace->db_count; i++)
+        db_flush(&keyspace->dbs[i]);
+    mem_free(keyspace->dbs, (size_t)keyspace->db_count * sizeof(*keyspace->dbs));
+    keyspace->dbs = NULL;
+}
+
+void keyspace_register_type(struct keyspace *keyspace, enum value_type type,
+                            const struct type_ops *ops)
+{
+    ASSERT(!keyspace->types[type]);
+    keyspace->types[type] = ops;
+}
+
+void keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata)
+{
+    ASSERT(keyspace->listener_count < KEYSPACE_LISTENERS_MAX);
+    int i = keyspace->listener_count++;
+    keyspace->listeners[i].fn = fn;
+    keyspace->listeners[i].udata = udata;
+}
+
+void keyspace_announce(struct keyspace *keyspace, enum key_event event, struct db *db,
+                       const struct key *key)
+{
+    for (int i = 0; i < keyspace->listener_count; i++)
+        keyspace->listeners[i].fn(keyspace->listeners[i].udata, event, db, key);
+}
+
+void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms)
+{
+    keyspace->access_clock = (uint32_t)(now_ms / 1000) & 0xFFFFFF;
+}
+
+static void entry_release(struct keyspace *keyspace, struct entry *entry)
+{
+    const struct type_ops *ops = keyspace->types[entry_type(entry)];
+    ops->release(entry);
+    entry_free(entry);
+}
+
+bool db_expired(const struct entry *entry)
+{
+    return unlikely(entry_has_expiry(entry)) && entry_expiry(entry) <= clock_wall_ms();
+}
+
+void db_expire(struct db *db, const struct key *key, struct entry_ref ref)
+{
+    struct keyspace *keyspace = db->keyspace;
+    keyspace->expired_keys++;
+    keyspace_announce(keyspace, KEY_EXPIRED, db, key);
+    db_remove(db, key, ref);
+}
+
+struct entry_ref db_peek(struct db *db, const struct key *key)
+{
+    struct table_slot *slot = table_find_inl(&db->table, key->hash, key, key_matches);
+    if (!slot)
+        return (struct entry_ref){ 0 };
+    struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
+    if (db_expired(ref.entry)) {
+        if (!db->keyspace->expire_passively)
+            db_expire(db, key, ref);
+        return (struct entry_ref){ 0 };
+    }
+    return ref;
+}
+
+struct entry_ref db_find(struct db *db, const struct key *key)
+{
+    struct entry_ref ref = db_peek(db, key);
+    if (ref.entry)
+        entry_set_access(ref.entry, db->keyspace->access_clock);
+    return ref;
+}
+
+static inline void count_lookup(struct db *db, const struct entry *found)
+{
+    if (found)
+        db->keyspace->hits++;
+    else
+        db->keyspace->misses++;
+}
+
+struct entry_ref db_find_read(struct db *db, const struct key *key)
+{
+    struct entry_ref ref = db_find(db, key);
+    count_lookup(db, ref.entry);
+    return ref;
+}
+
+struct entry_ref db_peek_read(struct db *db, const struct key *key)
+{
+    struct entry_ref ref = db_peek(db, key);
+    count_lookup(db, ref.entry);
+    return ref;
+}
+
+// Brings the slot's class and the count of expiries in line with the entry.
+static void note_expiry(struct db *db, struct table_slot *slot, bool had, bool has)
+{
+    if (had == has)
+        return;
+    table_slot_set_class(slot, has ? EXPIRY_CLASS_SOME : EXPIRY_CLASS_NEVER);
+    if (has)
+        db->expires++;
+    else
+        db->expires--;
+}
+
+struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry)
+{
+    struct table_slot *slot;
+    if (table_insert(&db->table, key->hash, entry, &slot) != STATUS_OK)
+        PANIC("out of memory while adding a key to database %d", db->id);
+    note_expiry(db, slot, false, entry_has_expiry(entry));
+    return (struct entry_ref){ .slot = slot, .entry = entry };
+}
+
+void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry)
+{
+    bool had_expiry = entry_has_expiry(ref->entry);
+    entry_release(db->keyspace, ref->entry);
+    db_entry_moved(db, ref, entry, had_expiry);
+}
+
+void db_entry_moved(struct db *db, struct entry_ref *ref, struct entry *entry, bool had_expiry)
+{
+    table_slot_set(ref->slot, entry);
+    ref->entry = entry;
+    note_expiry(db, ref->slot, had_expiry, entry_has_expiry(entry));
+}
+
+void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms)
+{
+    bool had_expiry = entry_has_expiry(ref->entry);
+    struct entry *entry = entry_with_expiry(ref->entry, at_ms);
+    db_entry_moved(db, ref, entry, had_expiry);
+}
+
+void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
+{
+    note_expiry(db, ref.slot, entry_has_expiry(ref.entry), false);
+    // The key may lie in the entry itself: its hash is all that is needed from here on.
+    table_remove(&db->table, key->hash, ref.slot);
+    entry_release(db->keyspace, ref.entry);
+}
+
+static void release_from_table(void *entry, void *udata)
+{
+    entry_release(udata, entry);
+}
+
+void db_flush(struct db *db)
+{
+    table_release(&db->table, release_from_table, db->keyspace);
+    db->expires = 0;
+    db->sweep_cursor = 0;
+    db->avg_ttl_ms = 0;
+}
+
+struct entry *db_random(struct db *db)
+{
+    for (;;) {
+        struct table_slot *slot = table_random(&db->table, &db->keyspace->random);
+        if (!slot)
+            return NULL;
+        struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
+        if (!db_expired(ref.entry) || db->keyspace->expire_passively)
+            return ref.entry;
+        struct key key = key_of(entry_key(ref.entry));
+        db_expire(db, &key, ref);
+    }
+}
+
+void db_prefetch_bucket(const struct db *db, uint64_t hash)
+{
+    table_prefetch_bucket(&db->table, hash);
+}
+
+void db_prefetch_entry(const struct db *db, uint64_t hash)
+{
+    table_prefetch_entry(&db->table, hash);
+}
+
+size_t db_entry_memory(const struct db *db, const struct entry *entry)
+{
+    const struct type_ops *ops = db->keyspace->types[entry_type(entry)];
+    return mem_good_size(entry_size(entry)) + ops->memory(entry);
+}

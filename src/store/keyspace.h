@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The databases: keys to entries, exact expiry on access, key events, the type registry.
+//
+// A key's hash is computed once a command (struct key) and passed along. An entry_ref is what a
+// look-up yields; it dies with the next insertion into or removal from the database.
+//
+// The keyspace names nobody above it: whoever wants to know what happens to keys registers a
+// listener, and the value types register their operations.
+#pragma once
+
+#include "base/random.h"
+#include "ds/table.h"
+#include "store/entry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct keyspace;
+
+// A key with its hash, owned by somebody else.
+struct key {
+    const char *ptr;
+    size_t len;
+    uint64_t hash;
+};
+
+struct key key_of(struct slice name);
+
+static inline struct slice key_slice(const struct key *key)
+{
+    return (struct slice){ .ptr = key->ptr, .len = key->len };
+}
+
+// What a value type offers to the keyspace.
+struct type_ops {
+    const char *name;                                     // as TYPE answers
+    void (*release)(struct entry *entry);                 // frees what the payload points to
+    size_t (*memory)(const struct entry *entry);          // bytes of what it points to
+    const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
+};
+
+enum key_event {
+    KEY_WRITTEN,  // a value was set or changed
+    KEY_REMOVED,  // by a command
+    KEY_EXPIRED,  // by its time; announced before it is gone
+    KEY_EVICTED,  // by the memory limit
+};
+
+struct db {
+    struct table table;
+    struct keyspace *keyspace;
+    size_t expires;         // entries that have an expiry
+    uint64_t sweep_cursor;  // where the expiry sweep goes on
+    int64_t avg_ttl_ms;     // as the last sweep saw it
+    int id;
+};
+
+typedef void (*key_event_fn)(void *udata, enum key_event event, struct db *db,
+                             const struct key *key);
+
+#define KEYSPACE_LISTENERS_MAX 8
+
+struct keyspace {
+    struct db *dbs;
+    int db_count;
+    const struct type_ops *types[TYPE_COUNT];
+    uint32_t access_clock;  // 24 bits, written into entries that are touched
+    bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
+    uint64_t hits;
+    uint64_t misses;
+    uint64_t expired_keys;
+    uint64_t expired_by_sweep;
+    struct random random;
+    int listener_count;
+    struct {
+        key_event_fn fn;
+        void *udata;
+    } listeners[KEYSPACE_LISTENERS_MAX];
+};
+
+// All zero, ready for types and listeners to be registered.
+void keyspace_init(struct keyspace *keyspace);
+
+// Makes the databases.
+void keyspace_open(struct keyspace *keyspace, int db_count);
+void keyspace_release(struct keyspace *keyspace);
+
+// At start-up, once a type.
+void keyspace_register_type(struct keyspace *keyspace, enum value_type type,
+                            const struct type_ops *ops);
+
+// At start-up: `fn` hears of every key event from now on.
+void keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata);
+
+// Tells the listeners; costs a branch if there is none. Commands announce what they wrote.
+void keyspace_announce(struct keyspace *keyspace, enum key_event event, struct db *db,
+                       const struct key *key);
+
+// Sets the clock that touched entries get: seconds, 24 bits.
+void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms);
+
+// Where an entry was found; entry is NULL if it was not.
+struct entry_ref {
+    struct table_slot *slot;
+    struct entry *entry;
+};
+
+// Looks a key up for writing: touches it, deletes it if its time has come. O(1).
+struct entry_ref db_find(struct db *db, const struct key *key);
+
+// The same for reading: counts a hit or a miss.
+struct entry_ref db_find_read(struct db *db, const struct key *key);
+
+// The same two without touching the key: its access clock stays.
+struct entry_ref db_peek(struct db *db, const struct key *key);
+struct entry_ref db_peek_read(struct db *db, const struct key *key);
+
+// Adds an entry whose key is absent (looked up just before). Takes ownership.
+struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry);
+
+// Puts another entry in place of the one at `ref`, which is released. Takes ownership of `entry`;
+// `ref` follows.
+void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry);
+
+// The entry at `ref` has moved in memory or changed its expiry flag: `had_expiry` is what it was.
+void db_entry_moved(struct db *db, struct entry_ref *ref, struct entry *entry, bool had_expiry);
+
+// Sets or (EXPIRY_NONE) takes off the expiry; the entry may move, `ref` follows.
+void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms);
+
+// Removes and releases the entry. Announces nothing.
+void db_remove(struct db *db, const struct key *key, struct entry_ref ref);
+
+// Whether its time has come.
+bool db_expired(const struct entry *entry);
+
+// Deletes a key whose time has come, announcing it. For the sweep and for readers that walk.
+void db_expire(struct db *db, const struct key *key, struct entry_ref ref);
+
+// Removes everything. O(n).
+void db_flush(struct db *db);
+
+static inline size_t db_size(const struct db *db)
+{
+    return db->table.count;
+}
+
+// A fair random entry that has not expired, or NULL.
+struct entry *db_random(struct db *db);
+
+// Prefetch hints for a batch: first the bucket, later the entry.
+void db_prefetch_bucket(const struct db *db, uint64_t hash);
+void db_prefetch_entry(const struct db *db, uint64_t hash);
+
+// Memory of one entry with its value, in bytes as allocated; without its share of the table.
+size_t db_entry_memory(const struct db *db, const struct entry *entry);

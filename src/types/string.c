@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Strings: see string.h.
+#include "types/string.h"
+
+#include "base/memory.h"
+#include "base/panic.h"
+
+// Longest string that Redis embeds, which decides what OBJECT ENCODING says.
+#define EMBSTR_MAX 44
+
+static void string_release(struct entry *entry)
+{
+    struct blob *blob = string_blob(entry);
+    if (blob)
+        blob_release(blob);
+}
+
+static size_t string_memory(const struct entry *entry)
+{
+    const struct blob *blob = string_blob(entry);
+    return blob ? blob_memory(blob) : 0;
+}
+
+static const char *string_encoding_name(const struct entry *entry)
+{
+    if (entry_encoding(entry) == STRING_ENC_INT)
+        return "int";
+    if (entry_encoding(entry) == STRING_ENC_EMBEDDED && string_length(entry) <= EMBSTR_MAX)
+        return "embstr";
+    return "raw";
+}
+
+const struct type_ops string_type_ops = {
+    .name = "string",
+    .release = string_release,
+    .memory = string_memory,
+    .encoding_name = string_encoding_name,
+};
+
+struct blob *string_blob(const struct entry *entry)
+{
+    return entry_encoding(entry) == STRING_ENC_BLOB ? entry_pointer(entry) : NULL;
+}
+
+struct slice string_bytes(const struct entry *entry, char scratch[INT64_TEXT_MAX])
+{
+    switch ((enum string_encoding)entry_encoding(entry)) {
+    case STRING_ENC_EMBEDDED: return entry_embedded_bytes(entry);
+    case STRING_ENC_BLOB: {
+        const struct blob *blob = entry_pointer(entry);
+        return (struct slice){ .ptr = blob->data, .len = blob->len };
+    }
+    case STRING_ENC_INT: break;
+    }
+    int len = format_int64(scratch, (int64_t)entry_word(entry));
+    return (struct slice){ .ptr = scratch, .len = (size_t)len };
+}
+
+size_t string_length(const struct entry *entry)
+{
+    char scratch[INT64_TEXT_MAX];
+    return string_bytes(entry, scratch).len;
+}
+
+bool string_int64(const struct entry *entry, int64_t *out)
+{
+    if (entry_encoding(entry) == STRING_ENC_INT) {
+        *out = (int64_t)entry_word(entry);
+        return true;
+    }
+    char scratch[INT64_TEXT_MAX];
+    return parse_int64(string_bytes(entry, scratch), out);
+}
+
+// Whether the allocation of `entry` serves for one of `size` bytes.
+static bool same_class(const struct entry *entry, size_t size)
+{
+    return mem_good_size(entry_size(entry)) == mem_good_size(size);
+}
+
+// Writes the entry that `spec` describes under `key`: over the old string where its allocation
+// serves, else as a new one.
+static struct entry *place(struct db *db, const struct key *key, struct entry_ref *ref,
+                           const struct entry_spec *spec)
+{
+    struct entry *old = ref->entry;
+    size_t size =
+        entry_size_for(key->len, spec->expiry != EXPIRY_NONE, spec->embedded, spec->embedded_len);
+    if (old && entry_type(old) == TYPE_STRING && same_class(old, size)) {
+        bool had_expiry = entry_has_expiry(old);
+        string_release(old);
+        entry_write(old, entry_key(old), spec);
+        db_entry_moved(db, ref, old, had_expiry);
+        return old;
+    }
+    struct entry *entry = entry_new(key_slice(key), spec);
+    if (old)
+        db_replace(db, ref, entry);
+    else
+        *ref = db_insert(db, key, entry);
+    return entry;
+}
+
+static void fill(struct entry *entry, struct slice value)
+{
+    memcpy((char *)(uintptr_t)entry_embedded_bytes(entry).ptr, value.ptr, value.len);
+}
+
+// The commonest write: a value of the same length in the same place.
+static bool overwrite(struct entry *entry, struct slice value, int64_t expiry)
+{
+    if (!entry || entry_type(entry) != TYPE_STRING || !entry_embedded(entry) ||
+        entry_has_expiry(entry) || expiry != EXPIRY_NONE)
+        return false;
+    struct slice have = entry_embedded_bytes(entry);
+    if (have.len != value.len)
+        return false;
+    memcpy((char *)(uintptr_t)have.ptr, value.ptr, value.len);
+    return true;
+}
+
+void string_set(struct db *db, const struct key *key, struct entry_ref *ref, struct slice value,
+                int64_t expiry)
+{
+    struct entry_spec spec = {
+        .type = TYPE_STRING,
+        .access = db->keyspace->access_clock,
+        .expiry = expiry,
+    };
+    int64_t number;
+    if (value.len <= INT64_TEXT_MAX && parse_int64(value, &number)) {
+        spec.encoding = STRING_ENC_INT;
+        spec.word = (uint64_t)number;
+        place(db, key, ref, &spec);
+        return;
+    }
+    if (overwrite(ref->entry, value, expiry))
+        return;
+    size_t size = entry_size_for(key->len, expiry != EXPIRY_NONE, true, value.len);
+    if (size <= ENTRY_EMBED_MAX || value.len <= sizeof(struct blob)) {
+        spec.encoding = STRING_ENC_EMBEDDED;
+        spec.embedded = true;
+        spec.embedded_len = value.len;
+        fill(place(db, key, ref, &spec), value);
+        return;
+    }
+    struct blob *blob = blob_new(value.len);
+    memcpy(blob->data, value.ptr, value.len);
+    blob->len = value.len;
+    string_set_blob(db, key, ref, blob, expiry);
+}
+
+void string_set_blob(struct db *db, const struct key *key, struct entry_ref *ref, struct blob *blob,
+                     int64_t expiry)
+{
+    struct entry_spec spec = {
+        .type = TYPE_STRING,
+        .encoding = STRING_ENC_BLOB,
+        .access = db->keyspace->access_clock,
+        .expiry = expiry,
+        .word = (uintptr_t)blob,
+    };
+    place(db, key, ref, &spec);
+}
+
+void string_set_int64(struct db *db, const struct key *key, struct entry_ref *ref, int64_t value)
+{
+    if (ref->entry && entry_encoding(ref->entry) == STRING_ENC_INT) {
+        entry_set_word(ref->entry, (uint64_t)value);
+        return;
+    }
+    struct entry_spec spec = {
+        .type = TYPE_STRING,
+        .encoding = STRING_ENC_INT,
+        .access = db->keyspace->access_clock,
+        .expiry = ref->entry ? entry_expiry(ref->entry) : EXPIRY_NONE,
+        .word = (uint64_t)value,
+    };
+    place(db, key, ref, &spec);
+}
+
+enum status string_append(struct db *db, struct entry_ref *ref, struct slice more)
+{
+    struct entry *entry = ref->entry;
+    struct blob *blob = string_blob(entry);
+    char scratch[INT64_TEXT_MAX];
+    struct slice have = string_bytes(entry, scratch);
+    size_t total = have.len + more.len;
+
+    if (blob) {
+        // Room for as much again, up to 1 MiB, so that appending stays amortised O(1).
+        size_t slack = total < (1u << 20) ? total : (1u << 20);
+        size_t cap = total > blob->cap || blob->refs > 1 ? total + slack : total;
+        blob = blob_try_own(blob, cap);
+        if (!blob)
+            return STATUS_NOMEM;
+        entry_set_word(entry, (uintptr_t)blob);
+    } else {
+        blob = blob_try_new(total + total);
+        if (!blob)
+            return STATUS_NOMEM;
+        memcpy(blob->data, have.ptr, have.len);
+        blob->len = have.len;
+        struct slice name = entry_key(entry);
+        struct entry *apart = entry_new(name, &(struct entry_spec){
+                                                  .type = TYPE_STRING,
+                                                  .encoding = STRING_ENC_BLOB,
+                                                  .access = entry_access(entry),
+                                                  .expiry = entry_expiry(entry),
+                                                  .word = (uintptr_t)blob,
+                                              });
+        db_replace(db, ref, apart);
+    }
+    memcpy(blob->data + blob->len, more.ptr, more.len);
+    blob->len = total;
+    return STATUS_OK;
+}

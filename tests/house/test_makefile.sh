@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The Makefile: help is complete, the server is the default, header changes and flag changes rebuild.
+# shellcheck source=tests/support/house.sh
+. "$(dirname "$0")/../support/house.sh"
+
+make_tree
+
+help=$(cd "$tree" && make help)
+for target in help all debug run install-deps test test-unit test-integration test-house check \
+    check-layers check-headers check-globals check-size format-check lint format bench bench-table \
+    fuzz coverage install uninstall clean; do
+    expect_equal "make help lists $target" 1 "$(grep -cE "^  $target  +[A-Za-z\`]" <<<"$help")"
+done
+
+expect_ok 'default target' make -j2
+expect_ok 'the server is there' build/respite-server
+expect_equal 'nothing to do the second time' '' "$(cd "$tree" && make 2>&1)"
+touch "$tree/src/base/one.h"
+expect_said 'a header has changed' 'build/release/obj/ds/two.o' make
+expect_said 'flags have changed' 'build/release/obj/main.o' make CFLAGS=-DX
+expect_said 'and changed back' 'build/release/obj/main.o' make
+echo 'int three(void); int three(void) { return 3; }' >"$tree/src/ds/three.c"
+expect_said 'a file has come' 'build/release/obj/ds/three.o' make
+rm "$tree/src/ds/three.c"
+expect_said 'a file has gone' 'LINK  build/respite-server' make
+expect_equal 'nothing to do at last' '' "$(cd "$tree" && make 2>&1)"
+sed -i 's/ == 3/ == 4/' "$tree/src/main.c"
+expect_ok 'built with a change' make
+expect_refused 'the change is in the server' '' build/respite-server
+
+expect_ok 'debug' make debug
+expect_ok 'the debug server is there' test -x build/debug/respite-server
+expect_ok 'sanitizers' make SAN=address,undefined
+expect_ok 'their server is there' test -x build/san-address-undefined/respite-server
+
+mkdir "$tree/conf"
+echo '# nothing' >"$tree/conf/respite.conf"
+echo 'text' >"$tree/LICENSE"
+expect_ok 'install' make install DESTDIR="$tree/dest" PREFIX=/opt/x
+expect_equal 'installed files' './opt/x/bin/respite-server
+./opt/x/share/doc/respite/LICENSE
+./opt/x/share/respite/respite.conf' "$(cd "$tree/dest" && find . -type f | LC_ALL=C sort)"
+expect_ok 'uninstall' make uninstall DESTDIR="$tree/dest" PREFIX=/opt/x
+expect_equal 'uninstalled files' '' "$(cd "$tree/dest" && find . -type f)"
+expect_ok 'clean' make clean
+expect_refused 'cleaned' '' test -e build
+
+finish

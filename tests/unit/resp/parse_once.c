@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One call of the parser, its outcome as a text.
+#include "unit/resp/parse_once.h"
+
+#include "base/memory.h"
+
+#include <check.h>
+
+const struct resp_limits normal_limits = { .max_bulk = 512 << 20,
+                                           .max_multibulk = INT32_MAX,
+                                           .authenticated = true };
+const struct resp_limits unauth_limits = { .max_bulk = 512 << 20,
+                                           .max_multibulk = INT32_MAX,
+                                           .authenticated = false };
+
+// Parses the first `len` bytes, which lie at another address at each call, with nothing behind them
+// that a sanitizer would let pass. What comes of it is appended to `text`.
+enum resp_result parse_once(struct resp_parser *parser, const struct resp_limits *limits,
+                            const char *input, size_t len, struct bytes *text)
+{
+    struct resp_argv argv = { 0 };
+    struct resp_command command;
+    char *buf = mem_alloc(len + 1);
+    memcpy(buf + 1, input, len);
+    enum resp_result result = resp_parse(parser, buf + 1, len, limits, &argv, &command);
+    if (result == RESP_ERROR) {
+        char out[RESP_ERROR_TEXT_MAX];
+        bytes_append_text(text, resp_parser_error(parser, out));
+    }
+    if (result == RESP_COMMAND) {
+        ck_assert_uint_eq(command.argv_first + command.argc, argv.len);
+        ck_assert_uint_le(command.consumed, len);
+        ck_assert(!command.detached);
+        if (command.is_inline)
+            bytes_append_text(text, "inline");
+        for (size_t i = 0; i < command.argc; i++) {
+            if (text->len > 0)
+                bytes_append_char(text, ' ');
+            bytes_append_quoted(text, argv.items[i]);
+        }
+        bytes_printf(text, "%s", command.consumed == len ? "" : " (bytes left)");
+    } else {
+        ck_assert_uint_eq(argv.len, 0);
+    }
+    resp_argv_release(&argv);
+    mem_free(buf, len + 1);
+    return result;
+}
+
+void assert_text(struct bytes *text, const char *want)
+{
+    bytes_append_char(text, '\0');
+    ck_assert_str_eq(text->data, want);
+    bytes_release(text);
+}
