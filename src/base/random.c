@@ -49,7 +49,7 @@ uint64_t random_below(struct random *random, uint64_t bound)
     uint64_t low = (uint64_t)product;
     if (low < bound) {
         // The first 2^64 mod bound values of `low` come once too often.
-        uint64_t threshold = -bound % bound;
+        uint64_t threshold = (UINT64_MAX - bound + 1) % bound;
         while (low < threshold) {
             product = (unsigned __int128)random_next(random) * bound;
             low = (uint64_t)product;

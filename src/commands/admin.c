@@ -40,7 +40,7 @@ static void cmd_config_get(struct cmd_ctx *ctx)
 static void cmd_config_set(struct cmd_ctx *ctx)
 {
     if (ctx->argc % 2) {
-        reply_wrong_arity(ctx);
+        reply_error(ctx, ERR_SYNTAX);
         return;
     }
     struct config_error error;

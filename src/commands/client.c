@@ -106,7 +106,7 @@ static bool list_by_ids(struct cmd_ctx *ctx, struct bytes *out)
 {
     for (uint32_t i = 3; i < ctx->argc; i++) {
         int64_t id;
-        if (!parse_int64(ctx->argv[i], &id) || id < 1) {
+        if (!parse_int64(ctx->argv[i], &id)) {
             reply_errorf(ctx, "ERR Invalid client ID");
             return false;
         }

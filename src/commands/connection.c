@@ -30,7 +30,7 @@ static void cmd_echo(struct cmd_ctx *ctx)
 static void cmd_select(struct cmd_ctx *ctx)
 {
     int64_t index;
-    if (!arg_int64(ctx, 1, &index))
+    if (!arg_int32(ctx, 1, &index))
         return;
     if (index < 0 || index >= ctx->server->keyspace->db_count) {
         reply_error(ctx, ERR_DB_INDEX);

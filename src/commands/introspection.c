@@ -96,7 +96,7 @@ static void reply_tips(struct resp_writer *w, const struct command *row)
     size_t count = 0;
     while (count < max && row->tips[count])
         count++;
-    resp_array(w, count);
+    resp_set(w, count);
     for (size_t i = 0; i < count; i++)
         resp_bulk_text(w, row->tips[i]);
 }
@@ -171,10 +171,14 @@ static void reply_key_specs(struct resp_writer *w, const struct command *row)
     size_t count = 0;
     while (count < COMMAND_KEY_SPECS_MAX && row->keys[count].begin != KEY_BEGIN_NONE)
         count++;
-    resp_array(w, count);
+    resp_set(w, count);
     for (size_t i = 0; i < count; i++) {
         const struct key_spec *spec = &row->keys[i];
-        resp_map(w, 3);
+        resp_map(w, spec->notes ? 4 : 3);
+        if (spec->notes) {
+            resp_bulk_text(w, "notes");
+            resp_bulk_text(w, spec->notes);
+        }
         resp_bulk_text(w, "flags");
         reply_bits(w, spec->flags, key_flag_names);
         reply_key_begin(w, spec);
@@ -196,7 +200,7 @@ static void reply_command(struct resp_writer *w, const struct command_entry *com
     reply_bits(w, command->acl, category_names);
     reply_tips(w, command->row);
     reply_key_specs(w, command->row);
-    resp_array(w, (size_t)command->subcommand_count);
+    resp_set(w, (size_t)command->subcommand_count);
     for (int i = 0; i < command->subcommand_count; i++)
         reply_command(w, &command->subcommands[i]);
 }
@@ -242,7 +246,7 @@ static void cmd_command_info(struct cmd_ctx *ctx)
         if (command)
             reply_command(&ctx->reply, command);
         else
-            resp_null_array(&ctx->reply);
+            reply_null(ctx);
     }
 }
 

@@ -70,12 +70,30 @@ static bool parse_scan_options(struct cmd_ctx *ctx, struct scan *scan)
     return true;
 }
 
+// A cursor as strtoul() reads it, with nothing before or behind it: a minus sign wraps around.
+static bool parse_cursor(struct slice text, uint64_t *cursor)
+{
+    bool negative = text.len > 0 && text.ptr[0] == '-';
+    if (negative || (text.len > 0 && text.ptr[0] == '+')) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len > 1 && text.ptr[0] == '0') {
+        text.ptr++;
+        text.len--;
+    }
+    if (!parse_uint64(text, cursor))
+        return false;
+    *cursor = negative ? -*cursor : *cursor;
+    return true;
+}
+
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 static void cmd_scan(struct cmd_ctx *ctx)
 {
     struct scan scan = { .ctx = ctx, .count = SCAN_COUNT_DEFAULT, .all = true };
     uint64_t cursor;
-    if (!parse_uint64(ctx->argv[1], &cursor)) {
+    if (!parse_cursor(ctx->argv[1], &cursor)) {
         reply_error(ctx, ERR_INVALID_CURSOR);
         return;
     }

@@ -118,13 +118,21 @@ static inline __attribute__((always_inline)) struct table_slot *table_find_inl(
     return table_find_displaced(segment, tag, key, match);
 }
 
+// gcc takes a function that only prefetches for one without effects, and drops calls of it: the
+// empty asm statement is the effect.
+static inline void table_prefetch_line(const void *line)
+{
+    __builtin_prefetch(line);
+    __asm__ volatile("");
+}
+
 // As table_prefetch_bucket().
 static inline void table_prefetch_bucket_inl(const struct table *table, uint64_t hash)
 {
     if (table->count != 0) {
         const struct table_segment *segment = table_segment_of(table, hash);
         unsigned home = table_segment_home(segment, table_segment_tag(segment, hash));
-        __builtin_prefetch(&segment->buckets[home]);
+        table_prefetch_line(&segment->buckets[home]);
     }
 }
 
@@ -140,9 +148,9 @@ static inline void table_prefetch_entry_inl(const struct table *table, uint64_t 
     const struct table_bucket *bucket = &segment->buckets[home];
     unsigned mask = table_bucket_match(bucket, tag);
     if (likely(mask != 0)) {
-        __builtin_prefetch(table_slot_entry(&bucket->slots[__builtin_ctz(mask)]));
+        table_prefetch_line(table_slot_entry(&bucket->slots[__builtin_ctz(mask)]));
     } else if (bucket->displaced != 0) {
-        __builtin_prefetch(bucket + 1);
+        table_prefetch_line(bucket + 1);
     }
 }
 

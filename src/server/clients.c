@@ -26,7 +26,7 @@
 
 // --- Configuration ------------------------------------------------------------------------------
 
-static bool apply_limits(void *owner, const char **error)
+static bool apply_limits(void *owner, struct config_error *error)
 {
     (void)error;
     struct clients *clients = owner;
@@ -37,31 +37,35 @@ static bool apply_limits(void *owner, const char **error)
 
 static const char *const class_names[CLIENT_CLASSES] = { "normal", "slave", "pubsub" };
 
-static bool set_one_limit(struct output_limit *limits, const struct slice *words)
+static bool set_one_limit(struct output_limit *limits, const struct slice *words,
+                          struct config_error *error)
 {
     int class = 0;
     while (class < CLIENT_CLASSES && !slice_is(words[0], class_names[class]) &&
            !(class == CLIENT_REPLICA && slice_is(words[0], "replica")))
         class++;
+    if (class == CLIENT_CLASSES)
+        return config_refuse(error,
+                             "Invalid client class specified in buffer limit configuration.");
     struct output_limit limit;
-    if (class == CLIENT_CLASSES || !parse_memory(words[1], &limit.hard_bytes) ||
-        !parse_memory(words[2], &limit.soft_bytes) || !parse_uint64(words[3], &limit.soft_s))
-        return false;
+    if (!parse_memory(words[1], &limit.hard_bytes) || !parse_memory(words[2], &limit.soft_bytes) ||
+        !parse_uint64(words[3], &limit.soft_s))
+        return config_refuse(error, "Error in hard, soft or soft_seconds setting in buffer limit "
+                                    "configuration.");
     limits[class] = limit;
     return true;
 }
 
 static bool set_output_limits(void *owner, const struct slice *words, size_t count,
-                              const char **error)
+                              struct config_error *error)
 {
     struct clients *clients = owner;
     struct output_limit limits[CLIENT_CLASSES];
     memcpy(limits, clients->config.output_limits, sizeof(limits));
-    *error = "expected groups of: class hard-limit soft-limit soft-seconds";
-    if (count == 0 || count % 4 != 0)
-        return false;
+    if (count % 4 != 0)
+        return config_refuse(error, "Wrong number of arguments in buffer limit configuration.");
     for (size_t i = 0; i < count; i += 4) {
-        if (!set_one_limit(limits, words + i))
+        if (!set_one_limit(limits, words + i, error))
             return false;
     }
     memcpy(clients->config.output_limits, limits, sizeof(limits));
@@ -417,8 +421,7 @@ struct clients *clients_new(struct server *server)
 
 void clients_configured(struct clients *clients)
 {
-    const char *ignored;
-    (void)apply_limits(clients, &ignored);
+    (void)apply_limits(clients, NULL);
 }
 
 void clients_free(struct clients *clients)

@@ -88,6 +88,7 @@ struct key_spec {
     int limit;  // RANGE with last -1: 1/limit of what follows are keys, 0 and 1: all
     int keynum_index;  // KEYNUM: where the number stands, from the begin
     int keynum_first;  // KEYNUM: where the first key stands, from the begin
+    const char *notes;
 };
 
 #define COMMAND_KEY_SPECS_MAX 4

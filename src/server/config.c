@@ -15,6 +15,9 @@
 
 #define DIRECTIVES_MAX 256
 
+// How much of an unknown name an error shows.
+#define NAME_SHOWN 64
+
 struct registered {
     const struct config_directive *row;
     void *owner;
@@ -35,6 +38,15 @@ void config_free(struct config *config)
     mem_free(config, sizeof(*config));
 }
 
+bool config_refuse(struct config_error *error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    return false;
+}
+
 static void *field_of(const struct registered *directive)
 {
     return (char *)directive->owner + directive->row->offset;
@@ -47,46 +59,54 @@ static void set_string(char **field, struct slice text)
     *field = mem_strndup(text.ptr, text.len);
 }
 
-static bool set_bool(bool *field, struct slice word, const char **error)
+static bool set_bool(bool *field, struct slice word, struct config_error *error)
 {
     bool yes = slice_is(word, "yes");
-    if (!yes && !slice_is(word, "no")) {
-        *error = "argument must be 'yes' or 'no'";
-        return false;
-    }
+    if (!yes && !slice_is(word, "no"))
+        return config_refuse(error, "argument must be 'yes' or 'no'");
     *field = yes;
     return true;
 }
 
+// The number as the directive's type reads it.
+static bool parse_number(enum config_type type, struct slice word, int64_t *out,
+                         struct config_error *error)
+{
+    if (type == CONFIG_MEMORY) {
+        uint64_t bytes;
+        if (!parse_memory(word, &bytes) || bytes > INT64_MAX)
+            return config_refuse(error, "argument must be a memory value");
+        *out = (int64_t)bytes;
+        return true;
+    }
+    if (type == CONFIG_INT)
+        return parse_int64(word, out) ||
+               config_refuse(error, "argument couldn't be parsed into an integer");
+
+    char text[16];
+    char *end = text;
+    if (word.len > 0 && word.len < sizeof(text)) {
+        memcpy(text, word.ptr, word.len);
+        text[word.len] = '\0';
+        *out = strtol(text, &end, 8);
+    }
+    return (end != text && !*end) ||
+           config_refuse(error, "argument couldn't be parsed into an integer");
+}
+
 static bool set_number(const struct config_directive *row, int64_t *field, struct slice word,
-                       const char **error)
+                       struct config_error *error)
 {
     int64_t value = 0;
-    uint64_t bytes = 0;
-    if (row->type == CONFIG_MEMORY) {
-        if (!parse_memory(word, &bytes) || bytes > INT64_MAX) {
-            *error = "argument must be a memory value";
-            return false;
-        }
-        value = (int64_t)bytes;
-    } else if (row->type == CONFIG_OCTAL) {
-        char text[16];
-        char *end = text;
-        if (word.len > 0 && word.len < sizeof(text)) {
-            memcpy(text, word.ptr, word.len);
-            text[word.len] = '\0';
-            value = strtol(text, &end, 8);
-        }
-        if (end == text || *end) {
-            *error = "argument couldn't be parsed into an octal number";
-            return false;
-        }
-    } else if (!parse_int64(word, &value)) {
-        *error = "argument couldn't be parsed into an integer";
+    if (!parse_number(row->type, word, &value, error))
         return false;
-    }
     if (value < row->min || value > row->max) {
-        *error = "argument is out of the bounds of this directive";
+        const char *format = row->type == CONFIG_OCTAL
+                                 ? "argument must be between %llo and %llo inclusive"
+                                 : "argument must be between %lld and %lld inclusive";
+        // NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): one of the two above.
+        snprintf(error->text, sizeof(error->text), format, (long long)row->min,
+                 (long long)row->max);
         return false;
     }
     *field = value;
@@ -94,7 +114,7 @@ static bool set_number(const struct config_directive *row, int64_t *field, struc
 }
 
 static bool set_enum(const struct config_directive *row, int *field, struct slice word,
-                     const char **error)
+                     struct config_error *error)
 {
     for (const struct config_name *name = row->names; name->name; name++) {
         if (slice_is(word, name->name)) {
@@ -102,20 +122,23 @@ static bool set_enum(const struct config_directive *row, int *field, struct slic
             return true;
         }
     }
-    *error = "argument is not one of the words that this directive takes";
+    config_refuse(error, "argument(s) must be one of the following: ");
+    size_t len = strlen(error->text);
+    for (const struct config_name *name = row->names; name->name && len < sizeof(error->text);
+         name++)
+        len += (size_t)snprintf(error->text + len, sizeof(error->text) - len, "%s%s",
+                                name == row->names ? "" : ", ", name->name);
     return false;
 }
 
 static bool set_words(const struct registered *directive, const struct slice *words, size_t count,
-                      const char **error)
+                      struct config_error *error)
 {
     const struct config_directive *row = directive->row;
     if (row->type == CONFIG_CUSTOM)
         return row->set(directive->owner, words, count, error);
-    if (count != 1) {
-        *error = "wrong number of arguments";
-        return false;
-    }
+    if (count != 1)
+        return config_refuse(error, "wrong number of arguments");
     switch (row->type) {
     case CONFIG_BOOL: return set_bool(field_of(directive), words[0], error);
     case CONFIG_INT:
@@ -129,7 +152,7 @@ static bool set_words(const struct registered *directive, const struct slice *wo
 }
 
 // One text that may hold several words, as CONFIG SET and defaults give it.
-static bool set_text(const struct registered *directive, struct slice text, const char **error)
+static bool set_text(const struct registered *directive, struct slice text, struct config_error *error)
 {
     if (!(directive->row->flags & CONFIG_WORDS))
         return set_words(directive, &text, 1, error);
@@ -141,7 +164,7 @@ static bool set_text(const struct registered *directive, struct slice text, cons
     if (resp_split_words(line.data, line.len, &words) == STATUS_OK)
         done = set_words(directive, words.items, words.len, error);
     else
-        *error = "unbalanced quotes";
+        config_refuse(error, "unbalanced quotes");
     resp_argv_release(&words);
     bytes_release(&line);
     return done;
@@ -153,9 +176,9 @@ void config_register(struct config *config, const struct config_directive *table
         ASSERT(config->count < DIRECTIVES_MAX);
         struct registered *directive = &config->directives[config->count++];
         *directive = (struct registered){ .row = row, .owner = owner };
-        const char *error = NULL;
+        struct config_error error;
         if (!set_text(directive, slice_of(row->default_text), &error))
-            PANIC("the default of %s is refused: %s", row->name, error);
+            PANIC("the default of %s is refused: %s", row->name, error.text);
     }
 }
 
@@ -184,17 +207,15 @@ static struct registered *find_directive(struct config *config, struct slice nam
 
 // One directive with its words at start-up.
 static bool load_words(struct config *config, const struct slice *words, size_t count,
-                       const char **error)
+                       struct config_error *error)
 {
     struct registered *directive = find_directive(config, words[0]);
-    if (!directive) {
-        *error = "Bad directive or wrong number of arguments";
-        return false;
-    }
+    if (!directive)
+        return config_refuse(error, "Bad directive or wrong number of arguments");
     return set_words(directive, words + 1, count - 1, error);
 }
 
-static bool load_line(struct config *config, char *line, size_t len, const char **error)
+static bool load_line(struct config *config, char *line, size_t len, struct config_error *error)
 {
     while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
         len--;
@@ -209,7 +230,7 @@ static bool load_line(struct config *config, char *line, size_t len, const char 
     if (resp_split_words(line, len, &words) == STATUS_OK && words.len > 0)
         done = load_words(config, words.items, words.len, error);
     else
-        *error = "Unbalanced quotes in configuration line";
+        config_refuse(error, "Unbalanced quotes in configuration line");
     resp_argv_release(&words);
     return done;
 }
@@ -219,8 +240,7 @@ enum status config_load_file(struct config *config, const char *path, struct con
     bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
     if (!file) {
-        snprintf(error->text, sizeof(error->text), "can't open configuration file '%s': %s", path,
-                 strerror(errno));
+        config_refuse(error, "can't open configuration file '%.128s': %s", path, strerror(errno));
         return STATUS_IO;
     }
     enum status status = STATUS_OK;
@@ -228,13 +248,12 @@ enum status config_load_file(struct config *config, const char *path, struct con
     size_t room = 0;
     ssize_t len;
     for (unsigned number = 1; (len = getline(&line, &room, file)) >= 0; number++) {
-        const char *reason = NULL;
+        struct config_error reason;
         char shown[96];
         snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(line, "\r\n"), line);
         if (load_line(config, line, (size_t)len, &reason))
             continue;
-        snprintf(error->text, sizeof(error->text), "%s, line %u: '%s': %s", path, number, shown,
-                 reason);
+        config_refuse(error, "%.96s, line %u: '%s': %.64s", path, number, shown, reason.text);
         status = STATUS_INVALID;
         break;
     }
@@ -251,7 +270,7 @@ enum status config_load_args(struct config *config, int argc, char **argv,
     for (int i = 0; i < argc;) {
         const char *name = argv[i];
         if (strncmp(name, "--", 2) != 0) {
-            snprintf(error->text, sizeof(error->text), "'%.64s': expected --directive value", name);
+            config_refuse(error, "'%.64s': expected --directive value", name);
             return STATUS_INVALID;
         }
         size_t count = 0;
@@ -259,14 +278,14 @@ enum status config_load_args(struct config *config, int argc, char **argv,
         for (i++; i < argc && strncmp(argv[i], "--", 2) != 0 && count < 64; i++)
             words[count++] = slice_of(argv[i]);
         const struct registered *directive = find_directive(config, words[0]);
-        const char *reason = NULL;
+        struct config_error reason;
         // One argument may hold several words: --save '900 1 300 10'.
         bool done = directive && count == 2 && directive->row->flags & CONFIG_WORDS
                         ? set_text(directive, words[1], &reason)
                         : load_words(config, words, count, &reason);
         if (done)
             continue;
-        snprintf(error->text, sizeof(error->text), "'%.64s': %s", name, reason);
+        config_refuse(error, "'%.64s': %.128s", name, reason.text);
         return STATUS_INVALID;
     }
     return STATUS_OK;
@@ -316,11 +335,11 @@ void config_get(const struct config *config, const struct slice *patterns, size_
     bytes_release(&value);
 }
 
-static enum status refuse(struct config_error *error, const char *format, struct slice name,
-                          const char *reason)
+// The reply to a CONFIG SET that one directive spoils.
+static enum status refuse_set(struct config_error *error, struct slice name, const char *reason)
 {
-    // NOLINTNEXTLINE(clang-diagnostic-format-nonliteral): the formats stand in config_set().
-    snprintf(error->text, sizeof(error->text), format, (int)name.len, name.ptr, reason);
+    config_refuse(error, "CONFIG SET failed (possibly related to argument '%.*s') - %.160s",
+                  (int)(name.len < NAME_SHOWN ? name.len : NAME_SHOWN), name.ptr, reason);
     return STATUS_INVALID;
 }
 
@@ -331,39 +350,37 @@ static enum status find_pairs(struct config *config, const struct slice *pairs, 
     for (size_t i = 0; i < count; i++) {
         struct slice name = pairs[2 * i];
         found[i] = find_directive(config, name);
-        if (!found[i])
-            return refuse(error,
-                          "Unknown option or number of arguments for CONFIG SET - '%.*s'%.0s", name,
-                          "");
+        if (!found[i]) {
+            config_refuse(error, "Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                          (int)(name.len < NAME_SHOWN ? name.len : NAME_SHOWN), name.ptr);
+            return STATUS_NOT_FOUND;
+        }
         if (found[i]->row->flags & CONFIG_IMMUTABLE)
-            return refuse(
-                error, "CONFIG SET failed (possibly related to argument '%.*s') - %s", name,
-                "can't set immutable config");
+            return refuse_set(error, name, "can't set immutable config");
+        if (found[i]->row->flags & CONFIG_PROTECTED)
+            return refuse_set(error, name, "can't set protected config");
         for (size_t k = 0; k < i; k++) {
             if (found[k] == found[i])
-                return refuse(error,
-                              "CONFIG SET failed (possibly related to argument '%.*s') - %s", name,
-                              "duplicate parameter");
+                return refuse_set(error, name, "duplicate parameter");
         }
     }
     return STATUS_OK;
 }
 
 static bool set_and_apply(const struct registered *directive, struct slice text,
-                          const char **reason)
+                          struct config_error *error)
 {
-    if (!set_text(directive, text, reason))
+    if (!set_text(directive, text, error))
         return false;
-    return !directive->row->apply || directive->row->apply(directive->owner, reason);
+    return !directive->row->apply || directive->row->apply(directive->owner, error);
 }
 
 enum status config_set(struct config *config, const struct slice *pairs, size_t count,
                        struct config_error *error)
 {
-    if (count > DIRECTIVES_MAX)
-        return refuse(error, "CONFIG SET failed%.*s - %s", (struct slice){ .ptr = "" },
-                      "too many pairs");
     struct registered *found[DIRECTIVES_MAX];
+    if (count > DIRECTIVES_MAX)
+        return refuse_set(error, pairs[0], "too many directives at once");
     enum status status = find_pairs(config, pairs, count, found, error);
     if (status != STATUS_OK)
         return status;
@@ -371,20 +388,17 @@ enum status config_set(struct config *config, const struct slice *pairs, size_t 
     struct bytes old[DIRECTIVES_MAX];
     memset(old, 0, count * sizeof(*old));
     size_t done = 0;
-    const char *reason = NULL;
+    struct config_error reason;
     for (; done < count; done++) {
         get_text(found[done], &old[done]);
         if (!set_and_apply(found[done], pairs[2 * done + 1], &reason))
             break;
     }
     if (done < count) {
-        status = refuse(error, "CONFIG SET failed (possibly related to argument '%.*s') - %s",
-                        pairs[2 * done], reason);
+        status = refuse_set(error, pairs[2 * done], reason.text);
         // Back to what it was, the one that failed included.
-        for (size_t i = done + 1; i-- > 0;) {
-            const char *ignored;
-            (void)set_and_apply(found[i], bytes_slice(&old[i]), &ignored);
-        }
+        for (size_t i = done + 1; i-- > 0;)
+            (void)set_and_apply(found[i], bytes_slice(&old[i]), &reason);
     }
     for (size_t i = 0; i < count; i++)
         bytes_release(&old[i]);

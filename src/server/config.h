@@ -29,7 +29,17 @@ enum config_flag {
     CONFIG_IMMUTABLE = 1u << 0,  // not by CONFIG SET
     CONFIG_WORDS = 1u << 1,      // takes several words
     CONFIG_SECRET = 1u << 2,     // not to be shown in logs
+    CONFIG_PROTECTED = 1u << 3,  // not by CONFIG SET, lest a client reach the file system
 };
+
+// Why something was refused, for people.
+struct config_error {
+    char text[256];
+};
+
+// Writes the reason and returns false.
+bool config_refuse(struct config_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 struct config_name {
     const char *name;
@@ -46,11 +56,11 @@ struct config_directive {
     int64_t min;
     int64_t max;
     const struct config_name *names;  // ENUM; ends with a NULL name
-    // CUSTOM: false, with `error` set to a constant text, leaves the value as it was.
-    bool (*set)(void *owner, const struct slice *words, size_t count, const char **error);
+    // CUSTOM: false, with the reason in `error`, leaves the value as it was.
+    bool (*set)(void *owner, const struct slice *words, size_t count, struct config_error *error);
     void (*get)(const void *owner, struct bytes *out);
     // Called after a change at run time (not at start-up); false as for `set`.
-    bool (*apply)(void *owner, const char **error);
+    bool (*apply)(void *owner, struct config_error *error);
 };
 
 #define CONFIG_UNBOUNDED INT64_MAX
@@ -64,11 +74,6 @@ void config_register(struct config *config, const struct config_directive *table
 
 // Frees the strings that an owner's directives own.
 void config_release_strings(struct config *config, void *owner);
-
-// Why something was refused, for people.
-struct config_error {
-    char text[256];
-};
 
 // Reads a file ("-": standard input). On failure the error names file, line and reason.
 MUST_CHECK enum status config_load_file(struct config *config, const char *path,

@@ -11,6 +11,10 @@
 
 #define JOBS_MAX 16
 
+// Ticks a second are brought within these.
+#define HZ_MIN 1
+#define HZ_MAX 500
+
 struct cron {
     struct server *server;
     struct loop_timer *timer;
@@ -24,10 +28,11 @@ struct cron {
     } jobs[JOBS_MAX];
 };
 
-static bool apply_hz(void *owner, const char **error)
+static bool apply_hz(void *owner, struct config_error *error)
 {
     (void)error;
     struct cron *cron = owner;
+    cron->hz = cron->hz < HZ_MIN ? HZ_MIN : cron->hz > HZ_MAX ? HZ_MAX : cron->hz;
     if (cron->timer)
         loop_timer_set_period(cron->server->loop, cron->timer, 1000 / (unsigned)cron->hz);
     return true;
@@ -38,8 +43,7 @@ static const struct config_directive cron_directives[] = {
       .type = CONFIG_INT,
       .offset = offsetof(struct cron, hz),
       .default_text = "10",
-      .min = 1,
-      .max = 500,
+      .max = INT32_MAX,
       .apply = apply_hz },
     { 0 },
 };
@@ -81,6 +85,7 @@ static void tick(void *udata)
 
 void cron_start(struct cron *cron)
 {
+    (void)apply_hz(cron, NULL);
     cron->timer = loop_every(cron->server->loop, 1000 / (unsigned)cron->hz, tick, cron);
 }
 

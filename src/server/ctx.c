@@ -87,6 +87,17 @@ bool arg_int64(struct cmd_ctx *ctx, uint32_t i, int64_t *out)
     return false;
 }
 
+bool arg_int32(struct cmd_ctx *ctx, uint32_t i, int64_t *out)
+{
+    if (!arg_int64(ctx, i, out))
+        return false;
+    if (*out >= INT32_MIN && *out <= INT32_MAX)
+        return true;
+    reply_errorf(ctx, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                 INT32_MAX);
+    return false;
+}
+
 static bool check_type(struct cmd_ctx *ctx, const struct entry_ref *ref, enum value_type type)
 {
     if (likely(!ref->entry || entry_type(ref->entry) == type))

@@ -87,6 +87,8 @@ static inline bool arg_is(const struct cmd_ctx *ctx, uint32_t i, const char *wor
 
 // An integer argument; false: the error has been replied.
 bool arg_int64(struct cmd_ctx *ctx, uint32_t i, int64_t *out);
+// The same for one that must fit 32 bits.
+bool arg_int32(struct cmd_ctx *ctx, uint32_t i, int64_t *out);
 
 // Looks up keys[i] for a read or a write and checks its type: false if it has another one; the error
 // has been replied. A missing key gives an empty ref and true.

@@ -12,8 +12,8 @@ void dispatch_resolve(struct cmd_ctx *ctx)
     struct command_entry *command = registry_lookup(ctx->server->registry, ctx->argv[0]);
     if (unlikely(command && command->is_container && ctx->argc > 1)) {
         struct command_entry *sub = registry_subcommand(command, ctx->argv[1]);
-        if (sub || !command->handler)
-            command = sub ? sub : command;
+        if (sub)
+            command = sub;
     }
     ctx->command = command;
 }
@@ -32,7 +32,7 @@ static bool refuse(struct cmd_ctx *ctx)
         reply_unknown_command(ctx);
         return true;
     }
-    if (unlikely(!command->handler && ctx->argc > 1)) {
+    if (unlikely(command->is_container && ctx->argc > 1)) {
         reply_unknown_subcommand(ctx);
         return true;
     }

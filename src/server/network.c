@@ -33,13 +33,12 @@ static void release_addresses(struct network *network)
     network->address_count = 0;
 }
 
-static bool set_bind(void *owner, const struct slice *words, size_t count, const char **error)
+static bool set_bind(void *owner, const struct slice *words, size_t count,
+                     struct config_error *error)
 {
     struct network *network = owner;
-    if (count > ADDRESSES_MAX) {
-        *error = "too many bind addresses specified";
-        return false;
-    }
+    if (count > ADDRESSES_MAX)
+        return config_refuse(error, "Too many bind addresses specified.");
     release_addresses(network);
     for (size_t i = 0; i < count; i++) {
         if (words[i].len)

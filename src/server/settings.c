@@ -27,27 +27,24 @@ static const struct config_name debug_commands[] = {
 // Until the log of writes exists, only "no" can be promised.
 static const struct config_name append_only_words[] = { { "no", 0 }, { 0 } };
 
-static bool apply_log_level(void *owner, const char **error)
+static bool apply_log_level(void *owner, struct config_error *error)
 {
     (void)error;
     log_set_level((enum log_level)((struct settings *)owner)->log_level);
     return true;
 }
 
-static bool set_dir(void *owner, const struct slice *words, size_t count, const char **error)
+static bool set_dir(void *owner, const struct slice *words, size_t count,
+                    struct config_error *error)
 {
     struct settings *settings = owner;
-    if (count != 1) {
-        *error = "wrong number of arguments";
-        return false;
-    }
+    if (count != 1)
+        return config_refuse(error, "wrong number of arguments");
     char *path = mem_strndup(words[0].ptr, words[0].len);
     bool done = chdir(path) == 0;
     mem_free(path, words[0].len + 1);
-    if (!done) {
-        *error = strerror(errno);
-        return false;
-    }
+    if (!done)
+        return config_refuse(error, "%s", strerror(errno));
     char *now = getcwd(NULL, 0);
     if (settings->dir)
         mem_free(settings->dir, strlen(settings->dir) + 1);
@@ -84,6 +81,7 @@ static const struct config_directive settings_directives[] = {
       .default_text = "" },
     { .name = "dir",
       .type = CONFIG_CUSTOM,
+      .flags = CONFIG_PROTECTED,
       .default_text = ".",
       .set = set_dir,
       .get = get_dir },

@@ -5,19 +5,19 @@
 //   fuzz_NAME [-runs=N] [-seed=N] PATH...
 //
 // PATH is a file or a folder of files; each file is run as it is and in N mutations (1,000). When
-// the target aborts, the input is left in a file, whose name is the last thing said; given as PATH
-// with -runs=0 it repeats the finding.
+// the target ends the run, the input is left in a file, whose name is the last thing said; given as
+// PATH with -runs=0 it repeats the finding.
 #include "fuzz/fuzz.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define INPUT_MAX (1 << 20)
@@ -34,10 +34,15 @@ struct input {
 struct options {
     unsigned long runs;
     uint64_t seed;
+    char **paths;  // ends with NULL
 };
 
-// For the report of a crash, which gets no argument.
-static const struct input *current;
+// What the child runs, for the parent to report: sanitizers end a process without a signal, too.
+struct shared {
+    bool running;
+    size_t len;
+    uint8_t data[INPUT_MAX + GROWTH_MAX];
+};
 
 // ---- random -------------------------------------------------------------------------------------
 
@@ -150,45 +155,19 @@ static void mutate(struct input *input, uint64_t *random)
 
 // ---- running ------------------------------------------------------------------------------------
 
-// Writes the input that was running into a file. Called while the process dies.
-static void leave_input(void)
-{
-    char path[64];
-    const struct input *input = current;
-    if (!input)
-        return;
-    current = NULL;
-    snprintf(path, sizeof path, "/tmp/fuzz-crash-%d", (int)getpid());
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return;
-    bool whole = write(fd, input->data, input->len) == (ssize_t)input->len;
-    close(fd);
-    if (whole)
-        fprintf(stderr, "the input is in %s\n", path);
-}
-
-static void on_signal(int number)
-{
-    leave_input();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-// The sanitizers' own hook; they end the process without a signal.
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
 // The target gets a copy of exactly the input's size, so that a sanitizer sees what it reads
 // beyond it.
-static void run(const struct input *input)
+static void run(const struct input *input, struct shared *shared)
 {
     uint8_t *copy = malloc(input->len ? input->len : 1);
     if (!copy)
         abort();
     memcpy(copy, input->data, input->len);
-    current = input;
+    memcpy(shared->data, input->data, input->len);
+    shared->len = input->len;
+    shared->running = true;
     LLVMFuzzerTestOneInput(copy, input->len);
-    current = NULL;
+    shared->running = false;
     free(copy);
 }
 
@@ -211,7 +190,7 @@ static bool read_file(const char *path, struct input *out)
     return !failed;
 }
 
-static bool run_file(const char *path, const struct options *options)
+static bool run_file(const char *path, const struct options *options, struct shared *shared)
 {
     struct input seed = { 0 };
     if (!read_file(path, &seed)) {
@@ -221,20 +200,20 @@ static bool run_file(const char *path, const struct options *options)
     struct input work = { .data = malloc(seed.cap), .cap = seed.cap };
     if (!work.data)
         abort();
-    run(&seed);
+    run(&seed, shared);
     uint64_t random = options->seed ^ seed.len;
     for (unsigned long i = 0; i < options->runs; i++) {
         memcpy(work.data, seed.data, seed.len);
         work.len = seed.len;
         mutate(&work, &random);
-        run(&work);
+        run(&work, shared);
     }
     free(work.data);
     free(seed.data);
     return true;
 }
 
-static bool run_folder(const char *path, const struct options *options)
+static bool run_folder(const char *path, const struct options *options, struct shared *shared)
 {
     struct dirent **entries;
     int count = scandir(path, &entries, NULL, alphasort);
@@ -247,43 +226,83 @@ static bool run_folder(const char *path, const struct options *options)
         char file[PATH_MAX];
         int len = snprintf(file, sizeof file, "%s/%s", path, entries[i]->d_name);
         if (entries[i]->d_name[0] != '.' && len < (int)sizeof file)
-            ok = run_file(file, options) && ok;
+            ok = run_file(file, options, shared) && ok;
         free(entries[i]);
     }
     free(entries);
     return ok;
 }
 
-static bool run_path(const char *path, const struct options *options)
+static bool run_paths(const struct options *options, struct shared *shared)
 {
-    struct stat info;
-    if (stat(path, &info) != 0) {
-        perror(path);
-        return false;
+    bool ok = true;
+    for (char **path = options->paths; *path; path++) {
+        struct stat info;
+        if (stat(*path, &info) != 0) {
+            perror(*path);
+            ok = false;
+        } else if (S_ISDIR(info.st_mode)) {
+            ok = run_folder(*path, options, shared) && ok;
+        } else {
+            ok = run_file(*path, options, shared) && ok;
+        }
     }
-    return S_ISDIR(info.st_mode) ? run_folder(path, options) : run_file(path, options);
+    return ok;
+}
+
+// Writes the input that ended the child into a file.
+static void report(const struct shared *shared)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/fuzz-finding-%d", (int)getpid());
+    FILE *file = fopen(path, "wb");
+    if (!file) {
+        perror(path);
+        return;
+    }
+    fwrite(shared->data, 1, shared->len, file);
+    if (fclose(file) != 0)
+        perror(path);
+    else
+        fprintf(stderr, "the input that ended the run is in %s\n", path);
+}
+
+// Runs everything in a child process. True: it came to its end, and every path could be read.
+static bool run_child(const struct options *options)
+{
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        abort();
+    pid_t child = fork();
+    if (child < 0)
+        abort();
+    if (child == 0)
+        exit(run_paths(options, shared) ? EXIT_SUCCESS : EXIT_FAILURE);
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        continue;
+    if (shared->running)
+        report(shared);
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = { .runs = 1000, .seed = 1 };
-    bool ok = true;
-    int paths = 0;
+    struct options options = { .runs = 1000, .seed = 1, .paths = argv + 1 };
     LLVMFuzzerInitialize(&argc, &argv);
-    if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(leave_input);
-    signal(SIGABRT, on_signal);
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "-runs=", 6) == 0) {
-            options.runs = strtoul(argv[i] + 6, NULL, 10);
-        } else if (strncmp(argv[i], "-seed=", 6) == 0) {
-            options.seed = strtoull(argv[i] + 6, NULL, 10);
-        } else {
-            ok = run_path(argv[i], &options) && ok;
-            paths++;
-        }
+    for (; *options.paths && **options.paths == '-'; options.paths++) {
+        const char *option = *options.paths;
+        if (strncmp(option, "-runs=", 6) == 0)
+            options.runs = strtoul(option + 6, NULL, 10);
+        else if (strncmp(option, "-seed=", 6) == 0)
+            options.seed = strtoull(option + 6, NULL, 10);
+        else
+            break;
     }
-    if (paths == 0)
+    if (!*options.paths) {
         fprintf(stderr, "usage: %s [-runs=N] [-seed=N] PATH...\n", argv[0]);
-    return ok && paths > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return EXIT_FAILURE;
+    }
+    return run_child(&options) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

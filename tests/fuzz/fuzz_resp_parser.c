@@ -215,7 +215,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool small_pieces = options & OPTION_SMALL_PIECES && size <= SMALL_PIECES_MAX;
     read_pieces(&pieces, data + 2, size - 2, data[1], small_pieces ? 8 : 4096);
 
-    ASSERT(whole.failed == pieces.failed);
+    note(&whole, &whole.failed, sizeof whole.failed);
+    note(&pieces, &pieces.failed, sizeof pieces.failed);
     ASSERT(slice_equal(bytes_slice(&whole.meaning), bytes_slice(&pieces.meaning)));
     release(&whole);
     release(&pieces);

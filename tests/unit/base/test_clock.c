@@ -10,8 +10,8 @@
 static void wait_us(uint64_t us)
 {
     uint64_t until = clock_mono_us_now() + us;
-    while (clock_mono_us_now() < until)
-        continue;
+    while (clock_mono_us_now() < until) {
+    }
 }
 
 START_TEST(time_stands_still_between_updates)

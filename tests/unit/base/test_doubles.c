@@ -44,7 +44,7 @@ START_TEST(layout)
         { -NAN, "nan" },
         // Integers up to 2^62 in full.
         { 1e17, "100000000000000000" },
-        { 9007199254740993, "9007199254740992" },
+        { 9007199254740994.0, "9007199254740994" },
         { 0x1p62, "4611686018427387904" },
         { -0x1p62, "-4611686018427387904" },
         { 4.62e18, "4.62e+18" },
@@ -265,8 +265,8 @@ START_TEST(accepted_texts)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         double value = UNTOUCHED;
         ck_assert_msg(parse_double(slice_of(cases[i].text), &value), "%s", cases[i].text);
-        ck_assert_msg(memcmp(&value, &cases[i].value, sizeof value) == 0, "%s is %.17g",
-                      cases[i].text, value);
+        ck_assert_msg(value == cases[i].value && signbit(value) == signbit(cases[i].value),
+                      "%s is %.17g", cases[i].text, value);
     }
 }
 END_TEST
@@ -326,7 +326,7 @@ START_TEST(reads_as_strtod_does)
             (unsigned long long)(random_next(&random) >> (4 + random_below(&random, 60))));
         int point = (int)random_below(&random, (uint64_t)len + 1);
         if (i % 2 && point > 0) {
-            memmove(text + point + 1, text + point, (size_t)(len - point + 1));
+            memmove(text + point + 1, text + point, (size_t)len - (size_t)point + 1);
             text[point] = '.';
         }
         double value = UNTOUCHED;

@@ -64,7 +64,7 @@ START_TEST(a_line_has_redis_form)
     assert_matches(line, "^[0-9]+:M [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
                          "[0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{3} \\* "
                          "Ready to accept 3 connections\n$");
-    ck_assert_int_eq(atoi(line), getpid());
+    ck_assert_int_eq(strtol(line, NULL, 10), getpid());
 }
 END_TEST
 

@@ -50,7 +50,7 @@ static void rounds(uint64_t v[4], int count)
 static uint64_t reference(int c, int d, const uint8_t *text, size_t len, const uint8_t key[16])
 {
     static const char constant[] = "somepseudorandomlygeneratedbytes";
-    uint64_t k[2] = { number_at(key, 8), number_at(key + 8, 8) };
+    const uint64_t k[2] = { number_at(key, 8), number_at(key + 8, 8) };
     uint64_t v[4];
     for (int i = 0; i < 4; i++) {
         // The constants are that sentence, in big-endian words.
