@@ -225,8 +225,8 @@ static inline size_t good_size_aligned(size_t size, size_t alignment)
     return nallocx(size, MALLOCX_ALIGN(alignment));
 }
 
-// jemalloc's malloc() has a fast path that its mallocx() lacks: with sdallocx() a pair takes 8 ns
-// instead of 19.
+// jemalloc's malloc() has a fast path that its mallocx() lacks: with sdallocx() a pair takes about
+// 60 % of the time.
 static inline void *allocate(size_t size)
 {
     return malloc(size);

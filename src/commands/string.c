@@ -37,6 +37,17 @@ static void cmd_get(struct cmd_ctx *ctx)
         reply_null(ctx);
 }
 
+// Stores an argument under the first key. One that arrived in a blob of its own is not copied.
+static void set_argument(struct cmd_ctx *ctx, struct entry_ref *ref, uint32_t i, int64_t expiry)
+{
+    struct blob *blob = incoming_take(ctx->client->incoming, ctx->argv[i]);
+    if (unlikely(blob))
+        string_set_blob(ctx->db, &ctx->keys[0], ref, blob, expiry);
+    else
+        string_set(ctx->db, &ctx->keys[0], ref, ctx->argv[i], expiry);
+    ctx_written(ctx, 0);
+}
+
 struct set_options {
     bool nx;
     bool xx;
@@ -141,8 +152,7 @@ static void set_with_options(struct cmd_ctx *ctx)
     }
     if (options.keep_ttl && ref.entry)
         expiry = entry_expiry(ref.entry);
-    string_set(ctx->db, &ctx->keys[0], &ref, ctx->argv[2], expiry);
-    ctx_written(ctx, 0);
+    set_argument(ctx, &ref, 2, expiry);
     set_effect(ctx, &options, expiry);
     if (!options.get)
         reply_ok(ctx);
@@ -157,8 +167,7 @@ static void cmd_set(struct cmd_ctx *ctx)
         return;
     }
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
-    string_set(ctx->db, &ctx->keys[0], &ref, ctx->argv[2], EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    set_argument(ctx, &ref, 2, EXPIRY_NONE);
     reply_ok(ctx);
 }
 
@@ -168,8 +177,7 @@ static void set_expiring(struct cmd_ctx *ctx, struct expiry_unit unit)
     if (!arg_expiry(ctx, 2, unit, &expiry))
         return;
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
-    string_set(ctx->db, &ctx->keys[0], &ref, ctx->argv[3], expiry);
-    ctx_written(ctx, 0);
+    set_argument(ctx, &ref, 3, expiry);
     if (effects_wanted(ctx->server->effects)) {
         char text[EXPIRY_TEXT_MAX];
         effect_replace(ctx,
@@ -200,8 +208,7 @@ static void cmd_setnx(struct cmd_ctx *ctx)
         reply_int(ctx, 0);
         return;
     }
-    string_set(ctx->db, &ctx->keys[0], &ref, ctx->argv[2], EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    set_argument(ctx, &ref, 2, EXPIRY_NONE);
     reply_int(ctx, 1);
 }
 

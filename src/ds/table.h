@@ -33,14 +33,20 @@ struct table_slot {
     uint64_t word;
 };
 
+// What the directory holds for a segment.
+struct table_ref {
+    uint64_t layout;  // all that a look-up needs to know of it, packed (table_inl.h)
+    struct table_segment *segment;
+};
+
 // Read-only for others, and only `count` is meant for them.
 struct table {
     const struct table_ops *ops;
     size_t count;   // entries
     size_t memory;  // bytes, as table_memory() reports them
     union {
-        struct table_segment **dir;  // depth > 0: 1 << depth pointers
-        struct table_segment *only;  // depth 0: the one segment, or NULL
+        struct table_ref *dir;  // depth > 0: 1 << depth of them
+        struct table_ref only;  // depth 0: the one segment, or NULL
     };
     uint32_t segments;  // that the directory points at
     uint32_t chained;   // further ones, in chains

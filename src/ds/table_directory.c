@@ -64,33 +64,33 @@ static enum status chain_lay(struct table *table, struct table_segment **chain, 
     return STATUS_OK;
 }
 
-// Points the directory's entries for `hash` at `depth` to this segment.
-static void directory_point(struct table *table, uint64_t hash, struct table_segment *segment)
+void table_publish(struct table *table, uint64_t hash, struct table_segment *segment)
 {
+    struct table_ref ref = { table_segment_layout(segment), segment };
     if (table->depth == 0) {
-        table->only = segment;
+        table->only = ref;
         return;
     }
     size_t span = (size_t)1 << (table->depth - segment->depth);
     size_t first = (size_t)(hash >> (64 - table->depth)) & ~(span - 1);
     for (size_t i = 0; i < span; i++) {
-        table->dir[first + i] = segment;
+        table->dir[first + i] = ref;
     }
 }
 
-static struct table_segment **directory_alloc(struct table *table, unsigned depth)
+static struct table_ref *directory_alloc(struct table *table, unsigned depth)
 {
-    size_t size = sizeof(struct table_segment *) << depth;
-    struct table_segment **dir = mem_try_alloc(size);
+    size_t size = sizeof(struct table_ref) << depth;
+    struct table_ref *dir = mem_try_alloc(size);
     if (dir != NULL) {
         table->memory += mem_good_size(size);
     }
     return dir;
 }
 
-static void directory_free(struct table *table, struct table_segment **dir, unsigned depth)
+static void directory_free(struct table *table, struct table_ref *dir, unsigned depth)
 {
-    size_t size = sizeof(struct table_segment *) << depth;
+    size_t size = sizeof(struct table_ref) << depth;
     mem_free(dir, size);
     table->memory -= mem_good_size(size);
 }
@@ -114,8 +114,10 @@ void table_free_segments(struct table *table)
 enum status table_first_segment(struct table *table)
 {
     struct table_items none = { NULL, NULL, 0 };
-    enum status status = chain_lay(table, &table->only, 0, 0, none);
+    struct table_segment *segment = NULL;
+    enum status status = chain_lay(table, &segment, 0, 0, none);
     if (status == STATUS_OK) {
+        table_publish(table, 0, segment);
         table->segments = 1;
         table->at_depth = 1;
     }
@@ -124,7 +126,7 @@ enum status table_first_segment(struct table *table)
 
 static enum status directory_double(struct table *table)
 {
-    struct table_segment **dir = directory_alloc(table, table->depth + 1U);
+    struct table_ref *dir = directory_alloc(table, table->depth + 1U);
     if (dir == NULL) {
         return STATUS_NOMEM;
     }
@@ -144,19 +146,19 @@ static enum status directory_double(struct table *table)
 
 static bool directory_halve(struct table *table)
 {
-    struct table_segment **old = table->dir;
+    struct table_ref *old = table->dir;
     unsigned depth = table->depth - 1U;
     if (depth == 0) {
         table->only = old[0];
         table->at_depth = 1;
     } else {
-        struct table_segment **dir = directory_alloc(table, depth);
+        struct table_ref *dir = directory_alloc(table, depth);
         if (dir == NULL) {
             return false;
         }
         for (size_t i = 0; i < (size_t)1 << depth; i++) {
             dir[i] = old[2 * i];
-            table->at_depth += dir[i]->depth == depth;
+            table->at_depth += dir[i].segment->depth == depth;
         }
         table->dir = dir;
     }
@@ -246,8 +248,8 @@ static void split_commit(struct split *split, struct table_segment *old, uint64_
 {
     struct table *table = split->table;
     uint64_t bit = UINT64_C(1) << (64 - split->depth);
-    directory_point(table, hash & ~bit, split->chains[0]);
-    directory_point(table, hash | bit, split->chains[1]);
+    table_publish(table, hash & ~bit, split->chains[0]);
+    table_publish(table, hash | bit, split->chains[1]);
     table->segments++;
     table->chained += chain_length(split->chains[0]) + chain_length(split->chains[1]) - 1;
     table->chained -= chain_length(old);
@@ -337,7 +339,7 @@ static bool merge(struct table *table, uint64_t hash)
         table_segment_free(table, merged);
         return false;
     }
-    directory_point(table, hash, merged);
+    table_publish(table, hash, merged);
     table->segments--;
     table->at_depth -= segment->depth == table->depth ? 2 : 0;
     table_segment_free(table, segment);
@@ -369,7 +371,7 @@ static void chain_shrink(struct table *table, uint64_t hash, struct table_segmen
     if (segment->count == 0) {
         struct table_segment *next = segment->chain;
         if (segment == head) {
-            directory_point(table, hash, next);
+            table_publish(table, hash, next);
             head = next;
         } else {
             struct table_segment *before = head;
@@ -438,15 +440,16 @@ static enum status grow_all(struct table *table, size_t count)
     uint64_t hash = 0;
     do {
         struct table_segment *segment = table_segment_of(table, hash);
-        hash = table_segment_end(segment, hash);
         unsigned total = table_total_for((uint32_t)(count >> segment->depth), TABLE_SHRINK_LOAD);
-        if (table_segment_total(segment) >= total) {
-            continue;
+        enum status status = STATUS_OK;
+        if (table_segment_total(segment) < total) {
+            status = table_segment_resize(table, segment, total);
+            table_publish(table, hash, segment);
         }
-        enum status status = table_segment_resize(table, segment, total);
         if (status != STATUS_OK) {
             return status;
         }
+        hash = table_segment_end(segment, hash);
     } while (hash != 0);
     return STATUS_OK;
 }

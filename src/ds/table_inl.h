@@ -12,7 +12,8 @@
 #include <emmintrin.h>
 #endif
 
-#define TABLE_BUCKET_SLOTS 7
+#define TABLE_BUCKET_SLOTS    7
+#define TABLE_HOMES_PER_STASH 16  // stash bucket i is the first choice of homes 16 i to 16 i + 15
 
 // One cache line.
 struct table_bucket {
@@ -60,22 +61,37 @@ static inline unsigned table_bucket_match(const struct table_bucket *bucket, uin
 #endif
 }
 
-// The segment, or head of a chain, that holds this hash; NULL in a table without memory.
-static inline struct table_segment *table_segment_of(const struct table *table, uint64_t hash)
+// A layout, from the top: 8 bits nhome, 5 unused, 1 whether there is a chain, 2 depth - tag_depth,
+// 42 the buckets' address (its lower 6 bits are 0), 6 tag_depth.
+#define TABLE_LAYOUT_CHAINED (UINT64_C(1) << 50)
+#define TABLE_LAYOUT_BUCKETS UINT64_C(0x0000ffffffffffc0)
+
+static inline unsigned table_layout_nhome(uint64_t layout)
 {
-    return table->depth == 0 ? table->only : table->dir[hash >> (64 - table->depth)];
+    return (unsigned)(layout >> 56);
 }
 
-static inline uint16_t table_segment_tag(const struct table_segment *segment, uint64_t hash)
+static inline struct table_bucket *table_layout_buckets(uint64_t layout)
 {
-    return (uint16_t)((hash << segment->tag_depth) >> 48);
+    return (struct table_bucket *)(uintptr_t)(layout & TABLE_LAYOUT_BUCKETS);
+}
+
+static inline uint16_t table_layout_tag(uint64_t layout, uint64_t hash)
+{
+    return (uint16_t)((hash << (layout & 63)) >> 48);
 }
 
 // The home bucket of a tag: its bits behind the segment's prefix, scaled to the number of buckets.
-static inline unsigned table_segment_home(const struct table_segment *segment, uint16_t tag)
+static inline unsigned table_layout_home(uint64_t layout, uint16_t tag)
 {
-    uint16_t useful = (uint16_t)(tag << (segment->depth - segment->tag_depth));
-    return (uint32_t)useful * segment->nhome >> 16;
+    uint16_t useful = (uint16_t)(tag << (layout >> 48 & 3));
+    return (uint32_t)useful * table_layout_nhome(layout) >> 16;
+}
+
+// The directory's entry for this hash; its segment is NULL in a table without memory.
+static inline const struct table_ref *table_ref_of(const struct table *table, uint64_t hash)
+{
+    return table->depth == 0 ? &table->only : &table->dir[hash >> (64 - table->depth)];
 }
 
 // Looks into what lies behind the home bucket of `tag`: its neighbour, the stash, the chain.
@@ -105,17 +121,18 @@ static inline __attribute__((always_inline)) struct table_slot *table_find_inl(
     if (unlikely(table->count == 0)) {
         return NULL;
     }
-    const struct table_segment *segment = table_segment_of(table, hash);
-    uint16_t tag = table_segment_tag(segment, hash);
-    struct table_bucket *bucket = &segment->buckets[table_segment_home(segment, tag)];
+    const struct table_ref *ref = table_ref_of(table, hash);
+    uint64_t layout = ref->layout;
+    uint16_t tag = table_layout_tag(layout, hash);
+    struct table_bucket *bucket = table_layout_buckets(layout) + table_layout_home(layout, tag);
     struct table_slot *slot = table_bucket_find(bucket, tag, key, match);
     if (slot != NULL) {
         return slot;
     }
-    if (likely(bucket->displaced == 0 && segment->chain == NULL)) {
+    if (likely((bucket->displaced | (layout & TABLE_LAYOUT_CHAINED)) == 0)) {
         return NULL;
     }
-    return table_find_displaced(segment, tag, key, match);
+    return table_find_displaced(ref->segment, tag, key, match);
 }
 
 // gcc takes a function that only prefetches for one without effects, and drops calls of it: the
@@ -129,28 +146,34 @@ static inline void table_prefetch_line(const void *line)
 // As table_prefetch_bucket().
 static inline void table_prefetch_bucket_inl(const struct table *table, uint64_t hash)
 {
-    if (table->count != 0) {
-        const struct table_segment *segment = table_segment_of(table, hash);
-        unsigned home = table_segment_home(segment, table_segment_tag(segment, hash));
-        table_prefetch_line(&segment->buckets[home]);
+    if (likely(table->count != 0)) {
+        uint64_t layout = table_ref_of(table, hash)->layout;
+        uint16_t tag = table_layout_tag(layout, hash);
+        table_prefetch_line(table_layout_buckets(layout) + table_layout_home(layout, tag));
     }
 }
 
-// As table_prefetch_entry(). An entry that is displaced has the next line fetched instead.
+// As table_prefetch_entry(). Of an entry that is displaced the bucket is fetched instead.
 static inline void table_prefetch_entry_inl(const struct table *table, uint64_t hash)
 {
     if (unlikely(table->count == 0)) {
         return;
     }
-    const struct table_segment *segment = table_segment_of(table, hash);
-    uint16_t tag = table_segment_tag(segment, hash);
-    unsigned home = table_segment_home(segment, tag);
-    const struct table_bucket *bucket = &segment->buckets[home];
-    unsigned mask = table_bucket_match(bucket, tag);
+    uint64_t layout = table_ref_of(table, hash)->layout;
+    uint16_t tag = table_layout_tag(layout, hash);
+    unsigned home = table_layout_home(layout, tag);
+    const struct table_bucket *buckets = table_layout_buckets(layout);
+    unsigned mask = table_bucket_match(&buckets[home], tag);
+    unsigned displaced = buckets[home].displaced;
     if (likely(mask != 0)) {
-        table_prefetch_line(table_slot_entry(&bucket->slots[__builtin_ctz(mask)]));
-    } else if (bucket->displaced != 0) {
-        table_prefetch_line(bucket + 1);
+        table_prefetch_line(table_slot_entry(&buckets[home].slots[__builtin_ctz(mask)]));
+    } else if (displaced != 0) {
+        // Not always where it is (the neighbour may wrap, the stash bucket be full), but as a rule.
+        unsigned stash = table_layout_nhome(layout) + home / TABLE_HOMES_PER_STASH;
+        table_prefetch_line(&buckets[(displaced & 7) != 0 ? home + 1 : stash]);
+        if (displaced >> 3 != 0) {
+            table_prefetch_line(&buckets[stash]);
+        }
     }
 }
 

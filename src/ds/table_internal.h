@@ -122,6 +122,31 @@ static inline unsigned table_useful_bits(const struct table_segment *segment)
     return 16U - (segment->depth - segment->tag_depth);
 }
 
+// The segment, or head of a chain, that holds this hash; NULL in a table without memory.
+static inline struct table_segment *table_segment_of(const struct table *table, uint64_t hash)
+{
+    return table_ref_of(table, hash)->segment;
+}
+
+// What the directory says of the segment.
+static inline uint64_t table_segment_layout(const struct table_segment *segment)
+{
+    return (uint64_t)segment->nhome << 56 | (segment->chain != NULL ? TABLE_LAYOUT_CHAINED : 0) |
+           (uint64_t)(segment->depth - segment->tag_depth) << 48 | (uintptr_t)segment->buckets |
+           segment->tag_depth;
+}
+
+static inline uint16_t table_segment_tag(const struct table_segment *segment, uint64_t hash)
+{
+    return (uint16_t)((hash << segment->tag_depth) >> 48);
+}
+
+static inline unsigned table_segment_home(const struct table_segment *segment, uint16_t tag)
+{
+    uint16_t useful = (uint16_t)(tag << (segment->depth - segment->tag_depth));
+    return (uint32_t)useful * segment->nhome >> 16;
+}
+
 // Where in hash order the next segment begins, 0 after the last one; `hash` is in this segment.
 static inline uint64_t table_segment_end(const struct table_segment *segment, uint64_t hash)
 {

@@ -85,10 +85,22 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
         list_append(&batch->ready, &client->ready_link);
 }
 
+static void cut_for_memory(struct client *client, size_t bytes)
+{
+    log_warning("Closing client %llu: no memory for %zu more bytes of its request",
+                (unsigned long long)client->id, bytes);
+    client_close(client);
+}
+
 static void read_failed(struct client *client, enum status status)
 {
     if (status != STATUS_AGAIN)
         client_close(client);
+}
+
+static uint64_t query_buffer_limit(const struct client *client)
+{
+    return (uint64_t)client->server->clients->config.query_buffer_bytes;
 }
 
 static void cut_query_buffer(struct client *client)
@@ -96,9 +108,8 @@ static void cut_query_buffer(struct client *client)
     struct bytes text = { 0 };
     client_describe(client, &text);
     log_warning("Closing client that reached max query buffer length (client-query-buffer-limit "
-                "%lld): %.*s",
-                (long long)client->server->clients->config.query_buffer_bytes, (int)text.len,
-                text.data);
+                "%llu): %.*s",
+                (unsigned long long)query_buffer_limit(client), (int)text.len, text.data);
     bytes_release(&text);
     client->server->stats.query_limit_disconnections++;
     client_close(client);
@@ -114,18 +125,14 @@ static void read_own(struct batch *batch, struct client *client)
     }
     size_t room = input->own.len < ARENA_READ ? ARENA_READ : input->own.len;
     room = room < OWN_READ_MAX ? room : OWN_READ_MAX;
-    int64_t limit = client->server->clients->config.query_buffer_bytes;
-    if (input->own.len + room > (uint64_t)limit) {
-        if (input->own.len >= (uint64_t)limit) {
-            cut_query_buffer(client);
-            return;
-        }
-        room = (uint64_t)limit - input->own.len;
+    uint64_t limit = query_buffer_limit(client);
+    if (input->own.len >= limit) {
+        cut_query_buffer(client);
+        return;
     }
+    room = input->own.len + room > limit ? limit - input->own.len : room;
     if (bytes_try_reserve(&input->own, room) != STATUS_OK) {
-        log_warning("Closing client %llu: no memory for %zu more bytes of its request",
-                    (unsigned long long)client->id, room);
-        client_close(client);
+        cut_for_memory(client, room);
         return;
     }
     input->buf = input->own.data;
@@ -140,12 +147,29 @@ static void read_own(struct batch *batch, struct client *client)
     note_read(batch, client, received);
 }
 
+// Reads a large argument into its own place.
+static void read_incoming(struct batch *batch, struct client *client)
+{
+    size_t received;
+    enum status status = incoming_recv(client->incoming, &client->conn, &received);
+    batch->server->stats.net_input_bytes += received;
+    client->active_us = clock_mono_us();
+    if (status == STATUS_OK)
+        note_read(batch, client, 0);
+    else
+        read_failed(client, status);
+}
+
 void batch_read(struct batch *batch, struct client *client)
 {
     struct client_input *input = &client->input;
     // Input that is still to be run (the client had its turn) is run before more is taken.
     if (list_linked(&client->ready_link))
         return;
+    if (incoming_active(client->incoming)) {
+        read_incoming(batch, client);
+        return;
+    }
     if (input->len) {
         read_own(batch, client);
         return;
@@ -271,6 +295,26 @@ static bool batch_full(const struct batch *batch)
     return batch->count == BATCH_COMMANDS || batch->key_count >= BATCH_KEYS;
 }
 
+// The command is not complete: if it waits in a large argument, that one is received apart.
+static void begin_incoming(struct client *client)
+{
+    struct client_input *input = &client->input;
+    size_t len = input->len - input->pos;
+    if (!(client->flags & CLIENT_AUTHENTICATED))
+        return;
+    switch (incoming_begin(&client->incoming, &client->parser, input->buf + input->pos, &len)) {
+    case STATUS_OK:
+        input->len = input->pos + len;
+        if (input->buf == input->own.data)
+            input->own.len = input->len;
+        if (len + incoming_memory(client->incoming) > query_buffer_limit(client))
+            cut_query_buffer(client);
+        break;
+    case STATUS_NOMEM: cut_for_memory(client, client->parser.bulk_len); break;
+    default: break;
+    }
+}
+
 // Takes commands from one client, until its input is used up (it goes to the settling list), its
 // turn is over (to the deferred list) or the batch is full (it stays where it is).
 static void take_commands(struct batch *batch, struct client *client)
@@ -280,7 +324,8 @@ static void take_commands(struct batch *batch, struct client *client)
     const struct resp_limits *limits = authenticated ? &client->server->clients->limits
                                                      : &client->server->clients->unauth_limits;
     enum resp_result result = RESP_INCOMPLETE;
-    while (input->pos < input->len) {
+    // The rest of a command may be no more than what has arrived apart.
+    while (input->pos < input->len || client->incoming) {
         if (batch_full(batch))
             return;
         if (client->turn_commands >= TURN_COMMANDS) {
@@ -299,10 +344,12 @@ static void take_commands(struct batch *batch, struct client *client)
             continue;
         client->turn_commands++;
         add_command(batch, client, &parsed, start);
-        // What it may send next depends on this one.
-        if (!authenticated)
+        // What it may send next depends on this one; or this one holds what the next may need.
+        if (!authenticated || client->incoming)
             return;
     }
+    if (result == RESP_INCOMPLETE && input->pos < input->len)
+        begin_incoming(client);
     if (result == RESP_ERROR) {
         struct cmd_ctx *ctx = new_command(batch, client);
         ctx->protocol_error = resp_parser_error(&client->parser, batch->error_text);
@@ -361,6 +408,8 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
         batch->running = ctx;
         dispatch(ctx);
         batch->running = NULL;
+        if (unlikely(client->incoming))
+            incoming_release(&client->incoming);
     }
     client_output_added(client);
 }

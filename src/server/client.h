@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "resp/parser.h"
 #include "server/config.h"
+#include "server/incoming.h"
 #include "store/keyspace.h"
 
 #include <stdbool.h>
@@ -42,6 +43,7 @@ struct client {
     uint8_t proto;   // 2 or 3
     struct resp_parser parser;
     struct client_input input;
+    struct incoming *incoming;  // large arguments of the command that is arriving
     uint32_t turn_commands;         // run in this turn of the loop
     struct list_link all_link;      // clients->all
     struct list_link ready_link;    // the batch's ready, settling or deferred list

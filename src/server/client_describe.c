@@ -72,7 +72,7 @@ void client_describe(const struct client *client, struct bytes *out)
     conn_local_name(&client->conn, local);
     struct input_size input = input_size(client);
     size_t output = outq_memory(&client->conn.out);
-    size_t parser = resp_parser_memory(&client->parser);
+    size_t parser = resp_parser_memory(&client->parser) + incoming_memory(client->incoming);
     size_t total = sizeof(*client) + client->input.own.cap + parser + output;
 
     bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=",

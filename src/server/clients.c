@@ -213,6 +213,7 @@ static void client_free(struct client *client)
     conn_close(&client->conn);
     resp_parser_reset(&client->parser);
     bytes_release(&client->input.own);
+    incoming_release(&client->incoming);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_text(&client->lib_name, (struct slice){ 0 });
     client_set_text(&client->lib_ver, (struct slice){ 0 });

@@ -280,8 +280,8 @@ static bool run_child(const struct options *options)
     if (child == 0)
         exit(run_paths(options, shared) ? EXIT_SUCCESS : EXIT_FAILURE);
     int status;
-    while (waitpid(child, &status, 0) < 0)
-        continue;
+    if (waitpid(child, &status, 0) != child)
+        abort();
     if (shared->running)
         report(shared);
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;

@@ -57,6 +57,7 @@ static void check_command(struct reader *reader, const char *buf, size_t len,
 {
     ASSERT(command->consumed > 0 && command->consumed <= len);
     ASSERT(command->argv_first + command->argc == reader->argv.len);
+    ASSERT(command->argc == 0 || reader->argv.items);
     ASSERT(command->detached == (reader->apart_count > 0));
     ASSERT(resp_parser_memory(&reader->parser) == 0);
     const char *behind = buf;

@@ -6,6 +6,8 @@
 
 #include <check.h>
 
+#define ARGV_CAP 16
+
 const struct resp_limits normal_limits = { .max_bulk = 512 << 20,
                                            .max_multibulk = INT32_MAX,
                                            .authenticated = true };
@@ -18,7 +20,8 @@ const struct resp_limits unauth_limits = { .max_bulk = 512 << 20,
 enum resp_result parse_once(struct resp_parser *parser, const struct resp_limits *limits,
                             const char *input, size_t len, struct bytes *text)
 {
-    struct resp_argv argv = { 0 };
+    // The fast path wants room in argv.
+    struct resp_argv argv = { .items = mem_alloc(ARGV_CAP * sizeof *argv.items), .cap = ARGV_CAP };
     struct resp_command command;
     char *buf = mem_alloc(len + 1);
     memcpy(buf + 1, input, len);
