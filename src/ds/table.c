@@ -28,9 +28,29 @@ void table_release(struct table *table, void (*release)(void *entry, void *udata
     table_init(table, table->ops);
 }
 
+// Finds an entry in the stash that has this home, of which there are `expected`.
+static struct table_slot *find_in_stash(const struct table_segment *segment, unsigned home,
+                                        uint16_t tag, const void *key, table_match_fn match)
+{
+    unsigned expected = table_in_stash(&segment->buckets[home]);
+    unsigned index = table_stash_first(segment, home);
+    for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
+        struct table_bucket *bucket = &segment->buckets[index];
+        struct table_slot *slot = table_bucket_find(bucket, tag, key, match);
+        if (slot != NULL) {
+            return slot;
+        }
+        unsigned met = table_segment_count_home(segment, bucket, home);
+        if (met >= expected) {
+            return NULL;
+        }
+        expected -= expected == TABLE_STASH_MAX ? 0 : met;
+    }
+    return NULL;
+}
+
 struct table_slot *table_find_displaced(const struct table_segment *segment, uint16_t tag,
-                                        const void *key,
-                                        bool (*match)(const void *entry, const void *key))
+                                        const void *key, table_match_fn match)
 {
     for (bool head = true; segment != NULL; segment = segment->chain, head = false) {
         unsigned home = table_segment_home(segment, tag);
@@ -40,9 +60,8 @@ struct table_slot *table_find_displaced(const struct table_segment *segment, uin
             unsigned neighbour = table_neighbour(segment, home);
             slot = table_bucket_find(&segment->buckets[neighbour], tag, key, match);
         }
-        unsigned end = table_in_stash(bucket) > 0 ? table_segment_total(segment) : 0;
-        for (unsigned i = segment->nhome; slot == NULL && i < end; i++) {
-            slot = table_bucket_find(&segment->buckets[i], tag, key, match);
+        if (slot == NULL && table_in_stash(bucket) > 0) {
+            slot = find_in_stash(segment, home, tag, key, match);
         }
         if (slot != NULL) {
             return slot;
@@ -67,11 +86,17 @@ static enum status make_room(struct table *table, uint64_t hash, struct table_se
     for (struct table_segment *segment = head; segment != NULL; segment = segment->chain) {
         enum status status = table_segment_grow(table, segment);
         if (status != STATUS_FULL) {
+            table_publish(table, hash, head);
             return status;
         }
         last = segment;
     }
-    return can_split ? table_split(table, hash) : table_chain_append(table, last);
+    if (can_split) {
+        return table_split(table, hash);
+    }
+    enum status status = table_chain_append(table, last);
+    table_publish(table, hash, head);
+    return status;
 }
 
 // Puts the entry where there is a place for it. A chain that may be split by now is not filled

@@ -94,8 +94,9 @@ static void check_chain(struct census *census, const struct table_segment *head,
         check_segment(census, part, prefix);
     }
     size_t span = (size_t)1 << (table->depth - head->depth);
-    for (size_t i = 0; table->depth > 0 && i < span; i++) {
-        ASSERT(table->dir[(prefix >> (64 - table->depth)) + i] == head);
+    for (size_t i = 0; i < span; i++) {
+        const struct table_ref *ref = table_ref_of(table, prefix) + i;
+        ASSERT(ref->segment == head && ref->layout == table_segment_layout(head));
     }
 }
 
@@ -111,10 +112,10 @@ void table_check(const struct table *table)
             prefix = table_segment_end(head, prefix);
         } while (prefix != 0);
         if (table->depth > 0) {
-            census.memory += mem_good_size(sizeof(struct table_segment *) << table->depth);
+            census.memory += mem_good_size(sizeof(struct table_ref) << table->depth);
         }
     } else {
-        ASSERT(table->only == NULL && table->depth == 0);
+        ASSERT(table->only.segment == NULL && table->depth == 0);
     }
     ASSERT(census.entries == table->count);
     ASSERT(census.memory == table->memory);

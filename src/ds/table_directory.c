@@ -371,7 +371,6 @@ static void chain_shrink(struct table *table, uint64_t hash, struct table_segmen
     if (segment->count == 0) {
         struct table_segment *next = segment->chain;
         if (segment == head) {
-            table_publish(table, hash, next);
             head = next;
         } else {
             struct table_segment *before = head;
@@ -393,6 +392,7 @@ static void chain_shrink(struct table *table, uint64_t hash, struct table_segmen
     if (head->chain != NULL && count <= TABLE_SEGMENT_SLOTS / 2 && (count & (count - 1)) == 0) {
         chain_collapse(table, head);
     }
+    table_publish(table, hash, head);
 }
 
 void table_shrink(struct table *table, uint64_t hash, struct table_segment *segment)
@@ -415,6 +415,7 @@ void table_shrink(struct table *table, uint64_t hash, struct table_segment *segm
     segment = table_segment_of(table, hash);
     if (segment->count < segment->shrink_at) {
         table_segment_shrink(table, segment);
+        table_publish(table, hash, segment);
     }
 }
 

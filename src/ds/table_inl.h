@@ -37,6 +37,8 @@ struct table_segment {
 
 _Static_assert(sizeof(struct table_segment) <= 32, "two segments a cache line");
 
+typedef bool (*table_match_fn)(const void *entry, const void *key);
+
 // The slots (bit 0 to 6) whose tag is `tag`; for tag 0 empty slots too.
 static inline unsigned table_bucket_match(const struct table_bucket *bucket, uint16_t tag)
 {
@@ -96,8 +98,7 @@ static inline const struct table_ref *table_ref_of(const struct table *table, ui
 
 // Looks into what lies behind the home bucket of `tag`: its neighbour, the stash, the chain.
 struct table_slot *table_find_displaced(const struct table_segment *segment, uint16_t tag,
-                                        const void *key,
-                                        bool (*match)(const void *entry, const void *key));
+                                        const void *key, table_match_fn match);
 
 static inline __attribute__((always_inline)) struct table_slot *table_bucket_find(
     struct table_bucket *bucket, uint16_t tag, const void *key,

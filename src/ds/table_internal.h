@@ -117,6 +117,18 @@ static inline unsigned table_neighbour(const struct table_segment *segment, unsi
     return home + 1 == segment->nhome ? 0 : home + 1;
 }
 
+// The order in which a home's entries look for room in the stash.
+static inline unsigned table_stash_first(const struct table_segment *segment, unsigned home)
+{
+    unsigned first = home / TABLE_HOMES_PER_STASH;
+    return segment->nhome + (first < segment->nstash ? first : 0U);
+}
+
+static inline unsigned table_stash_next(const struct table_segment *segment, unsigned index)
+{
+    return index + 1 == table_segment_total(segment) ? segment->nhome : index + 1;
+}
+
 static inline unsigned table_useful_bits(const struct table_segment *segment)
 {
     return 16U - (segment->depth - segment->tag_depth);
@@ -184,6 +196,10 @@ void table_segment_shrink(struct table *table, struct table_segment *segment);
 // Puts {tag, pointer} into the segment; NULL if there is no place.
 struct table_slot *table_segment_place(struct table_segment *segment, uint64_t word);
 
+// How many entries of this bucket have this home.
+unsigned table_segment_count_home(const struct table_segment *segment,
+                                  const struct table_bucket *bucket, unsigned home);
+
 // Empties the slot, which is in this segment.
 void table_segment_clear(struct table_segment *segment, struct table_slot *slot);
 
@@ -191,6 +207,9 @@ void table_segment_clear(struct table_segment *segment, struct table_slot *slot)
 
 // Whether the segment may become two.
 bool table_can_split(const struct table *table, const struct table_segment *segment);
+
+// Makes the directory say of the segment at this hash what it is now.
+void table_publish(struct table *table, uint64_t hash, struct table_segment *segment);
 
 // Splits the segment, with its chain, at this hash. On STATUS_NOMEM nothing has changed.
 MUST_CHECK enum status table_split(struct table *table, uint64_t hash);

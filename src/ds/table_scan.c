@@ -108,7 +108,7 @@ static void iter_advance(struct table_iter *iter)
     if (iter->segment == NULL) {
         iter->dir_index += (size_t)1 << (table->depth - depth);
         if (iter->dir_index < (size_t)1 << table->depth) {
-            iter->segment = table->dir[iter->dir_index];
+            iter->segment = table->dir[iter->dir_index].segment;
         }
     }
 }
@@ -176,7 +176,7 @@ struct table_slot *table_random(const struct table *table, struct random *random
         return NULL;
     }
     // No chain has more slots than this.
-    uint64_t slots = table->depth == 0 ? chain_slots(table->only)
+    uint64_t slots = table->depth == 0 ? chain_slots(table->only.segment)
                                        : (uint64_t)TABLE_SEGMENT_SLOTS * (table->chained + 1);
     for (unsigned i = 0; i < RANDOM_TRIES; i++) {
         uint64_t hash = random_next(random);

@@ -113,11 +113,23 @@ static void count_in_stash(struct table_bucket *home)
     }
 }
 
+// A stash bucket with room for an entry of this home; 0, which is none, if there is none.
+static unsigned layout_stash(const struct layout *layout, unsigned home)
+{
+    const struct table_segment *segment = layout->segment;
+    unsigned index = table_stash_first(segment, home);
+    for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
+        if (layout->fill[index] < TABLE_BUCKET_SLOTS) {
+            return index;
+        }
+    }
+    return 0;
+}
+
 // The others: neighbour or stash. False if one fits nowhere.
 static bool layout_rest(struct layout *layout)
 {
     struct table_segment *segment = layout->segment;
-    unsigned stash = segment->nhome;
     for (uint32_t i = 0; i < layout->nrest; i++) {
         uint32_t item = layout->rest[i];
         uint16_t tag = (uint16_t)(layout->items.words[item] >> 48);
@@ -128,10 +140,8 @@ static bool layout_rest(struct layout *layout)
             segment->buckets[home].displaced++;
             continue;
         }
-        while (stash < table_segment_total(segment) && layout->fill[stash] == TABLE_BUCKET_SLOTS) {
-            stash++;
-        }
-        if (stash == table_segment_total(segment)) {
+        unsigned stash = layout_stash(layout, home);
+        if (stash == 0) {
             return false;
         }
         layout_put(layout, stash, item);
@@ -241,8 +251,9 @@ static struct table_slot *displaced_slot(struct table_segment *segment, unsigned
         segment->buckets[home].displaced += neighbour != home;
         return slot;
     }
-    for (unsigned i = segment->nhome; i < table_segment_total(segment); i++) {
-        slot = free_slot(&segment->buckets[i]);
+    unsigned index = table_stash_first(segment, home);
+    for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
+        slot = free_slot(&segment->buckets[index]);
         if (slot != NULL) {
             count_in_stash(&segment->buckets[home]);
             return slot;
@@ -263,6 +274,17 @@ struct table_slot *table_segment_place(struct table_segment *segment, uint64_t w
         segment->count++;
     }
     return slot;
+}
+
+unsigned table_segment_count_home(const struct table_segment *segment,
+                                  const struct table_bucket *bucket, unsigned home)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+        uint64_t word = bucket->slots[i].word;
+        count += word != 0 && table_segment_home(segment, (uint16_t)(word >> 48)) == home;
+    }
+    return count;
 }
 
 void table_segment_clear(struct table_segment *segment, struct table_slot *slot)

@@ -59,6 +59,7 @@ struct resp_command {
     uint32_t argc;      // 0: an empty line, *0 or a negative count, to be skipped
     bool is_inline;     // not an array of bulks: not to be passed on verbatim
     bool detached;      // an argument lies apart: the command's bytes are not contiguous
+    bool irregular;     // CR LF does not stand wherever it should: not to be passed on verbatim
 };
 
 struct resp_saved_arg;
@@ -76,6 +77,7 @@ struct resp_parser {
     uint8_t error;       // why the request was refused
     uint8_t error_byte;  // the byte that stood in a '$'s place
     bool detached;       // an argument of this command lies apart
+    bool irregular;      // what stood in a CR LF's place was something else
 };
 
 // Frees what an incomplete command holds; the parser is at a command's start.

@@ -271,6 +271,7 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->reply.out = &client->conn.out;
     ctx->changes = 0;
     ctx->effect_mode = EFFECT_VERBATIM;
+    ctx->detached = false;
     ctx->protocol_error = NULL;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
@@ -284,6 +285,7 @@ static void add_command(struct batch *batch, struct client *client,
     ctx->argc = parsed->argc;
     ctx->raw = (struct slice){ .ptr = start, .len = parsed->consumed };
     ctx->raw_is_resp = !parsed->is_inline && !parsed->detached;
+    ctx->detached = parsed->detached;
     // The array may still move while the batch is being filled: this is for now.
     ctx->argv = batch->argv.items + parsed->argv_first;
     dispatch_resolve(ctx);
@@ -345,7 +347,7 @@ static void take_commands(struct batch *batch, struct client *client)
         client->turn_commands++;
         add_command(batch, client, &parsed, start);
         // What it may send next depends on this one; or this one holds what the next may need.
-        if (!authenticated || client->incoming)
+        if (!authenticated || parsed.detached)
             return;
     }
     if (result == RESP_INCOMPLETE && input->pos < input->len)
@@ -408,7 +410,7 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
         batch->running = ctx;
         dispatch(ctx);
         batch->running = NULL;
-        if (unlikely(client->incoming))
+        if (unlikely(ctx->detached))
             incoming_release(&client->incoming);
     }
     client_output_added(client);

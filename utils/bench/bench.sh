@@ -66,10 +66,11 @@ cli() {
     redis-cli -h 127.0.0.1 -p "${port[$name]}" "$@"
 }
 
+# Below the range from which outgoing connections take theirs.
 free_port() {
     local candidate
     while :; do
-        candidate=$((20000 + RANDOM % 20000))
+        candidate=$((20000 + RANDOM % 12000))
         (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
     done
     echo "$candidate"

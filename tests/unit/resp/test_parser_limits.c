@@ -68,6 +68,10 @@ END_TEST
 
 START_TEST(test_limits_of_normal_clients)
 {
+    const struct resp_limits boundless = { .max_bulk = INT64_MAX,
+                                           .max_multibulk = INT64_MAX,
+                                           .authenticated = true };
+    check_one(IN("*2147483648\r\n"), &boundless, RESP_ERROR, BAD_COUNT);
     check_one(IN("*2147483647\r\n"), &normal_limits, RESP_INCOMPLETE, "");
     check_one(IN("*1\r\n$536870912\r\n"), &normal_limits, RESP_INCOMPLETE, "");
     check_one(IN("*1\r\n$536870913\r\n"), &normal_limits, RESP_ERROR, BAD_LENGTH);
@@ -166,6 +170,42 @@ START_TEST(test_bulk_lengths)
         ck_assert_ptr_eq(argv.items[1].ptr, input.data + header);
         resp_argv_release(&argv);
     }
+    bytes_release(&input);
+}
+END_TEST
+
+static const char *const bad_numbers[] = {
+    "",    ":",    "/",    "1:",   "1/",   "10:", "10/", "1:0",  "1/0", "100:",  "100/",
+    "1 00", "1:00", "1/00", "10:0", "10/0", "01",  "001", "0001", "00",  "1000:", "10000:",
+};
+
+// What is no number is none, although there are enough bytes for whatever it might be taken for.
+START_TEST(test_bad_numbers)
+{
+    enum { BULKS = 20000 };
+    struct resp_parser parser = { 0 };
+    struct resp_argv argv = { .items = mem_alloc(BULKS * sizeof *argv.items), .cap = BULKS };
+    struct resp_command command;
+    struct bytes input = { 0 };
+    char out[RESP_ERROR_TEXT_MAX];
+
+    bytes_printf(&input, "*%s\r\n", bad_numbers[_i]);
+    for (int i = 0; i < BULKS; i++)
+        bytes_append_text(&input, "$0\r\n\r\n");
+    ck_assert_int_eq(resp_parse(&parser, input.data, input.len, &normal_limits, &argv, &command),
+                     RESP_ERROR);
+    ck_assert_str_eq(resp_parser_error(&parser, out), BAD_COUNT);
+    resp_parser_reset(&parser);
+
+    input.len = 0;
+    bytes_printf(&input, "*1\r\n$%s\r\n", bad_numbers[_i]);
+    for (int i = 0; i < BULKS; i++)
+        bytes_append_text(&input, "x");
+    ck_assert_int_eq(resp_parse(&parser, input.data, input.len, &normal_limits, &argv, &command),
+                     RESP_ERROR);
+    ck_assert_str_eq(resp_parser_error(&parser, out), BAD_LENGTH);
+    resp_parser_reset(&parser);
+    resp_argv_release(&argv);
     bytes_release(&input);
 }
 END_TEST
@@ -346,6 +386,7 @@ static Suite *make_suite(void)
     tcase = tcase_create("sizes");
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, test_bulk_lengths, 0, COUNT(bulk_lengths));
+    tcase_add_loop_test(tcase, test_bad_numbers, 0, COUNT(bad_numbers));
     tcase_add_loop_test(tcase, test_counts, 0, COUNT(counts));
     tcase_add_test(tcase, test_argv_of_many_commands);
     tcase_add_test(tcase, test_argv_clear);
