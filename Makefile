@@ -34,6 +34,34 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
+# ---- packages -----------------------------------------------------------------------------------
+
+# Goals that see to their packages before anything is built (deps/packages.txt has the groups). Then
+# make starts again for all goals at once, so that it stays one make that builds, whatever -j says.
+# A goal that comes alone uses all cores unless told otherwise; make check tells all findings.
+NEEDS_run := build run
+NEEDS_test := build test check
+NEEDS_check := build check
+NEEDS_bench := build bench
+NEEDS_bench-table := build
+NEEDS_fuzz := build fuzz
+NEEDS_coverage := build test coverage
+NEEDED := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
+
+ifneq ($(if $(PACKAGES_CHECKED),,$(NEEDED)),)
+
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS))$(word 2,$(MAKECMDGOALS)),,-j$(shell nproc))
+KEEP_GOING := $(if $(filter check,$(MAKECMDGOALS)),-k)
+
+$(MAKECMDGOALS): again
+	@:
+again:
+	$(Q)deps/install.sh $(NEEDED)
+	$(Q)$(MAKE) --no-print-directory PACKAGES_CHECKED=1 $(JOBS) $(KEEP_GOING) $(MAKECMDGOALS)
+.PHONY: again $(MAKECMDGOALS)
+
+else
+
 # ---- flags --------------------------------------------------------------------------------------
 
 CPPFLAGS_ALL := -Isrc -D_GNU_SOURCE $(CPPFLAGS)
@@ -60,7 +88,7 @@ CFLAGS_debug := $(CFLAGS_ALL) -Og $(CHECKED) $(CFLAGS)
 LIBS_debug := $(JEMALLOC) $(SYSTEM_LIBS)
 
 CC_coverage := $(CC)
-CFLAGS_coverage := $(CFLAGS_ALL) -O0 --coverage -DRESPITE_DEBUG $(CFLAGS)
+CFLAGS_coverage := $(CFLAGS_ALL) -Og --coverage -DRESPITE_DEBUG $(CFLAGS)
 LIBS_coverage := $(JEMALLOC) $(SYSTEM_LIBS)
 
 CC_fuzz := clang
@@ -116,12 +144,7 @@ all: $(SERVER) ## Build the server (default): build/respite-server, or the sanit
 
 debug: $(call server,debug) ## Build with assertions and no optimisation: build/debug/respite-server
 
-# A fresh clone builds with all cores unless told otherwise.
-SUBMAKE := $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
-
-run: ## Install what is missing, build, and serve on 127.0.0.1:6379 with conf/respite.conf
-	$(Q)deps/install.sh build run
-	$(Q)$(SUBMAKE) all
+run: $(SERVER) ## Install what is missing, build, and serve on 127.0.0.1:6379 with conf/respite.conf
 	$(Q)exec $(SERVER) conf/respite.conf
 
 install-deps: ## Install every Debian package that building, testing, checking and measuring need
@@ -132,14 +155,16 @@ install-deps: ## Install every Debian package that building, testing, checking a
 # Sanitizers end the program at the first finding; a leak is one.
 export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
+ifneq ($(SAN),)
+export CK_TIMEOUT_MULTIPLIER ?= 4
+export TEST_TIMEOUT ?= 600
+endif
 export RESPITE_SERVER ?= $(abspath $(SERVER))
 
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
-	$(Q)deps/install.sh build test check
-	$(Q)$(SUBMAKE) all test-programs
+test: $(SERVER) test-programs ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
 	    $(HOUSE_SCRIPTS)
 
@@ -158,9 +183,7 @@ test-programs: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(INTEGRATION_PROGRAMS)
 
 CHECKS := check-layers check-headers check-globals check-size format-check lint
 
-check: ## Install what is missing and run every check below
-	$(Q)deps/install.sh build check
-	$(Q)$(SUBMAKE) -k $(CHECKS)
+check: $(CHECKS) ## Install what is missing and run every check below
 	@echo 'check: all passed'
 
 check-layers: ## A file includes its own folder and the layers below it, nothing else
@@ -223,32 +246,30 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 
 # ---- measuring ----------------------------------------------------------------------------------
 
-bench: ## Side by side with redis-server; rewrites the tables of docs/benchmarks.md
-	$(Q)deps/install.sh build bench
-	$(Q)$(SUBMAKE) all
+bench: $(SERVER) ## Side by side with redis-server; rewrites the tables of docs/benchmarks.md
 	$(Q)utils/bench/bench.sh
 
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
-fuzz: ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
-	$(Q)deps/install.sh build fuzz
-	$(Q)$(SUBMAKE) $(call fuzz_programs,fuzz)
+fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
 	$(Q)for program in $(call fuzz_programs,fuzz); do \
 	    name=$${program##*/fuzz_}; corpus=$(B)/fuzz/corpus/$$name; mkdir -p $$corpus; \
 	    echo "fuzz_$$name for $(FUZZ_SECONDS) s"; \
 	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
 	        -artifact_prefix=$$corpus- $$corpus tests/data/fuzz/$$name; done
 
-coverage: ## Lines that the tests reach: build/coverage/index.html and a summary
-	$(Q)deps/install.sh build test coverage
-	$(Q)find $(B)/coverage -name '*.gcda' -delete 2>/dev/null || true
-	$(Q)$(SUBMAKE) $(call server,coverage) $(call unit_programs,coverage) \
-	    $(call integration_programs,coverage)
-	$(Q)RESPITE_SERVER=$(abspath $(call server,coverage)) $(RUN_TESTS) \
-	    $(call unit_programs,coverage) $(call integration_programs,coverage) $(INTEGRATION_SCRIPTS)
-	$(Q)gcovr --root . --object-directory $(B)/coverage --filter src/ --exclude-unreachable-branches \
-	    --html-details $(B)/coverage/index.html --print-summary --output $(B)/coverage/summary.txt
+coverage: $(call server,coverage) $(call unit_programs,coverage) \
+    $(call integration_programs,coverage) ## Lines that the tests reach: build/coverage/index.html
+	$(Q)find $(B)/coverage -name '*.gcda' -delete
+	$(Q)status=0; \
+	    RESPITE_SERVER=$(abspath $(call server,coverage)) CK_TIMEOUT_MULTIPLIER=4 $(RUN_TESTS) \
+	        $(call unit_programs,coverage) $(call integration_programs,coverage) \
+	        $(INTEGRATION_SCRIPTS) || status=1; \
+	    gcovr --root . --object-directory $(B)/coverage --filter src/ \
+	        --exclude-unreachable-branches --html-details $(B)/coverage/index.html \
+	        --txt $(B)/coverage/summary.txt --print-summary; \
+	    exit $$status
 
 # ---- installing ---------------------------------------------------------------------------------
 
@@ -270,7 +291,8 @@ clean: ## Remove build/
 help: ## This list
 	@echo 'make TARGET [VARIABLE=...]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
+	@sed -e ':again' -e '/\\$$/N; s/\\\n//; t again' Makefile | \
+	    awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }'
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
@@ -364,3 +386,5 @@ $(foreach m,$(MODES),$(foreach f,$(UNIT_FOLDERS),$(eval $(call UNIT_RULES,$m,$f)
 
 -include $(foreach m,$(MODES),$(wildcard $(patsubst src/%.c,$(B)/$m/obj/%.d,$(SOURCES)) \
     $(B)/$m/tests/*/*.d $(B)/$m/tests/*/*/*.d $(B)/$m/utils/*/*.d))
+
+endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CLIENT: who is connected, names, closing connections.
+#include "server/client.h"
 #include "base/numbers.h"
 #include "commands/client_name.h"
 #include "commands/tables.h"
-#include "server/client.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -150,10 +150,10 @@ static void cmd_client_list(struct cmd_ctx *ctx)
 }
 
 struct kill_filter {
-    uint64_t id;             // 0: any
+    uint64_t id;  // 0: any
     const struct slice *addr;
     const struct slice *laddr;
-    bool other_type;         // a type that no client has
+    bool other_type;  // a type that no client has
     bool skip_me;
 };
 

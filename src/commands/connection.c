@@ -70,8 +70,8 @@ static bool authenticate(struct cmd_ctx *ctx, struct slice user, struct slice pa
 {
     const struct clients *clients = ctx->server->clients;
     bool known = slice_equal(user, SLICE("default"));
-    if (known && (!clients_need_password(clients) ||
-                  same_secret(password, clients->config.password))) {
+    if (known &&
+        (!clients_need_password(clients) || same_secret(password, clients->config.password))) {
         client_set_authenticated(ctx->client, true);
         return true;
     }

@@ -100,10 +100,8 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
         char text[EXPIRY_TEXT_MAX];
         db_set_expiry(ctx->db, &ref, at_ms);
         ctx_written(ctx, 0);
-        effect_replace(ctx,
-                       (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1],
-                                         expiry_text(at_ms, text) },
-                       3);
+        effect_replace(
+            ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(at_ms, text) }, 3);
     }
     reply_int(ctx, 1);
 }

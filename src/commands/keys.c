@@ -66,8 +66,7 @@ static void cmd_dbsize(struct cmd_ctx *ctx)
 // Both words mean the same: nothing outlives the reply.
 static bool check_flush_mode(struct cmd_ctx *ctx)
 {
-    if (ctx->argc == 1 ||
-        (ctx->argc == 2 && (arg_is(ctx, 1, "async") || arg_is(ctx, 1, "sync"))))
+    if (ctx->argc == 1 || (ctx->argc == 2 && (arg_is(ctx, 1, "async") || arg_is(ctx, 1, "sync"))))
         return true;
     reply_error(ctx, ERR_SYNTAX);
     return false;

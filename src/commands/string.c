@@ -109,7 +109,7 @@ static void set_effect(struct cmd_ctx *ctx, const struct set_options *options, i
         return;
     struct slice words[8];
     size_t count = 0;
-    char text[EXPIRY_TEXT_MAX];
+    char text[EXPIRY_TEXT_MAX];  // cppcheck-suppress variableScope ; words[] refers to it
     words[count++] = SLICE("SET");
     words[count++] = ctx->argv[1];
     words[count++] = ctx->argv[2];

@@ -169,9 +169,29 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
     table_prefetch_bucket_inl(table, hash);
 }
 
-void table_prefetch_entry(const struct table *table, uint64_t hash)
+bool table_prefetch_entry(const struct table *table, uint64_t hash)
 {
-    table_prefetch_entry_inl(table, hash);
+    return table_prefetch_entry_inl(table, hash);
+}
+
+static bool match_any(const void *entry, const void *key)
+{
+    (void)entry;
+    (void)key;
+    return true;
+}
+
+void table_prefetch_displaced(const struct table *table, uint64_t hash)
+{
+    if (table->count == 0) {
+        return;
+    }
+    const struct table_ref *ref = table_ref_of(table, hash);
+    uint16_t tag = table_layout_tag(ref->layout, hash);
+    const struct table_slot *slot = table_find_displaced(ref->segment, tag, NULL, match_any);
+    if (slot != NULL) {
+        table_prefetch_line(table_slot_entry(slot));
+    }
 }
 
 size_t table_memory(const struct table *table)

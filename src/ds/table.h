@@ -96,9 +96,12 @@ uint8_t table_slot_class(const struct table_slot *slot);
 void table_slot_set_class(struct table_slot *slot, uint8_t expiry_class);
 
 // Batch look-ups: first prefetch the buckets of many keys, then match tags and prefetch the entries
-// they point at, then find. Hints only.
+// they point at, then find. Hints only. table_prefetch_entry() returns false for the one key in ten
+// whose entry does not lie in its home bucket: it has the next bucket fetched then, and for these
+// keys, a little later, table_prefetch_displaced() goes on from there to the entry. Optional.
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
-void table_prefetch_entry(const struct table *table, uint64_t hash);
+bool table_prefetch_entry(const struct table *table, uint64_t hash);
+void table_prefetch_displaced(const struct table *table, uint64_t hash);
 
 typedef void (*table_emit_fn)(void *entry, uint8_t expiry_class, void *udata);
 

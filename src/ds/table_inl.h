@@ -154,11 +154,11 @@ static inline void table_prefetch_bucket_inl(const struct table *table, uint64_t
     }
 }
 
-// As table_prefetch_entry(). Of an entry that is displaced the bucket is fetched instead.
-static inline void table_prefetch_entry_inl(const struct table *table, uint64_t hash)
+// As table_prefetch_entry().
+static inline bool table_prefetch_entry_inl(const struct table *table, uint64_t hash)
 {
     if (unlikely(table->count == 0)) {
-        return;
+        return true;
     }
     uint64_t layout = table_ref_of(table, hash)->layout;
     uint16_t tag = table_layout_tag(layout, hash);
@@ -168,14 +168,18 @@ static inline void table_prefetch_entry_inl(const struct table *table, uint64_t 
     unsigned displaced = buckets[home].displaced;
     if (likely(mask != 0)) {
         table_prefetch_line(table_slot_entry(&buckets[home].slots[__builtin_ctz(mask)]));
-    } else if (displaced != 0) {
-        // Not always where it is (the neighbour may wrap, the stash bucket be full), but as a rule.
-        unsigned stash = table_layout_nhome(layout) + home / TABLE_HOMES_PER_STASH;
-        table_prefetch_line(&buckets[(displaced & 7) != 0 ? home + 1 : stash]);
-        if (displaced >> 3 != 0) {
-            table_prefetch_line(&buckets[stash]);
-        }
+        return true;
     }
+    if (likely(displaced == 0)) {
+        return (layout & TABLE_LAYOUT_CHAINED) == 0;
+    }
+    // Not always where it is (the neighbour may wrap, the stash bucket be full), but as a rule.
+    unsigned stash = table_layout_nhome(layout) + home / TABLE_HOMES_PER_STASH;
+    table_prefetch_line(&buckets[displaced > 7 ? stash : home + 1]);
+    if ((displaced & 7) != 0) {
+        table_prefetch_line(&buckets[home + 1]);
+    }
+    return false;
 }
 
 static inline struct table_bucket *table_slot_bucket(const struct table_slot *slot)

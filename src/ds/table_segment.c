@@ -106,10 +106,18 @@ static void layout_homes(struct layout *layout)
     }
 }
 
-static void count_in_stash(struct table_bucket *home)
+static void stash_count_up(struct table_bucket *home)
 {
     if (table_in_stash(home) < TABLE_STASH_MAX) {
         home->displaced = (uint8_t)(home->displaced + (1 << 3));
+    }
+}
+
+// A full counter may stand for more, so it stays.
+static void stash_count_down(struct table_bucket *home)
+{
+    if (table_in_stash(home) < TABLE_STASH_MAX) {
+        home->displaced = (uint8_t)(home->displaced - (1 << 3));
     }
 }
 
@@ -145,7 +153,7 @@ static bool layout_rest(struct layout *layout)
             return false;
         }
         layout_put(layout, stash, item);
-        count_in_stash(&segment->buckets[home]);
+        stash_count_up(&segment->buckets[home]);
     }
     return true;
 }
@@ -235,12 +243,26 @@ void table_segment_shrink(struct table *table, struct table_segment *segment)
 
 static struct table_slot *free_slot(struct table_bucket *bucket)
 {
+#ifdef __SSE2__
+    // Halves that are zero, a byte each; a slot is free if both of its are. The first word is none.
+    const __m128i *words = (const __m128i *)bucket;
+    __m128i zero = _mm_setzero_si128();
+    __m128i w01 = _mm_cmpeq_epi32(_mm_load_si128(words), zero);
+    __m128i w23 = _mm_cmpeq_epi32(_mm_load_si128(words + 1), zero);
+    __m128i w45 = _mm_cmpeq_epi32(_mm_load_si128(words + 2), zero);
+    __m128i w67 = _mm_cmpeq_epi32(_mm_load_si128(words + 3), zero);
+    __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(w01, w23), _mm_packs_epi32(w45, w67));
+    unsigned halves = (unsigned)_mm_movemask_epi8(bytes);
+    unsigned mask = halves & halves >> 1 & 0x5554;
+    return mask == 0 ? NULL : &bucket->slots[__builtin_ctz(mask) / 2 - 1];
+#else
     for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
         if (bucket->slots[i].word == 0) {
             return &bucket->slots[i];
         }
     }
     return NULL;
+#endif
 }
 
 static struct table_slot *displaced_slot(struct table_segment *segment, unsigned home)
@@ -248,14 +270,14 @@ static struct table_slot *displaced_slot(struct table_segment *segment, unsigned
     unsigned neighbour = table_neighbour(segment, home);
     struct table_slot *slot = free_slot(&segment->buckets[neighbour]);
     if (slot != NULL) {
-        segment->buckets[home].displaced += neighbour != home;
+        segment->buckets[home].displaced++;
         return slot;
     }
     unsigned index = table_stash_first(segment, home);
     for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
         slot = free_slot(&segment->buckets[index]);
         if (slot != NULL) {
-            count_in_stash(&segment->buckets[home]);
+            stash_count_up(&segment->buckets[home]);
             return slot;
         }
     }
@@ -287,20 +309,72 @@ unsigned table_segment_count_home(const struct table_segment *segment,
     return count;
 }
 
+// Moves an entry with this home from `bucket` into the free slot `to`, and returns the slot that it
+// leaves; NULL if there is no such entry.
+static struct table_slot *pull(const struct table_segment *segment, struct table_bucket *bucket,
+                               unsigned home, struct table_slot *to)
+{
+    for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
+        struct table_slot *from = &bucket->slots[i];
+        if (from->word != 0 && table_segment_home(segment, (uint16_t)(from->word >> 48)) == home) {
+            *to = *from;
+            table_slot_set_class_inl(to, bucket->classes[i]);
+            bucket->classes[i] = 0;
+            from->word = 0;
+            return from;
+        }
+    }
+    return NULL;
+}
+
+static bool pull_from_stash(struct table_segment *segment, unsigned home, struct table_slot *to)
+{
+    unsigned index = table_stash_first(segment, home);
+    for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
+        if (pull(segment, &segment->buckets[index], home, to) != NULL) {
+            stash_count_down(&segment->buckets[home]);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Brings an entry of this home back into the slot that has become free there, and one of the
+// neighbour's into the slot that this leaves, and so on. Without it, entries that come and go leave
+// ever more displaced ones behind, and the segment grows to make room for them.
+static void refill(struct table_segment *segment, unsigned home, struct table_slot *slot)
+{
+    struct table_bucket *bucket = &segment->buckets[home];
+    while (bucket->displaced != 0) {
+        if (table_in_stash(bucket) > 0 && pull_from_stash(segment, home, slot)) {
+            return;
+        }
+        if (table_in_neighbour(bucket) == 0) {
+            return;
+        }
+        unsigned neighbour = table_neighbour(segment, home);
+        slot = pull(segment, &segment->buckets[neighbour], home, slot);
+        ASSERT(slot != NULL);
+        bucket->displaced--;
+        home = neighbour;
+        bucket = &segment->buckets[home];
+    }
+}
+
 void table_segment_clear(struct table_segment *segment, struct table_slot *slot)
 {
     unsigned index = (unsigned)(table_slot_bucket(slot) - segment->buckets);
     unsigned home = table_segment_home(segment, (uint16_t)(slot->word >> 48));
     struct table_bucket *bucket = &segment->buckets[home];
     if (index >= segment->nhome) {
-        // A sticky counter says "maybe" until the next rebuild.
-        if (table_in_stash(bucket) < TABLE_STASH_MAX) {
-            bucket->displaced = (uint8_t)(bucket->displaced - (1 << 3));
-        }
+        stash_count_down(bucket);
     } else if (index != home) {
         bucket->displaced--;
     }
     table_slot_set_class_inl(slot, 0);
     slot->word = 0;
     segment->count--;
+    if (index < segment->nhome) {
+        refill(segment, index, slot);
+    }
 }

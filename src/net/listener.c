@@ -108,11 +108,12 @@ enum status listener_open_unix(struct loop *loop, const char *path, unsigned mod
                                accept_fn accept, void *udata, struct listener **out)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    size_t size = strlen(path) + 1;
+    if (size > sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
         return STATUS_IO;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, size);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return STATUS_IO;
@@ -127,7 +128,7 @@ enum status listener_open_unix(struct loop *loop, const char *path, unsigned mod
         return STATUS_IO;
     }
     *out = listener_new(loop, fd, accept, udata);
-    strcpy((*out)->path, path);
+    memcpy((*out)->path, path, size);
     return STATUS_OK;
 }
 
@@ -142,7 +143,7 @@ void listener_close(struct listener *listener)
 
 int listener_port(const struct listener *listener)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t len = sizeof(address);
     if (getsockname(listener->fd, (struct sockaddr *)&address, &len) != 0)
         return 0;

@@ -59,7 +59,6 @@ struct resp_command {
     uint32_t argc;      // 0: an empty line, *0 or a negative count, to be skipped
     bool is_inline;     // not an array of bulks: not to be passed on verbatim
     bool detached;      // an argument lies apart: the command's bytes are not contiguous
-    bool irregular;     // CR LF does not stand wherever it should: not to be passed on verbatim
 };
 
 struct resp_saved_arg;
@@ -77,7 +76,6 @@ struct resp_parser {
     uint8_t error;       // why the request was refused
     uint8_t error_byte;  // the byte that stood in a '$'s place
     bool detached;       // an argument of this command lies apart
-    bool irregular;      // what stood in a CR LF's place was something else
 };
 
 // Frees what an incomplete command holds; the parser is at a command's start.
@@ -111,3 +109,9 @@ bool resp_parser_big_bulk(const struct resp_parser *parser, size_t *offset, size
 // follows them. With nothing there (len == offset) it completes the command if this was its last
 // argument. Allocates nothing.
 void resp_parser_detach_bulk(struct resp_parser *parser, const char *payload);
+
+// Whether a command that was parsed from the bytes `raw` (those it consumed; none of its arguments
+// apart) is a RESP array with CR LF wherever a line ends. The parser, as Redis, skips those bytes
+// unseen, but who reads a log of commands may not: to be asked before the bytes go to one verbatim.
+// O(arguments).
+bool resp_is_regular(struct slice raw, const struct slice *args, size_t argc);

@@ -29,6 +29,10 @@
 
 static inline char *put_bytes(char *at, const char *ptr, size_t len)
 {
+    // Where GCC knows that a length is bounded it expands memcpy() to "rep movs", which takes 25 ns
+    // to begin with (five times what all of a short reply costs): hide the bound.
+    if (!__builtin_constant_p(len))
+        __asm__("" : "+r"(len));
     // An empty slice may have no address, which memcpy() must not be given.
     if (likely(len > 0))
         memcpy(at, ptr, len);

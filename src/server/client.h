@@ -43,7 +43,7 @@ struct client {
     uint8_t proto;   // 2 or 3
     struct resp_parser parser;
     struct client_input input;
-    struct incoming *incoming;  // large arguments of the command that is arriving
+    struct incoming *incoming;      // large arguments of the command that is arriving
     uint32_t turn_commands;         // run in this turn of the loop
     struct list_link all_link;      // clients->all
     struct list_link ready_link;    // the batch's ready, settling or deferred list
@@ -101,8 +101,9 @@ void clients_free(struct clients *clients);
 // To be called once the configuration is read.
 void clients_configured(struct clients *clients);
 
-// Takes a new connection, or refuses it with a reason (maxclients, protected mode). accept_fn.
-void clients_accept(void *clients, int fd, bool is_unix);
+// Takes a new connection, or refuses it with a reason (maxclients, protected mode). Fits accept_fn;
+// `udata` is the struct clients.
+void clients_accept(void *udata, int fd, bool is_unix);
 
 // Closes the client before the loop sleeps; what it has sent is not run any more.
 void client_close(struct client *client);

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DENIED_TEXT                                                                                \
-    "-DENIED Redis is running in protected mode because protected mode is enabled and no "         \
-    "password is set for the default user: only connections from this machine are accepted. To "   \
-    "let others in, set a password (requirepass), or bind to the interfaces that should be "       \
-    "served and set protected-mode no, in the configuration file or with CONFIG SET from this "    \
+#define DENIED_TEXT                                                                              \
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no "       \
+    "password is set for the default user: only connections from this machine are accepted. To " \
+    "let others in, set a password (requirepass), or bind to the interfaces that should be "     \
+    "served and set protected-mode no, in the configuration file or with CONFIG SET from this "  \
     "machine.\r\n"
 
 #define MAX_CLIENTS_TEXT "-ERR max number of clients reached\r\n"
@@ -43,7 +43,7 @@ static bool set_one_limit(struct output_limit *limits, const struct slice *words
     int class = 0;
     while (class < CLIENT_CLASSES && !slice_is(words[0], class_names[class]) &&
            !(class == CLIENT_REPLICA && slice_is(words[0], "replica")))
-        class++;
+        class ++;
     if (class == CLIENT_CLASSES)
         return config_refuse(error,
                              "Invalid client class specified in buffer limit configuration.");
@@ -341,9 +341,8 @@ static void send_replies(struct client *client)
     enum status status = conn_flush(&client->conn, &sent);
     stats->net_output_bytes += sent;
     stats->writes++;
-    if (status == STATUS_IO)
-        client_close(client);
-    else if (status == STATUS_OK && client->flags & CLIENT_CLOSE_AFTER_REPLY)
+    bool last_sent = status == STATUS_OK && client->flags & CLIENT_CLOSE_AFTER_REPLY;
+    if (status == STATUS_IO || last_sent)
         client_close(client);
 }
 
@@ -366,8 +365,7 @@ static void flush_all(void *udata)
 
 static void check_client(struct clients *clients, struct client *client)
 {
-    if (clients->config.timeout_s &&
-        client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
+    if (clients->config.timeout_s && client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
         log_verbose("Closing idle client");
         client_close(client);
         return;

@@ -126,16 +126,16 @@ struct command {
 // The commonest key specifications.
 #define KEYS_FIRST(spec_flags)                                                                     \
     {                                                                                              \
-        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1,                         \
-        .find = KEY_FIND_RANGE, .last = 0, .step = 1                                               \
+        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1, .find = KEY_FIND_RANGE, \
+        .last = 0, .step = 1                                                                       \
     }
 #define KEYS_ALL(spec_flags)                                                                       \
     {                                                                                              \
-        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1,                         \
-        .find = KEY_FIND_RANGE, .last = -1, .step = 1                                              \
+        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1, .find = KEY_FIND_RANGE, \
+        .last = -1, .step = 1                                                                      \
     }
 #define KEYS_EVERY_SECOND(spec_flags)                                                              \
     {                                                                                              \
-        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1,                         \
-        .find = KEY_FIND_RANGE, .last = -1, .step = 2                                              \
+        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1, .find = KEY_FIND_RANGE, \
+        .last = -1, .step = 2                                                                      \
     }

@@ -83,11 +83,10 @@ static bool parse_number(enum config_type type, struct slice word, int64_t *out,
         return parse_int64(word, out) ||
                config_refuse(error, "argument couldn't be parsed into an integer");
 
-    char text[16];
+    char text[16] = "";
     char *end = text;
-    if (word.len > 0 && word.len < sizeof(text)) {
+    if (word.len < sizeof(text)) {
         memcpy(text, word.ptr, word.len);
-        text[word.len] = '\0';
         *out = strtol(text, &end, 8);
     }
     return (end != text && !*end) ||
@@ -152,7 +151,8 @@ static bool set_words(const struct registered *directive, const struct slice *wo
 }
 
 // One text that may hold several words, as CONFIG SET and defaults give it.
-static bool set_text(const struct registered *directive, struct slice text, struct config_error *error)
+static bool set_text(const struct registered *directive, struct slice text,
+                     struct config_error *error)
 {
     if (!(directive->row->flags & CONFIG_WORDS))
         return set_words(directive, &text, 1, error);
@@ -182,7 +182,7 @@ void config_register(struct config *config, const struct config_directive *table
     }
 }
 
-void config_release_strings(struct config *config, void *owner)
+void config_release_strings(struct config *config, const void *owner)
 {
     for (size_t i = 0; i < config->count; i++) {
         const struct registered *directive = &config->directives[i];
@@ -300,7 +300,9 @@ static void get_text(const struct registered *directive, struct bytes *out)
     case CONFIG_BOOL: bytes_append_text(out, *(const bool *)field ? "yes" : "no"); break;
     case CONFIG_INT:
     case CONFIG_MEMORY: bytes_printf(out, "%lld", (long long)*(const int64_t *)field); break;
-    case CONFIG_OCTAL: bytes_printf(out, "%llo", (unsigned long long)*(const int64_t *)field); break;
+    case CONFIG_OCTAL:
+        bytes_printf(out, "%llo", (unsigned long long)*(const int64_t *)field);
+        break;
     case CONFIG_STRING: bytes_append_text(out, *(char *const *)field); break;
     case CONFIG_CUSTOM: row->get(directive->owner, out); break;
     case CONFIG_ENUM:

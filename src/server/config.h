@@ -73,7 +73,7 @@ void config_free(struct config *config);
 void config_register(struct config *config, const struct config_directive *table, void *owner);
 
 // Frees the strings that an owner's directives own.
-void config_release_strings(struct config *config, void *owner);
+void config_release_strings(struct config *config, const void *owner);
 
 // Reads a file ("-": standard input). On failure the error names file, line and reason.
 MUST_CHECK enum status config_load_file(struct config *config, const char *path,

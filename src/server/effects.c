@@ -69,7 +69,7 @@ static void select_db(struct effects *effects, int db)
     if (effects->selected_db == db)
         return;
     effects->selected_db = db;
-    char number[INT64_TEXT_MAX];
+    char number[INT64_TEXT_MAX] = "";
     size_t len = (size_t)format_int64(number, db);
     feed_command(effects, (struct slice[]){ SLICE("SELECT"), { .ptr = number, .len = len } }, 2);
 }

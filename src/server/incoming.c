@@ -35,7 +35,8 @@ static bool make_room(struct incoming **incoming)
     if (in->count < in->cap)
         return true;
     size_t cap = in->cap ? in->cap * 2 : 4;
-    struct blob **blobs = mem_try_realloc(in->blobs, in->cap * sizeof(*blobs), cap * sizeof(*blobs));
+    struct blob **blobs = mem_try_realloc(in->blobs, in->cap * sizeof(*blobs),
+                                          cap * sizeof(*blobs));
     if (!blobs)
         return false;
     in->blobs = blobs;
@@ -77,8 +78,8 @@ enum status incoming_recv(struct incoming *incoming, struct conn *conn, size_t *
     struct blob *blob = incoming->blobs[incoming->count - 1];
     size_t left = incoming->want - incoming->got;
     *received = 0;
-    enum status status =
-        conn_recv(conn, blob->data + incoming->got, left < RECV_MAX ? left : RECV_MAX, received);
+    enum status status = conn_recv(conn, blob->data + incoming->got,
+                                   left < RECV_MAX ? left : RECV_MAX, received);
     if (status != STATUS_OK)
         return status;
     incoming->got += *received;

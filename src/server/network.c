@@ -42,8 +42,7 @@ static bool set_bind(void *owner, const struct slice *words, size_t count,
     release_addresses(network);
     for (size_t i = 0; i < count; i++) {
         if (words[i].len)
-            network->addresses[network->address_count++] =
-                mem_strndup(words[i].ptr, words[i].len);
+            network->addresses[network->address_count++] = mem_strndup(words[i].ptr, words[i].len);
     }
     return true;
 }
@@ -114,9 +113,9 @@ static enum status open_tcp(struct network *network, const char *address)
         .port = (int)network->port,
         .backlog = (int)network->backlog,
     };
-    enum status status =
-        listener_open_tcp(network->server->loop, &options, clients_accept,
-                          network->server->clients, &network->listeners[network->listener_count]);
+    enum status status = listener_open_tcp(network->server->loop, &options, clients_accept,
+                                           network->server->clients,
+                                           &network->listeners[network->listener_count]);
     if (status == STATUS_OK) {
         network->listener_count++;
         return STATUS_OK;
@@ -131,10 +130,10 @@ static enum status open_tcp(struct network *network, const char *address)
 
 static enum status open_unix(struct network *network)
 {
-    enum status status = listener_open_unix(
-        network->server->loop, network->unix_path, (unsigned)network->unix_mode,
-        (int)network->backlog, clients_accept, network->server->clients,
-        &network->listeners[network->listener_count]);
+    enum status status = listener_open_unix(network->server->loop, network->unix_path,
+                                            (unsigned)network->unix_mode, (int)network->backlog,
+                                            clients_accept, network->server->clients,
+                                            &network->listeners[network->listener_count]);
     if (status == STATUS_OK)
         network->listener_count++;
     else

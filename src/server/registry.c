@@ -201,8 +201,8 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         return;
     while (row->subcommands[entry->subcommand_count].name)
         entry->subcommand_count++;
-    entry->subcommands =
-        mem_alloc_zeroed((size_t)entry->subcommand_count * sizeof(*entry->subcommands));
+    entry->subcommands = mem_alloc_zeroed((size_t)entry->subcommand_count *
+                                          sizeof(*entry->subcommands));
     for (int i = 0; i < entry->subcommand_count; i++)
         entry_init(registry, &entry->subcommands[i], &row->subcommands[i], entry);
 }

@@ -22,17 +22,17 @@ struct command_entry {
     const struct command *row;
     int32_t arity;
     uint32_t flags;
-    uint32_t gates;      // bits of the gates it is subject to
-    int16_t key_first;   // 0: no keys, or complex ones
-    int16_t key_last;    // negative: from the end
+    uint32_t gates;     // bits of the gates it is subject to
+    int16_t key_first;  // 0: no keys, or complex ones
+    int16_t key_last;   // negative: from the end
     int16_t key_step;
-    bool keys_complex;   // use registry_find_keys()
+    bool keys_complex;  // use registry_find_keys()
     bool is_container;
     uint64_t calls;
     const struct command_entry *parent;
     struct command_entry *subcommands;
     int subcommand_count;
-    uint32_t acl;  // all categories
+    uint32_t acl;     // all categories
     char *full_name;  // "get", "client|list"
 };
 
@@ -58,8 +58,7 @@ void registry_add(struct registry *registry, const struct command *table);
 struct command_entry *registry_lookup(const struct registry *registry, struct slice name);
 
 // The subcommand, any case, or NULL.
-struct command_entry *registry_subcommand(const struct command_entry *container,
-                                          struct slice name);
+struct command_entry *registry_subcommand(const struct command_entry *container, struct slice name);
 
 // All top-level commands, in the order of registration.
 struct command_entry *registry_at(const struct registry *registry, size_t index);

@@ -92,21 +92,20 @@ static void info_memory(void *udata, struct bytes *out)
     memory_line(out, "used_memory", used);
     memory_line(out, "used_memory_rss", rss);
     memory_line(out, "used_memory_peak", mem_peak());
-    bytes_printf(out,
-                 "used_memory_peak_perc:%.2f%%\r\n"
-                 "used_memory_overhead:%zu\r\n"
-                 "used_memory_startup:%zu\r\n"
-                 "used_memory_dataset:%zu\r\n"
-                 "used_memory_dataset_perc:%.2f%%\r\n"
-                 "allocator_allocated:%zu\r\n"
-                 "allocator_active:%zu\r\n"
-                 "allocator_resident:%zu\r\n",
-                 ratio(used, mem_peak()) * 100, overhead, server->startup_bytes, used - overhead,
-                 ratio(used - overhead, used > server->startup_bytes
-                                            ? used - server->startup_bytes
-                                            : used) *
-                     100,
-                 allocator.allocated, allocator.active, allocator.resident);
+    bytes_printf(
+        out,
+        "used_memory_peak_perc:%.2f%%\r\n"
+        "used_memory_overhead:%zu\r\n"
+        "used_memory_startup:%zu\r\n"
+        "used_memory_dataset:%zu\r\n"
+        "used_memory_dataset_perc:%.2f%%\r\n"
+        "allocator_allocated:%zu\r\n"
+        "allocator_active:%zu\r\n"
+        "allocator_resident:%zu\r\n",
+        ratio(used, mem_peak()) * 100, overhead, server->startup_bytes, used - overhead,
+        ratio(used - overhead, used > server->startup_bytes ? used - server->startup_bytes : used) *
+            100,
+        allocator.allocated, allocator.active, allocator.resident);
     memory_line(out, "total_system_memory",
                 (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE));
     bytes_printf(out,
@@ -151,12 +150,11 @@ static void info_stats(void *udata, struct bytes *out)
                  "keyspace_hits:%llu\r\n"
                  "keyspace_misses:%llu\r\n",
                  (unsigned long long)stats->connections, (unsigned long long)stats->commands,
-                 (unsigned long long)server->ops_per_s,
-                 (unsigned long long)stats->net_input_bytes,
+                 (unsigned long long)server->ops_per_s, (unsigned long long)stats->net_input_bytes,
                  (unsigned long long)stats->net_output_bytes,
                  (unsigned long long)stats->rejected_connections,
-                 (unsigned long long)keyspace->expired_keys,
-                 (unsigned long long)keyspace->hits, (unsigned long long)keyspace->misses);
+                 (unsigned long long)keyspace->expired_keys, (unsigned long long)keyspace->hits,
+                 (unsigned long long)keyspace->misses);
     bytes_printf(out,
                  "pubsub_channels:0\r\n"
                  "pubsub_patterns:0\r\n"

@@ -54,13 +54,13 @@ struct server {
     uint32_t gates;    // shut for everybody: bits of server/registry.h
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
-    uint64_t ops_per_s;        // commands in the last second
-    uint64_t commands_before;  // stats.commands a second ago
-    size_t startup_bytes;  // mem_used() when the start was done
-    int64_t start_ms;              // Unix time
-    char run_id[RUN_ID_LEN + 1];   // of this process
-    const char *executable;        // absolute path
-    const char *config_file;       // absolute path, "" without one
+    uint64_t ops_per_s;           // commands in the last second
+    uint64_t commands_before;     // stats.commands a second ago
+    size_t startup_bytes;         // mem_used() when the start was done
+    int64_t start_ms;             // Unix time
+    char run_id[RUN_ID_LEN + 1];  // of this process
+    const char *executable;       // absolute path
+    const char *config_file;      // absolute path, "" without one
 };
 
 // Makes the server's subsystems, which register what they offer; commands and types are registered by

@@ -54,8 +54,8 @@ void entry_write(struct entry *entry, struct slice key, const struct entry_spec 
 struct entry *entry_new(struct slice key, const struct entry_spec *spec)
 {
     DEBUG_ASSERT(key.len <= ENTRY_KEY_MAX);
-    struct entry *entry = mem_alloc(entry_size_for(key.len, spec->expiry != EXPIRY_NONE,
-                                                   spec->embedded, spec->embedded_len));
+    struct entry *entry = mem_alloc(
+        entry_size_for(key.len, spec->expiry != EXPIRY_NONE, spec->embedded, spec->embedded_len));
     entry_write(entry, key, spec);
     return entry;
 }

@@ -29,9 +29,7 @@ static const struct table_ops keyspace_table_ops = { .hash = entry_hash, .match 
 
 struct key key_of(struct slice name)
 {
-    return (struct key){ .ptr = name.ptr,
-                         .len = name.len,
-                         .hash = hash_bytes(name.ptr, name.len) };
+    return (struct key){ .ptr = name.ptr, .len = name.len, .hash = hash_bytes(name.ptr, name.len) };
 }
 
 void keyspace_init(struct keyspace *keyspace)

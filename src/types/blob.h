@@ -26,8 +26,8 @@ static inline void blob_retain(struct blob *blob)
     blob->refs++;
 }
 
-// Drops a reference; the last one frees. Fits outq_append_ref().
-void blob_release(void *blob);
+// Drops a reference to the blob `udata`; the last one frees. Fits outq_append_ref().
+void blob_release(void *udata);
 
 // A blob with the same bytes that nobody else refers to, with room for `cap` bytes in all (at least
 // len): the same one grown in place where it can be, else a copy; the caller's reference moves to

@@ -84,8 +84,8 @@ static struct entry *place(struct db *db, const struct key *key, struct entry_re
                            const struct entry_spec *spec)
 {
     struct entry *old = ref->entry;
-    size_t size =
-        entry_size_for(key->len, spec->expiry != EXPIRY_NONE, spec->embedded, spec->embedded_len);
+    size_t size = entry_size_for(key->len, spec->expiry != EXPIRY_NONE, spec->embedded,
+                                 spec->embedded_len);
     if (old && entry_type(old) == TYPE_STRING && same_class(old, size)) {
         bool had_expiry = entry_has_expiry(old);
         string_release(old);

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "resp/parser.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum {
@@ -76,6 +77,27 @@ static void check_command(struct reader *reader, const char *buf, size_t len,
     note(reader, &consumed, sizeof consumed);
 }
 
+// What is called regular must be what a client library would have sent.
+static void check_regular(const struct reader *reader, const char *buf,
+                          const struct resp_command *command)
+{
+    if (command->detached || command->argc == 0)
+        return;
+    const struct slice *args = reader->argv.items + command->argv_first;
+    struct slice raw = { .ptr = buf, .len = command->consumed };
+    if (!resp_is_regular(raw, args, command->argc))
+        return;
+    struct bytes canonical = { 0 };
+    bytes_printf(&canonical, "*%" PRIu32 "\r\n", command->argc);
+    for (size_t i = 0; i < command->argc; i++) {
+        bytes_printf(&canonical, "$%zu\r\n", args[i].len);
+        bytes_append_slice(&canonical, args[i]);
+        bytes_append_text(&canonical, "\r\n");
+    }
+    ASSERT(slice_equal(raw, bytes_slice(&canonical)));
+    bytes_release(&canonical);
+}
+
 static void drop_apart(struct reader *reader)
 {
     for (size_t i = 0; i < reader->apart_count; i++)
@@ -122,6 +144,7 @@ static size_t read_commands(struct reader *reader, char *buf, size_t *len)
                                              &reader->argv, &command);
         if (result == RESP_COMMAND) {
             check_command(reader, buf + at, *len - at, &command);
+            check_regular(reader, buf + at, &command);
             drop_apart(reader);
             at += command.consumed;
         } else if (result == RESP_ERROR) {

@@ -14,6 +14,9 @@
 // For one test.
 #define TEST_LIMIT_S 120
 
+// What a test may take from the moment when it sets a time to live.
+#define TTL_SLACK_S 20
+
 #define SHOWN_MAX 400
 
 static struct test_server *fixture_server;
@@ -122,6 +125,20 @@ void expect_int_at(const char *where, redisContext *c, long long want, const cha
     snprintf(wanted, sizeof(wanted), "integer %lld", want);
     require(reply->type == REDIS_REPLY_INTEGER && reply->integer == want, where, format, wanted,
             reply);
+    freeReplyObject(reply);
+}
+
+void expect_ttl_at(const char *where, redisContext *c, long long want, const char *format, ...)
+{
+    char wanted[64];
+    va_list args;
+    va_start(args, format);
+    redisReply *reply = vask(where, c, format, args);
+    va_end(args);
+    snprintf(wanted, sizeof(wanted), "integer %lld, or a little less", want);
+    require(reply->type == REDIS_REPLY_INTEGER && reply->integer <= want &&
+                reply->integer > want - TTL_SLACK_S,
+            where, format, wanted, reply);
     freeReplyObject(reply);
 }
 

@@ -36,6 +36,10 @@ void expect_text_at(const char *where, redisContext *c, int type, const char *wa
 #define expect_int(c, want, ...) expect_int_at(WHERE, c, want, __VA_ARGS__)
 void expect_int_at(const char *where, redisContext *c, long long want, const char *format, ...);
 
+// A time to live, of which a slow machine may have used up some.
+#define expect_ttl(c, want, ...) expect_ttl_at(WHERE, c, want, __VA_ARGS__)
+void expect_ttl_at(const char *where, redisContext *c, long long want, const char *format, ...);
+
 // An array of texts, given as one text with a blank between them; "(nil)" stands for a null.
 #define expect_list(c, want, ...) expect_list_at(WHERE, c, want, __VA_ARGS__)
 void expect_list_at(const char *where, redisContext *c, const char *want, const char *format, ...);

@@ -17,6 +17,20 @@ const struct resp_limits unauth_limits = { .max_bulk = 512 << 20,
 
 // Parses the first `len` bytes, which lie at another address at each call, with nothing behind them
 // that a sanitizer would let pass. What comes of it is appended to `text`.
+// What is called regular is, byte for byte, what a client library would have sent.
+static void check_regular(struct slice raw, const struct slice *args, size_t argc)
+{
+    struct bytes canonical = { 0 };
+    bytes_printf(&canonical, "*%zu\r\n", argc);
+    for (size_t i = 0; i < argc; i++) {
+        bytes_printf(&canonical, "$%zu\r\n", args[i].len);
+        bytes_append_slice(&canonical, args[i]);
+        bytes_append_text(&canonical, "\r\n");
+    }
+    ck_assert_int_eq(resp_is_regular(raw, args, argc), slice_equal(raw, bytes_slice(&canonical)));
+    bytes_release(&canonical);
+}
+
 enum resp_result parse_once(struct resp_parser *parser, const struct resp_limits *limits,
                             const char *input, size_t len, struct bytes *text)
 {
@@ -41,7 +55,11 @@ enum resp_result parse_once(struct resp_parser *parser, const struct resp_limits
                 bytes_append_char(text, ' ');
             bytes_append_quoted(text, argv.items[i]);
         }
-        bytes_printf(text, "%s", command.consumed == len ? "" : " (bytes left)");
+        if (command.consumed < len)
+            bytes_append_text(text, " (bytes left)");
+        if (command.argc > 0)
+            check_regular((struct slice){ .ptr = buf + 1, .len = command.consumed }, argv.items,
+                          command.argc);
     } else {
         ck_assert_uint_eq(argv.len, 0);
     }

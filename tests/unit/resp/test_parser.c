@@ -39,6 +39,9 @@ static const struct request accepted[] = {
     // the byte behind a CR, and the two behind a payload, are skipped unseen
     { IN("*1\rX$4\rYPINGab"), "\"PING\"" },
     { IN("*1\r\r$4\r\rPING\r\r"), "\"PING\"" },
+    { IN("*1\rX$4\r\nPING\r\n"), "\"PING\"" },
+    { IN("*1\r\n$4\rXPING\r\n"), "\"PING\"" },
+    { IN("*1\r\n$4\r\nPING\rX"), "\"PING\"" },
     { IN("*1\r\n$4\r\nPING\n\n"), "\"PING\"" },
     { IN("*0\rX"), "" },
     { IN("*1\r\n$4\r\r\nPIN\r\n"), "\"\\nPIN\"" },

@@ -367,6 +367,27 @@ START_TEST(test_deferred)
 }
 END_TEST
 
+// As SCAN does: the cursor, known last, stands before the keys.
+static void write_cursor(struct resp_writer *w)
+{
+    struct resp_deferred keys;
+    resp_deferred_begin(w, &keys);
+    resp_bulk_text(w, "a");
+    resp_bulk_text(w, "b");
+    resp_deferred_header(w, &keys);
+    resp_array(w, 2);
+    resp_bulk_text(w, "17");
+    resp_array(w, 2);
+    resp_deferred_append(w, &keys);
+    resp_ok(w);
+}
+
+START_TEST(test_deferred_in_two_steps)
+{
+    CHECK_SAME(write_cursor(w), "*2\r\n$2\r\n17\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n+OK\r\n");
+}
+END_TEST
+
 // Elements of every size behind their header, in a queue that is empty, or not.
 START_TEST(test_deferred_sizes)
 {
@@ -458,6 +479,7 @@ static Suite *make_suite(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, test_aggregates);
     tcase_add_test(tcase, test_deferred);
+    tcase_add_test(tcase, test_deferred_in_two_steps);
     tcase_add_loop_test(tcase, test_deferred_sizes, 0, COUNT(bulk_sizes));
     tcase_add_test(tcase, test_deferred_memory);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tests of the expiry sweep: it removes what is due, leaves the rest, and keeps to its budget.
+#include "store/expire.h"
+
+#include "keyspace_fixture.h"
+#include "support/unit.h"
+
+// More than any sweep here takes: the whole of every database is swept.
+#define NO_HURRY_US 60000000
+
+static size_t announced;
+
+static void on_event(void *udata, enum key_event event, struct db *db, const struct key *key)
+{
+    (void)udata;
+    EXPECT(event == KEY_EXPIRED);
+    const struct table_slot *slot = table_find(&db->table, key->hash, key);
+    EXPECT(slot != NULL);
+    EXPECT(db_expired(table_slot_entry(slot)));
+    announced++;
+}
+
+static void set_up(void)
+{
+    fixture_open();
+    announced = 0;
+    keyspace_listen(&keyspace, on_event, NULL);
+}
+
+// Adds `count` keys from number `first` on, all with this expiry.
+static void fill(struct db *db, size_t first, size_t count, int64_t expiry)
+{
+    char name[FIXTURE_NAME_MAX];
+    for (size_t i = first; i < first + count; i++)
+        fixture_add(db, fixture_name(name, i), i, expiry);
+}
+
+static bool is_there(struct db *db, size_t number)
+{
+    char name[FIXTURE_NAME_MAX];
+    struct key key = key_of(fixture_name(name, number));
+    return table_find(&db->table, key.hash, &key) != NULL;
+}
+
+START_TEST(what_is_due_goes_and_the_rest_stays)
+{
+    struct db *db = &keyspace.dbs[0];
+    for (size_t i = 0; i < 3000; i += 3) {
+        fill(db, i, 1, clock_wall_ms() + 10 + (int64_t)(i % 7));
+        fill(db, i + 1, 1, clock_wall_ms() + 100000);
+        fill(db, i + 2, 1, EXPIRY_NONE);
+    }
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(db), 3000);
+    clock_shift_ms(20);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(db), 2000);
+    ck_assert_uint_eq(db->expires, 1000);
+    ck_assert_uint_eq(keyspace.expired_keys, 1000);
+    ck_assert_uint_eq(keyspace.expired_by_sweep, 1000);
+    ck_assert_uint_eq(announced, 1000);
+    ck_assert_uint_eq(fixture_released, 1000);
+    for (size_t i = 0; i < 3000; i++)
+        EXPECT(is_there(db, i) == (i % 3 != 0));
+}
+END_TEST
+
+// An expiry that came, went or changed after the insertion counts as it is now.
+START_TEST(the_expiry_that_counts_is_the_last)
+{
+    struct db *db = &keyspace.dbs[0];
+    int64_t now = clock_wall_ms();
+    char name[FIXTURE_NAME_MAX];
+    fill(db, 0, 100, now + 5);
+    fill(db, 100, 100, EXPIRY_NONE);
+    fill(db, 200, 100, now + 1000);
+    for (size_t i = 0; i < 300; i++) {
+        struct key key = key_of(fixture_name(name, i));
+        struct entry_ref ref = db_find(db, &key);
+        db_set_expiry(db, &ref, i < 100 ? EXPIRY_NONE : now + 5);
+    }
+    clock_shift_ms(10);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    for (size_t i = 0; i < 300; i++)
+        EXPECT(is_there(db, i) == (i < 100));
+    ck_assert_uint_eq(db->expires, 0);
+}
+END_TEST
+
+START_TEST(every_database_is_swept)
+{
+    for (int i = 0; i < FIXTURE_DBS; i++)
+        fill(&keyspace.dbs[i], 0, 100, clock_wall_ms() + 1);
+    clock_shift_ms(1);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    for (int i = 0; i < FIXTURE_DBS; i++)
+        ck_assert_uint_eq(db_size(&keyspace.dbs[i]), 0);
+    ck_assert_uint_eq(keyspace.expired_by_sweep, 100 * FIXTURE_DBS);
+}
+END_TEST
+
+START_TEST(an_empty_keyspace_is_swept)
+{
+    expire_sweep(&keyspace, NO_HURRY_US);
+    fill(&keyspace.dbs[1], 0, 100, EXPIRY_NONE);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(&keyspace.dbs[1]), 100);
+    ck_assert_uint_eq(keyspace.expired_keys, 0);
+}
+END_TEST
+
+// Without a budget a sweep does little, but goes on where the last one ended.
+START_TEST(a_sweep_is_bounded_and_the_next_goes_on)
+{
+    enum { COUNT = 100000 };
+    struct db *db = &keyspace.dbs[0];
+    fill(db, 0, COUNT, clock_wall_ms());
+    expire_sweep(&keyspace, 0);
+    size_t first = COUNT - db_size(db);
+    ck_assert_uint_gt(first, 0);
+    ck_assert_uint_lt(first, 2000);
+    size_t sweeps = 1;
+    for (; db_size(db) > 0 && sweeps < COUNT; sweeps++)
+        expire_sweep(&keyspace, 0);
+    ck_assert_uint_eq(db_size(db), 0);
+    ck_assert_uint_gt(sweeps, COUNT / 2000);
+    ck_assert_uint_eq(keyspace.expired_by_sweep, COUNT);
+}
+END_TEST
+
+// A database with many keys must not keep the sweep from the others.
+START_TEST(a_large_database_does_not_starve_the_others)
+{
+    enum { COUNT = 20000 };
+    fill(&keyspace.dbs[0], 0, COUNT, clock_wall_ms() + 1000000);
+    fill(&keyspace.dbs[1], 0, 100, clock_wall_ms());
+    // Each of these sees some hundred keys at the least.
+    for (int i = 0; i < COUNT && db_size(&keyspace.dbs[1]); i++)
+        expire_sweep(&keyspace, 0);
+    ck_assert_uint_eq(db_size(&keyspace.dbs[0]), COUNT);
+    ck_assert_uint_eq(db_size(&keyspace.dbs[1]), 0);
+}
+END_TEST
+
+START_TEST(expired_keys_left_to_somebody_else_are_left)
+{
+    struct db *db = &keyspace.dbs[0];
+    fill(db, 0, 100, clock_wall_ms() + 1);
+    clock_shift_ms(1);
+    keyspace.expire_passively = true;
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(db), 100);
+    ck_assert_uint_eq(announced, 0);
+    ck_assert_uint_eq(keyspace.expired_keys, 0);
+    ck_assert_uint_eq(keyspace.expired_by_sweep, 0);
+}
+END_TEST
+
+START_TEST(the_mean_time_to_live_is_noted)
+{
+    struct db *db = &keyspace.dbs[2];
+    fill(db, 0, 100, clock_wall_ms() + 1000);
+    fill(db, 100, 100, clock_wall_ms() + 3000);
+    fill(db, 200, 500, EXPIRY_NONE);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_int_eq(db->avg_ttl_ms, 2000);
+    clock_shift_ms(1500);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_int_eq(db->avg_ttl_ms, 1500);
+    ck_assert_int_eq(keyspace.dbs[0].avg_ttl_ms, 0);
+    clock_shift_ms(1500);
+    // Once to delete the last of them, once to see that there are none.
+    expire_sweep(&keyspace, NO_HURRY_US);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_int_eq(db->avg_ttl_ms, 0);
+}
+END_TEST
+
+// As far away as PEXPIREAT lets them be.
+START_TEST(the_mean_of_very_distant_times_does_not_overflow)
+{
+    struct db *db = &keyspace.dbs[0];
+    fill(db, 0, 1000, INT64_MAX);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    int64_t left_ms = INT64_MAX - clock_wall_ms();
+    ck_assert_int_ge(db->avg_ttl_ms, left_ms / 1000 * 999);
+    ck_assert_int_le(db->avg_ttl_ms, left_ms);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("expire");
+    TCase *sweep = tcase_create("sweep");
+    tcase_add_checked_fixture(sweep, set_up, fixture_close);
+    tcase_set_timeout(sweep, 60);
+    tcase_add_test(sweep, what_is_due_goes_and_the_rest_stays);
+    tcase_add_test(sweep, the_expiry_that_counts_is_the_last);
+    tcase_add_test(sweep, every_database_is_swept);
+    tcase_add_test(sweep, an_empty_keyspace_is_swept);
+    tcase_add_test(sweep, a_sweep_is_bounded_and_the_next_goes_on);
+    tcase_add_test(sweep, a_large_database_does_not_starve_the_others);
+    tcase_add_test(sweep, expired_keys_left_to_somebody_else_are_left);
+    tcase_add_test(sweep, the_mean_time_to_live_is_noted);
+    tcase_add_test(sweep, the_mean_of_very_distant_times_does_not_overflow);
+    suite_add_tcase(suite, sweep);
+    return suite;
+}
+
+UNIT_TEST_MAIN(make_suite)
