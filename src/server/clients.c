@@ -13,6 +13,7 @@
 #include "server/server.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define DENIED_TEXT                                                                              \
@@ -22,9 +23,52 @@
     "served and set protected-mode no, in the configuration file or with CONFIG SET from this "  \
     "machine.\r\n"
 
+// Descriptors for other things than clients: listeners, files, the loop.
+#define RESERVED_DESCRIPTORS 32
+
 #define MAX_CLIENTS_TEXT "-ERR max number of clients reached\r\n"
 
 // --- Configuration ------------------------------------------------------------------------------
+
+// Sees to it that so many clients can have a descriptor each; if not, lowers maxclients.
+static void provide_descriptors(struct clients *clients)
+{
+    rlim_t wanted = (rlim_t)clients->config.max_clients + RESERVED_DESCRIPTORS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    rlim_t had = limit.rlim_cur;
+    if (limit.rlim_max < wanted) {
+        // Only a privileged process may raise the hard limit.
+        const struct rlimit raised = { .rlim_cur = wanted, .rlim_max = wanted };
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            return;
+        wanted = limit.rlim_max;
+    }
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        wanted = had;
+    int64_t possible = (int64_t)wanted - RESERVED_DESCRIPTORS;
+    if (possible >= clients->config.max_clients)
+        return;
+    log_warning("maxclients %lld needs more open files than the %llu that this process may have: "
+                "lowered to %lld. To have more, raise the limit (ulimit -n)",
+                (long long)clients->config.max_clients, (unsigned long long)wanted,
+                (long long)possible);
+    clients->config.max_clients = possible > 1 ? possible : 1;
+}
+
+static bool apply_max_clients(void *owner, struct config_error *error)
+{
+    struct clients *clients = owner;
+    int64_t wanted = clients->config.max_clients;
+    provide_descriptors(clients);
+    return clients->config.max_clients == wanted ||
+           config_refuse(error,
+                         "The operating system is not able to handle the specified number of "
+                         "clients, try with %lld",
+                         (long long)clients->config.max_clients);
+}
 
 static bool apply_limits(void *owner, struct config_error *error)
 {
@@ -91,7 +135,8 @@ static const struct config_directive client_directives[] = {
       .offset = FIELD(max_clients),
       .default_text = "10000",
       .min = 1,
-      .max = UINT32_MAX },
+      .max = UINT32_MAX,
+      .apply = apply_max_clients },
     { .name = "timeout",
       .type = CONFIG_INT,
       .offset = FIELD(timeout_s),
@@ -420,6 +465,7 @@ struct clients *clients_new(struct server *server)
 
 void clients_configured(struct clients *clients)
 {
+    provide_descriptors(clients);
     (void)apply_limits(clients, NULL);
 }
 

@@ -11,6 +11,7 @@ done
 expect_ok 'clean tree, format-check' make format-check
 expect_ok 'clean tree, lint' make lint
 expect_ok 'clean tree, unit test' make test-unit
+expect_said 'clean tree, all at once' 'check: all passed' make -j2 check test
 
 # ---- check-layers
 plant src/base/up.c <<'END'

@@ -29,6 +29,11 @@ sed -i 's/ == 3/ == 4/' "$tree/src/main.c"
 expect_ok 'built with a change' make
 expect_refused 'the change is in the server' '' build/respite-server
 
+expect_equal 'the last line of make test' '1 passed, 0 failed' \
+    "$(cd "$tree" && make test 2>&1 | tail -n 1)"
+sed -i 's/"one"), 3/"one"), 4/' "$tree/tests/unit/base/test_one.c"
+expect_refused 'a test fails' '0 passed, 1 failed' make test
+
 expect_ok 'debug' make debug
 expect_ok 'the debug server is there' test -x build/debug/respite-server
 expect_ok 'sanitizers' make SAN=address,undefined
