@@ -25,7 +25,7 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 // Compares with a NUL-terminated text, ASCII case ignored.

@@ -84,7 +84,7 @@ static enum status make_room(struct table *table, uint64_t hash, struct table_se
     }
     struct table_segment *last = NULL;
     for (struct table_segment *segment = head; segment != NULL; segment = segment->chain) {
-        enum status status = table_segment_grow(table, segment);
+        enum status status = table_segment_grow(table, segment, head->chain == NULL);
         if (status != STATUS_FULL) {
             table_publish(table, hash, head);
             return status;

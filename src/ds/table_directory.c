@@ -6,14 +6,12 @@
 
 #include <string.h>
 
-#define HASH_LOOKAHEAD 12
-
 // A segment, or chain, on its way into two.
 struct split {
     struct table *table;
     uint8_t depth;  // of the halves
     uint8_t tag_depth;
-    bool rehash;
+    bool retag;
     struct table_segment *chains[2];
     struct table_batch batches[2];
 };
@@ -190,32 +188,21 @@ static enum status split_put(struct split *split, unsigned half, uint64_t word, 
     return batch->count == TABLE_SEGMENT_SLOTS ? split_flush(split, half) : STATUS_OK;
 }
 
-// The same entry with the tag that begins at the halves' depth.
-static uint64_t split_retag(const struct split *split, uint64_t word)
-{
-    struct table_slot slot = { word };
-    void *entry = table_slot_entry(&slot);
-    uint64_t hash = split->table->ops->hash(entry);
-    return (hash << split->tag_depth) >> 48 << 48 | (uintptr_t)entry;
-}
-
 static enum status split_member(struct split *split, const struct table_segment *segment)
 {
     struct table_batch batch;
+    uint8_t halves[TABLE_SEGMENT_SLOTS];
+    unsigned bit = 63U - (segment->depth - segment->tag_depth);
     batch.count = 0;
     table_segment_gather(segment, &batch);
-    unsigned bit = 63U - (segment->depth - segment->tag_depth);
     for (uint32_t i = 0; i < batch.count; i++) {
-        uint64_t word = batch.words[i];
-        unsigned half = (word >> bit) & 1;
-        if (split->rehash) {
-            if (i + HASH_LOOKAHEAD < batch.count) {
-                struct table_slot ahead = { batch.words[i + HASH_LOOKAHEAD] };
-                __builtin_prefetch(table_slot_entry(&ahead));
-            }
-            word = split_retag(split, word);
-        }
-        enum status status = split_put(split, half, word, batch.classes[i]);
+        halves[i] = (batch.words[i] >> bit) & 1;
+    }
+    if (split->retag) {
+        table_batch_retag(split->table, &batch, split->tag_depth);
+    }
+    for (uint32_t i = 0; i < batch.count; i++) {
+        enum status status = split_put(split, halves[i], batch.words[i], batch.classes[i]);
         if (status != STATUS_OK) {
             return status;
         }
@@ -263,8 +250,8 @@ enum status table_split(struct table *table, uint64_t hash)
     struct split split;
     split.table = table;
     split.depth = (uint8_t)(old->depth + 1);
-    split.rehash = split.depth - old->tag_depth > TABLE_MAX_USED_BITS;
-    split.tag_depth = split.rehash ? split.depth : old->tag_depth;
+    split.retag = split.depth - old->tag_depth > TABLE_MAX_USED_BITS;
+    split.tag_depth = split.retag ? split.depth : old->tag_depth;
     for (unsigned half = 0; half < 2; half++) {
         split.chains[half] = NULL;
         split.batches[half].count = 0;

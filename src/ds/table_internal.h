@@ -187,8 +187,13 @@ void table_segment_gather(const struct table_segment *segment, struct table_batc
 MUST_CHECK enum status table_segment_resize(struct table *table, struct table_segment *segment,
                                             unsigned total);
 
-// Lays the segment out in a larger array. STATUS_FULL if it is the largest or no larger one fits.
-MUST_CHECK enum status table_segment_grow(struct table *table, struct table_segment *segment);
+// Gives the entries of a batch the tags that begin at this depth. Reads their keys.
+void table_batch_retag(const struct table *table, struct table_batch *batch, unsigned tag_depth);
+
+// Lays the segment out in a larger array, with fresh tags if they are nearly used up and the caller
+// allows it (not in a chain). STATUS_FULL if it is the largest or no larger one fits.
+MUST_CHECK enum status table_segment_grow(struct table *table, struct table_segment *segment,
+                                          bool may_retag);
 
 // Lays a sparse segment out in a smaller array, if that can be done.
 void table_segment_shrink(struct table *table, struct table_segment *segment);

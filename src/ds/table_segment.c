@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define BUCKET_ALIGN 64
+#define HASH_LOOKAHEAD \
+    32  // about 600 ns of hashing: what a line from memory takes on a busy machine
 
 // Totals of buckets: jemalloc's size classes.
 static const uint8_t ladder[] = { 1,  2,  3,  4,  5,  6,  7,  8,  10, 12, 14,  16,
@@ -219,11 +221,41 @@ enum status table_segment_resize(struct table *table, struct table_segment *segm
     return table_segment_lay(table, segment, items, total);
 }
 
-enum status table_segment_grow(struct table *table, struct table_segment *segment)
+void table_batch_retag(const struct table *table, struct table_batch *batch, unsigned tag_depth)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (i + HASH_LOOKAHEAD < batch->count) {
+            struct table_slot ahead = { batch->words[i + HASH_LOOKAHEAD] };
+            table_prefetch_line(table_slot_entry(&ahead));
+        }
+        struct table_slot slot = { batch->words[i] };
+        void *entry = table_slot_entry(&slot);
+        uint64_t hash = table->ops->hash(entry);
+        batch->words[i] = (hash << tag_depth) >> 48 << 48 | (uintptr_t)entry;
+    }
+}
+
+enum status table_segment_grow(struct table *table, struct table_segment *segment, bool may_retag)
 {
     unsigned total = table_segment_total(segment);
-    return total == TABLE_MAX_TOTAL ? STATUS_FULL
-                                    : table_segment_resize(table, segment, ladder_next(total));
+    if (total == TABLE_MAX_TOTAL) {
+        return STATUS_FULL;
+    }
+    struct table_segment grown = *segment;
+    struct table_batch batch;
+    batch.count = 0;
+    table_segment_gather(segment, &batch);
+    if (may_retag && segment->depth - segment->tag_depth == TABLE_MAX_USED_BITS) {
+        // The next split would have to read the keys, of twice as many entries.
+        grown.tag_depth = segment->depth;
+        table_batch_retag(table, &batch, grown.tag_depth);
+    }
+    struct table_items items = { batch.words, batch.classes, batch.count };
+    enum status status = table_segment_lay(table, &grown, items, ladder_next(total));
+    if (status == STATUS_OK) {
+        *segment = grown;
+    }
+    return status;
 }
 
 void table_segment_shrink(struct table *table, struct table_segment *segment)

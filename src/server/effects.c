@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
+#include "resp/parser.h"
 #include "server/server.h"
 
 #define SINKS_MAX 4
@@ -136,7 +137,7 @@ void effects_commit(struct cmd_ctx *ctx)
     select_db(effects, ctx->db->id);
     if (ctx->effect_mode == EFFECT_REPLACED)
         feed(effects, bytes_slice(&effects->replaced));
-    else if (ctx->raw_is_resp)
+    else if (ctx->raw_is_resp && resp_is_regular(ctx->raw, ctx->argv, ctx->argc))
         feed(effects, ctx->raw);
     else
         feed_command(effects, ctx->argv, ctx->argc);
