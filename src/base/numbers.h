@@ -23,6 +23,14 @@ bool parse_uint64(struct slice text, uint64_t *out);
 // infinity or vanishes to zero is refused. False: `out` is untouched.
 bool parse_double(struct slice text, double *out);
 
+// As parse_double() with the precision of a long double; for INCRBYFLOAT.
+bool parse_long_double(struct slice text, long double *out);
+
+// Decimal text with up to 17 digits behind the point, trailing zeros taken off, as INCRBYFLOAT prints
+// its result. `out`: LONG_DOUBLE_TEXT_MAX bytes, no NUL. Returns the length. The value is finite.
+#define LONG_DOUBLE_TEXT_MAX 5120
+int format_long_double(char *out, long double value);
+
 // A size with an optional unit, any case: b, k (1000), kb (1024), m, mb, g, gb. At least one digit,
 // no sign, overflow refused.
 bool parse_memory(struct slice text, uint64_t *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Commands about the connection itself: PING ECHO AUTH HELLO SELECT QUIT RESET.
+// Commands about the connection itself: PING ECHO AUTH HELLO QUIT RESET.
 #include "base/numbers.h"
 #include "commands/client_name.h"
 #include "commands/tables.h"
@@ -24,20 +24,6 @@ static void cmd_ping(struct cmd_ctx *ctx)
 static void cmd_echo(struct cmd_ctx *ctx)
 {
     resp_bulk_slice(&ctx->reply, ctx->argv[1]);
-}
-
-// SELECT index
-static void cmd_select(struct cmd_ctx *ctx)
-{
-    int64_t index;
-    if (!arg_int32(ctx, 1, &index))
-        return;
-    if (index < 0 || index >= ctx->server->keyspace->db_count) {
-        reply_error(ctx, ERR_DB_INDEX);
-        return;
-    }
-    ctx->client->db = &ctx->server->keyspace->dbs[index];
-    reply_ok(ctx);
 }
 
 // QUIT
@@ -190,15 +176,6 @@ const struct command connection_commands[] = {
       .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
       .acl = ACL_CONNECTION,
       .handler = cmd_echo },
-    { .name = "select",
-      .summary = "Chooses the connection's database.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
-      .group = GROUP_CONNECTION,
-      .arity = 2,
-      .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
-      .acl = ACL_CONNECTION,
-      .handler = cmd_select },
     { .name = "quit",
       .summary = "Closes the connection.",
       .since = "1.0.0",

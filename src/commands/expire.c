@@ -131,13 +131,17 @@ static void cmd_pexpireat(struct cmd_ctx *ctx)
 }
 
 // -2: no such key; -1: no expiry.
-static int64_t ttl_ms(struct cmd_ctx *ctx)
+static int64_t expires_at_ms(struct cmd_ctx *ctx)
 {
     const struct entry *entry = db_peek_read(ctx->db, &ctx->keys[0]).entry;
-    if (!entry)
-        return -2;
-    int64_t expiry = entry_expiry(entry);
-    return expiry == EXPIRY_NONE ? -1 : expiry - clock_wall_ms();
+    return entry ? entry_expiry(entry) : -2;
+}
+
+// The same two answers, or how long it still has to live.
+static int64_t ttl_ms(struct cmd_ctx *ctx)
+{
+    int64_t at_ms = expires_at_ms(ctx);
+    return at_ms < 0 ? at_ms : at_ms - clock_wall_ms();
 }
 
 // TTL key
@@ -151,6 +155,19 @@ static void cmd_ttl(struct cmd_ctx *ctx)
 static void cmd_pttl(struct cmd_ctx *ctx)
 {
     reply_int(ctx, ttl_ms(ctx));
+}
+
+// EXPIRETIME key
+static void cmd_expiretime(struct cmd_ctx *ctx)
+{
+    int64_t at_ms = expires_at_ms(ctx);
+    reply_int(ctx, at_ms < 0 ? at_ms : (int64_t)(((uint64_t)at_ms + 500) / 1000));
+}
+
+// PEXPIRETIME key
+static void cmd_pexpiretime(struct cmd_ctx *ctx)
+{
+    reply_int(ctx, expires_at_ms(ctx));
 }
 
 // PERSIST key
@@ -229,6 +246,26 @@ const struct command expire_commands[] = {
       .keys = { KEYS_FIRST(KEY_RO | KEY_ACCESS) },
       .tips = { "nondeterministic_output" },
       .handler = cmd_pttl },
+    { .name = "expiretime",
+      .summary = "Returns the Unix time in seconds at which a key expires.",
+      .since = "7.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_GENERIC,
+      .arity = 2,
+      .flags = CMD_READONLY | CMD_FAST,
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RO | KEY_ACCESS) },
+      .handler = cmd_expiretime },
+    { .name = "pexpiretime",
+      .summary = "Returns the Unix time in milliseconds at which a key expires.",
+      .since = "7.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_GENERIC,
+      .arity = 2,
+      .flags = CMD_READONLY | CMD_FAST,
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RO | KEY_ACCESS) },
+      .handler = cmd_pexpiretime },
     { .name = "persist",
       .summary = "Takes a key's time to live off.",
       .since = "2.2.0",

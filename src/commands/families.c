@@ -6,8 +6,10 @@
 #include "server/registry.h"
 
 static const struct command *const families[] = {
-    connection_commands, client_commands, string_commands, key_commands,
-    expire_commands,     scan_commands,   admin_commands,  introspection_commands,
+    connection_commands,    client_commands, string_commands,   string_range_commands,
+    counter_commands,       lcs_commands,    key_commands,      object_commands,
+    expire_commands,        scan_commands,   database_commands, admin_commands,
+    introspection_commands,
 };
 
 void commands_register(struct registry *registry)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Keys of any type: DEL UNLINK EXISTS TYPE RANDOMKEY DBSIZE FLUSHDB FLUSHALL.
+// Keys of any type: DEL UNLINK EXISTS TOUCH TYPE RANDOMKEY RENAME RENAMENX MOVE COPY.
+#include "commands/db_arg.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
+#include "server/effects.h"
 #include "server/server.h"
 
 static void delete_keys(struct cmd_ctx *ctx)
@@ -57,43 +59,126 @@ static void cmd_randomkey(struct cmd_ctx *ctx)
         reply_null(ctx);
 }
 
-// DBSIZE
-static void cmd_dbsize(struct cmd_ctx *ctx)
+// TOUCH key [key ...]
+static void cmd_touch(struct cmd_ctx *ctx)
 {
-    reply_int(ctx, (int64_t)db_size(ctx->db));
+    int64_t touched = 0;
+    for (uint32_t i = 0; i < ctx->key_count; i++)
+        touched += db_find_read(ctx->db, &ctx->keys[i]).entry != NULL;
+    reply_int(ctx, touched);
 }
 
-// Both words mean the same: nothing outlives the reply.
-static bool check_flush_mode(struct cmd_ctx *ctx)
+// Moves the value from the first key to the second.
+static void rename_key(struct cmd_ctx *ctx, bool only_if_free)
 {
-    if (ctx->argc == 1 || (ctx->argc == 2 && (arg_is(ctx, 1, "async") || arg_is(ctx, 1, "sync"))))
-        return true;
-    reply_error(ctx, ERR_SYNTAX);
-    return false;
-}
-
-// FLUSHDB [ASYNC | SYNC]
-static void cmd_flushdb(struct cmd_ctx *ctx)
-{
-    if (!check_flush_mode(ctx))
+    struct entry_ref from = db_find(ctx->db, &ctx->keys[0]);
+    if (!from.entry) {
+        reply_error(ctx, ERR_NO_SUCH_KEY);
         return;
-    ctx->changes += db_size(ctx->db) + 1;
-    db_flush(ctx->db);
-    reply_ok(ctx);
-}
-
-// FLUSHALL [ASYNC | SYNC]
-static void cmd_flushall(struct cmd_ctx *ctx)
-{
-    if (!check_flush_mode(ctx))
-        return;
-    struct keyspace *keyspace = ctx->server->keyspace;
-    ctx->changes++;
-    for (int i = 0; i < keyspace->db_count; i++) {
-        ctx->changes += db_size(&keyspace->dbs[i]);
-        db_flush(&keyspace->dbs[i]);
     }
-    reply_ok(ctx);
+    bool same = slice_equal(ctx->argv[1], ctx->argv[2]);
+    if (same || (only_if_free && db_find(ctx->db, &ctx->keys[1]).entry)) {
+        if (only_if_free)
+            reply_int(ctx, 0);
+        else
+            reply_ok(ctx);
+        return;
+    }
+    from = db_peek(ctx->db, &ctx->keys[0]);
+    struct entry *entry = db_detach(ctx->db, &ctx->keys[0], from);
+    struct entry *renamed = entry_clone(entry, ctx->argv[2]);
+    entry_free(entry);
+    struct entry_ref to = db_peek(ctx->db, &ctx->keys[1]);
+    db_put(ctx->db, &ctx->keys[1], &to, renamed);
+    ctx_removed(ctx, 0);
+    ctx_written(ctx, 1);
+    if (only_if_free)
+        reply_int(ctx, 1);
+    else
+        reply_ok(ctx);
+}
+
+// RENAME key newkey
+static void cmd_rename(struct cmd_ctx *ctx)
+{
+    rename_key(ctx, false);
+}
+
+// RENAMENX key newkey
+static void cmd_renamenx(struct cmd_ctx *ctx)
+{
+    rename_key(ctx, true);
+}
+
+// MOVE key db
+static void cmd_move(struct cmd_ctx *ctx)
+{
+    struct db *target = arg_db(ctx, 2);
+    if (!target)
+        return;
+    if (target == ctx->db) {
+        reply_error(ctx, ERR_SAME_OBJECT);
+        return;
+    }
+    struct entry_ref from = db_find(ctx->db, &ctx->keys[0]);
+    struct entry_ref to = from.entry ? db_find(target, &ctx->keys[0]) : from;
+    if (!from.entry || to.entry) {
+        reply_int(ctx, 0);
+        return;
+    }
+    db_insert(target, &ctx->keys[0], db_detach(ctx->db, &ctx->keys[0], from));
+    ctx_removed(ctx, 0);
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, target, &ctx->keys[0]);
+    reply_int(ctx, 1);
+}
+
+struct copy_options {
+    struct db *target;
+    bool replace;
+};
+
+static bool parse_copy_options(struct cmd_ctx *ctx, struct copy_options *options)
+{
+    for (uint32_t i = 3; i < ctx->argc; i++) {
+        if (arg_is(ctx, i, "replace")) {
+            options->replace = true;
+        } else if (arg_is(ctx, i, "db") && i + 1 < ctx->argc) {
+            options->target = arg_db(ctx, ++i);
+            if (!options->target)
+                return false;
+        } else {
+            reply_error(ctx, ERR_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+// COPY source destination [DB destination-db] [REPLACE]
+static void cmd_copy(struct cmd_ctx *ctx)
+{
+    struct copy_options options = { .target = ctx->db };
+    if (!parse_copy_options(ctx, &options))
+        return;
+    if (options.target == ctx->db && slice_equal(ctx->argv[1], ctx->argv[2])) {
+        reply_error(ctx, ERR_SAME_OBJECT);
+        return;
+    }
+    struct entry_ref from = db_find_read(ctx->db, &ctx->keys[0]);
+    if (!from.entry) {
+        reply_int(ctx, 0);
+        return;
+    }
+    struct entry_ref to = db_find(options.target, &ctx->keys[1]);
+    if (to.entry && !options.replace) {
+        reply_int(ctx, 0);
+        return;
+    }
+    // Finding the target may have deleted it, which may move the source's slot, never its entry.
+    db_put(options.target, &ctx->keys[1], &to, db_copy_entry(ctx->db, from.entry, ctx->argv[2]));
+    ctx->changes++;
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, options.target, &ctx->keys[1]);
+    reply_int(ctx, 1);
 }
 
 const struct command key_commands[] = {
@@ -150,35 +235,56 @@ const struct command key_commands[] = {
       .acl = ACL_KEYSPACE,
       .tips = { "request_policy:all_shards", "nondeterministic_output" },
       .handler = cmd_randomkey },
-    { .name = "dbsize",
-      .summary = "Counts the keys of the database.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
-      .group = GROUP_SERVER,
-      .arity = 1,
+    { .name = "touch",
+      .summary = "Counts how many of the keys exist, and touches them.",
+      .since = "3.2.1",
+      .complexity = "O(N) where N is the number of keys",
+      .group = GROUP_GENERIC,
+      .arity = -2,
       .flags = CMD_READONLY | CMD_FAST,
       .acl = ACL_KEYSPACE,
-      .tips = { "request_policy:all_shards", "response_policy:agg_sum" },
-      .handler = cmd_dbsize },
-    { .name = "flushdb",
-      .summary = "Deletes all keys of the database.",
+      .keys = { KEYS_ALL(KEY_RO) },
+      .tips = { "request_policy:multi_shard", "response_policy:agg_sum" },
+      .handler = cmd_touch },
+    { .name = "rename",
+      .summary = "Gives a key another name, in place of any key of that name.",
       .since = "1.0.0",
-      .complexity = "O(N) where N is the number of keys",
-      .group = GROUP_SERVER,
-      .arity = -1,
+      .complexity = "O(1), plus the size of the value that is replaced",
+      .group = GROUP_GENERIC,
+      .arity = 3,
       .flags = CMD_WRITE,
-      .acl = ACL_KEYSPACE | ACL_DANGEROUS,
-      .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
-      .handler = cmd_flushdb },
-    { .name = "flushall",
-      .summary = "Deletes all keys of all databases.",
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_DELETE), KEYS_SECOND(KEY_OW | KEY_UPDATE) },
+      .handler = cmd_rename },
+    { .name = "renamenx",
+      .summary = "Gives a key another name that is free.",
       .since = "1.0.0",
-      .complexity = "O(N) where N is the number of keys",
-      .group = GROUP_SERVER,
-      .arity = -1,
-      .flags = CMD_WRITE,
-      .acl = ACL_KEYSPACE | ACL_DANGEROUS,
-      .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
-      .handler = cmd_flushall },
+      .complexity = "O(1)",
+      .group = GROUP_GENERIC,
+      .arity = 3,
+      .flags = CMD_WRITE | CMD_FAST,
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_DELETE), KEYS_SECOND(KEY_OW | KEY_INSERT) },
+      .handler = cmd_renamenx },
+    { .name = "move",
+      .summary = "Moves a key to another database where it does not exist.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_GENERIC,
+      .arity = 3,
+      .flags = CMD_WRITE | CMD_FAST,
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .handler = cmd_move },
+    { .name = "copy",
+      .summary = "Copies the value of a key to another key.",
+      .since = "6.2.0",
+      .complexity = "O(N) where N is the number of elements; O(1) for strings",
+      .group = GROUP_GENERIC,
+      .arity = -3,
+      .flags = CMD_WRITE | CMD_DENYOOM,
+      .acl = ACL_KEYSPACE,
+      .keys = { KEYS_FIRST(KEY_RO | KEY_ACCESS), KEYS_SECOND(KEY_OW | KEY_UPDATE) },
+      .handler = cmd_copy },
     { 0 },
 };

@@ -37,15 +37,16 @@ static void cmd_get(struct cmd_ctx *ctx)
         reply_null(ctx);
 }
 
-// Stores an argument under the first key. One that arrived in a blob of its own is not copied.
-static void set_argument(struct cmd_ctx *ctx, struct entry_ref *ref, uint32_t i, int64_t expiry)
+// Stores argument `i` under the key at `key`. One that arrived in a blob of its own is not copied.
+static void set_argument(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, uint32_t i,
+                         int64_t expiry)
 {
-    struct blob *blob = incoming_take(ctx->client->incoming, ctx->argv[i]);
+    struct blob *blob = ctx->detached ? incoming_take(ctx->client->incoming, ctx->argv[i]) : NULL;
     if (unlikely(blob))
-        string_set_blob(ctx->db, &ctx->keys[0], ref, blob, expiry);
+        string_set_blob(ctx->db, &ctx->keys[key], ref, blob, expiry);
     else
-        string_set(ctx->db, &ctx->keys[0], ref, ctx->argv[i], expiry);
-    ctx_written(ctx, 0);
+        string_set(ctx->db, &ctx->keys[key], ref, ctx->argv[i], expiry);
+    ctx_written(ctx, key);
 }
 
 struct set_options {
@@ -152,7 +153,7 @@ static void set_with_options(struct cmd_ctx *ctx)
     }
     if (options.keep_ttl && ref.entry)
         expiry = entry_expiry(ref.entry);
-    set_argument(ctx, &ref, 2, expiry);
+    set_argument(ctx, 0, &ref, 2, expiry);
     set_effect(ctx, &options, expiry);
     if (!options.get)
         reply_ok(ctx);
@@ -167,7 +168,7 @@ static void cmd_set(struct cmd_ctx *ctx)
         return;
     }
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
-    set_argument(ctx, &ref, 2, EXPIRY_NONE);
+    set_argument(ctx, 0, &ref, 2, EXPIRY_NONE);
     reply_ok(ctx);
 }
 
@@ -177,7 +178,7 @@ static void set_expiring(struct cmd_ctx *ctx, struct expiry_unit unit)
     if (!arg_expiry(ctx, 2, unit, &expiry))
         return;
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
-    set_argument(ctx, &ref, 3, expiry);
+    set_argument(ctx, 0, &ref, 3, expiry);
     if (effects_wanted(ctx->server->effects)) {
         char text[EXPIRY_TEXT_MAX];
         effect_replace(ctx,
@@ -208,7 +209,7 @@ static void cmd_setnx(struct cmd_ctx *ctx)
         reply_int(ctx, 0);
         return;
     }
-    set_argument(ctx, &ref, 2, EXPIRY_NONE);
+    set_argument(ctx, 0, &ref, 2, EXPIRY_NONE);
     reply_int(ctx, 1);
 }
 
@@ -226,6 +227,66 @@ static void cmd_getdel(struct cmd_ctx *ctx)
     db_remove(ctx->db, &ctx->keys[0], ref);
     ctx_removed(ctx, 0);
     effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
+}
+
+// GETSET key value
+static void cmd_getset(struct cmd_ctx *ctx)
+{
+    struct entry_ref ref;
+    if (!ctx_find_read(ctx, 0, TYPE_STRING, &ref))
+        return;
+    if (ref.entry)
+        reply_string(ctx, ref.entry);
+    else
+        reply_null(ctx);
+    set_argument(ctx, 0, &ref, 2, EXPIRY_NONE);
+    effect_replace(ctx, (struct slice[]){ SLICE("SET"), ctx->argv[1], ctx->argv[2] }, 3);
+}
+
+// The new expiry of what GETEX found, with its effect.
+static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t expiry)
+{
+    char text[EXPIRY_TEXT_MAX];
+    if (expiry != EXPIRY_NONE && expiry <= clock_wall_ms()) {
+        db_remove(ctx->db, &ctx->keys[0], *ref);
+        ctx_removed(ctx, 0);
+        effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
+        return;
+    }
+    db_set_expiry(ctx->db, ref, expiry);
+    ctx_written(ctx, 0);
+    if (expiry == EXPIRY_NONE)
+        effect_replace(ctx, (struct slice[]){ SLICE("PERSIST"), ctx->argv[1] }, 2);
+    else
+        effect_replace(
+            ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(expiry, text) },
+            3);
+}
+
+// GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds |
+//   PXAT unix-time-milliseconds | PERSIST]
+static void cmd_getex(struct cmd_ctx *ctx)
+{
+    struct set_options options = { 0 };
+    int64_t expiry = EXPIRY_NONE;
+    bool persist = ctx->argc == 3 && arg_is(ctx, 2, "persist");
+    bool timed = ctx->argc == 4 && parse_time_option(ctx, 2, &options);
+    if (ctx->argc > 2 && !persist && !timed) {
+        reply_error(ctx, ERR_SYNTAX);
+        return;
+    }
+    if (timed && !arg_expiry(ctx, 3, options.unit, &expiry))
+        return;
+    struct entry_ref ref;
+    if (!ctx_find_read(ctx, 0, TYPE_STRING, &ref))
+        return;
+    if (!ref.entry) {
+        reply_null(ctx);
+        return;
+    }
+    reply_string(ctx, ref.entry);
+    if (timed || (persist && entry_has_expiry(ref.entry)))
+        getex_expiry(ctx, &ref, expiry);
 }
 
 // MGET key [key ...]
@@ -250,94 +311,30 @@ static void cmd_mset(struct cmd_ctx *ctx)
     }
     for (uint32_t i = 0; i < ctx->key_count; i++) {
         struct entry_ref ref = db_find(ctx->db, &ctx->keys[i]);
-        string_set(ctx->db, &ctx->keys[i], &ref, ctx->argv[2 * i + 2], EXPIRY_NONE);
-        ctx_written(ctx, i);
+        set_argument(ctx, i, &ref, 2 * i + 2, EXPIRY_NONE);
     }
     reply_ok(ctx);
 }
 
-static void increment(struct cmd_ctx *ctx, int64_t by)
+// MSETNX key value [key value ...]
+static void cmd_msetnx(struct cmd_ctx *ctx)
 {
-    struct entry_ref ref;
-    int64_t value = 0;
-    if (!ctx_find(ctx, 0, TYPE_STRING, &ref))
-        return;
-    if (ref.entry && !string_int64(ref.entry, &value)) {
-        reply_error(ctx, ERR_NOT_INTEGER);
+    if (ctx->argc % 2 == 0) {
+        reply_wrong_arity(ctx);
         return;
     }
-    if (__builtin_add_overflow(value, by, &value)) {
-        reply_error(ctx, ERR_OVERFLOW);
-        return;
-    }
-    string_set_int64(ctx->db, &ctx->keys[0], &ref, value);
-    ctx_written(ctx, 0);
-    reply_int(ctx, value);
-}
-
-// INCR key
-static void cmd_incr(struct cmd_ctx *ctx)
-{
-    increment(ctx, 1);
-}
-
-// DECR key
-static void cmd_decr(struct cmd_ctx *ctx)
-{
-    increment(ctx, -1);
-}
-
-// INCRBY key increment
-static void cmd_incrby(struct cmd_ctx *ctx)
-{
-    int64_t by;
-    if (arg_int64(ctx, 2, &by))
-        increment(ctx, by);
-}
-
-// DECRBY key decrement
-static void cmd_decrby(struct cmd_ctx *ctx)
-{
-    int64_t by;
-    if (!arg_int64(ctx, 2, &by))
-        return;
-    if (by == INT64_MIN) {
-        reply_error(ctx, ERR_DECR_OVERFLOW);
-        return;
-    }
-    increment(ctx, -by);
-}
-
-// APPEND key value
-static void cmd_append(struct cmd_ctx *ctx)
-{
-    struct entry_ref ref;
-    if (!ctx_find(ctx, 0, TYPE_STRING, &ref))
-        return;
-    struct slice more = ctx->argv[2];
-    if (!ref.entry) {
-        string_set(ctx->db, &ctx->keys[0], &ref, more, EXPIRY_NONE);
-    } else {
-        int64_t limit = ctx->server->clients->config.max_bulk_bytes;
-        if (string_length(ref.entry) + more.len > (uint64_t)limit) {
-            reply_error(ctx, ERR_STRING_TOO_LONG);
-            return;
-        }
-        if (string_append(ctx->db, &ref, more) != STATUS_OK) {
-            reply_error(ctx, ERR_OUT_OF_MEMORY);
+    for (uint32_t i = 0; i < ctx->key_count; i++) {
+        if (db_find(ctx->db, &ctx->keys[i]).entry) {
+            reply_int(ctx, 0);
             return;
         }
     }
-    ctx_written(ctx, 0);
-    reply_int(ctx, (int64_t)string_length(ref.entry));
-}
-
-// STRLEN key
-static void cmd_strlen(struct cmd_ctx *ctx)
-{
-    struct entry_ref ref;
-    if (ctx_find_read(ctx, 0, TYPE_STRING, &ref))
-        reply_int(ctx, ref.entry ? (int64_t)string_length(ref.entry) : 0);
+    for (uint32_t i = 0; i < ctx->key_count; i++) {
+        // The same key may come twice.
+        struct entry_ref ref = db_find(ctx->db, &ctx->keys[i]);
+        set_argument(ctx, i, &ref, 2 * i + 2, EXPIRY_NONE);
+    }
+    reply_int(ctx, 1);
 }
 
 const struct command string_commands[] = {
@@ -406,6 +403,31 @@ const struct command string_commands[] = {
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_DELETE) },
       .handler = cmd_getdel },
+    { .name = "getset",
+      .summary = "Sets a value and returns the one before.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_STRING,
+      .arity = 3,
+      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+      .acl = ACL_STRING,
+      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .handler = cmd_getset },
+    { .name = "getex",
+      .summary = "Returns a value and sets its time to live.",
+      .since = "6.2.0",
+      .complexity = "O(1)",
+      .group = GROUP_STRING,
+      .arity = -2,
+      .flags = CMD_WRITE | CMD_FAST,
+      .acl = ACL_STRING,
+      .keys = { { .flags = KEY_RW | KEY_ACCESS | KEY_UPDATE,
+                  .begin = KEY_BEGIN_INDEX,
+                  .begin_index = 1,
+                  .find = KEY_FIND_RANGE,
+                  .step = 1,
+                  .notes = "RW and UPDATE because it changes the TTL" } },
+      .handler = cmd_getex },
     { .name = "mget",
       .summary = "Returns the values of many keys.",
       .since = "1.0.0",
@@ -428,65 +450,16 @@ const struct command string_commands[] = {
       .keys = { KEYS_EVERY_SECOND(KEY_OW | KEY_UPDATE) },
       .tips = { "request_policy:multi_shard", "response_policy:all_succeeded" },
       .handler = cmd_mset },
-    { .name = "incr",
-      .summary = "Adds one to an integer; a missing key counts as 0.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
+    { .name = "msetnx",
+      .summary = "Sets the values of many keys if none of them exists.",
+      .since = "1.0.1",
+      .complexity = "O(N) where N is the number of keys",
       .group = GROUP_STRING,
-      .arity = 2,
-      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+      .arity = -3,
+      .flags = CMD_WRITE | CMD_DENYOOM,
       .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
-      .handler = cmd_incr },
-    { .name = "decr",
-      .summary = "Takes one from an integer; a missing key counts as 0.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
-      .group = GROUP_STRING,
-      .arity = 2,
-      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-      .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
-      .handler = cmd_decr },
-    { .name = "incrby",
-      .summary = "Adds to an integer; a missing key counts as 0.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
-      .group = GROUP_STRING,
-      .arity = 3,
-      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-      .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
-      .handler = cmd_incrby },
-    { .name = "decrby",
-      .summary = "Takes from an integer; a missing key counts as 0.",
-      .since = "1.0.0",
-      .complexity = "O(1)",
-      .group = GROUP_STRING,
-      .arity = 3,
-      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-      .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
-      .handler = cmd_decrby },
-    { .name = "append",
-      .summary = "Appends to a string; a missing key counts as an empty one.",
-      .since = "2.0.0",
-      .complexity = "O(1) amortised",
-      .group = GROUP_STRING,
-      .arity = 3,
-      .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
-      .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RW | KEY_INSERT) },
-      .handler = cmd_append },
-    { .name = "strlen",
-      .summary = "Returns the length of a string.",
-      .since = "2.2.0",
-      .complexity = "O(1)",
-      .group = GROUP_STRING,
-      .arity = 2,
-      .flags = CMD_READONLY | CMD_FAST,
-      .acl = ACL_STRING,
-      .keys = { KEYS_FIRST(KEY_RO) },
-      .handler = cmd_strlen },
+      .keys = { KEYS_EVERY_SECOND(KEY_OW | KEY_INSERT) },
+      .tips = { "request_policy:multi_shard", "response_policy:agg_min" },
+      .handler = cmd_msetnx },
     { 0 },
 };

@@ -7,7 +7,12 @@
 extern const struct command connection_commands[];
 extern const struct command client_commands[];
 extern const struct command string_commands[];
+extern const struct command string_range_commands[];
+extern const struct command counter_commands[];
+extern const struct command lcs_commands[];
 extern const struct command key_commands[];
+extern const struct command object_commands[];
+extern const struct command database_commands[];
 extern const struct command expire_commands[];
 extern const struct command scan_commands[];
 extern const struct command admin_commands[];

@@ -3,7 +3,7 @@
 // rehashed as a whole.
 //
 // A table holds pointers to entries that its owner allocates; how to hash and match them comes with
-// `struct table_ops`. The layout, the growth and the reasons stand in table_internal.h.
+// `struct table_ops`. The layout, the growth and the reasons stand in table.c.
 //
 // Hashes are 64 bits, well mixed, keyed (base/siphash.h). The caller computes a key's hash once and
 // passes it along.
@@ -57,13 +57,14 @@ struct table {
 // An empty table that owns no memory.
 void table_init(struct table *table, const struct table_ops *ops);
 
-// Calls `release` (may be NULL) for every entry and frees the table's memory; it is empty and usable
-// afterwards. O(n).
+// Calls `release` (may be NULL) for every entry and frees the table's memory; it is empty and
+// usable afterwards. O(n).
 void table_release(struct table *table, void (*release)(void *entry, void *udata), void *udata);
 
 // Sizes the table for `count` entries in all: with well-mixed hashes inserting them does not double
 // the directory, split a segment or (but for rare outliers) grow one. STATUS_NOMEM may leave a part
-// of the room made; the entries are as they were.
+// of the room made; the entries are as they were. A `count` from outside has to be bounded first.
+// O(count).
 MUST_CHECK enum status table_reserve(struct table *table, size_t count);
 
 // The slot of the entry with this key, or NULL. One bucket line and almost always one entry.

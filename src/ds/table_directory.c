@@ -154,9 +154,11 @@ static bool directory_halve(struct table *table)
         if (dir == NULL) {
             return false;
         }
-        for (size_t i = 0; i < (size_t)1 << depth; i++) {
+        // A segment is as deep as the directory if its buddy is another one.
+        for (size_t i = 0; i < (size_t)1 << depth; i += 2) {
             dir[i] = old[2 * i];
-            table->at_depth += dir[i].segment->depth == depth;
+            dir[i + 1] = old[2 * i + 2];
+            table->at_depth += dir[i].segment != dir[i + 1].segment ? 2 : 0;
         }
         table->dir = dir;
     }

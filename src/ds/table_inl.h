@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The table's hot path, inlined into its callers: the bucket, finding, prefetching, slot classes.
 //
-// Include it where a look-up's match function is known at compile time; everybody else uses table.h.
-// The layout is explained in table_internal.h.
+// Include it where a look-up's match function is known at compile time; others use table.h. The
+// layout is explained in table.c.
 #pragma once
 
 #include "base/panic.h"
@@ -68,11 +68,6 @@ static inline unsigned table_bucket_match(const struct table_bucket *bucket, uin
 #define TABLE_LAYOUT_CHAINED (UINT64_C(1) << 50)
 #define TABLE_LAYOUT_BUCKETS UINT64_C(0x0000ffffffffffc0)
 
-static inline unsigned table_layout_nhome(uint64_t layout)
-{
-    return (unsigned)(layout >> 56);
-}
-
 static inline struct table_bucket *table_layout_buckets(uint64_t layout)
 {
     return (struct table_bucket *)(uintptr_t)(layout & TABLE_LAYOUT_BUCKETS);
@@ -87,7 +82,7 @@ static inline uint16_t table_layout_tag(uint64_t layout, uint64_t hash)
 static inline unsigned table_layout_home(uint64_t layout, uint16_t tag)
 {
     uint16_t useful = (uint16_t)(tag << (layout >> 48 & 3));
-    return (uint32_t)useful * table_layout_nhome(layout) >> 16;
+    return useful * (unsigned)(layout >> 56) >> 16;
 }
 
 // The directory's entry for this hash; its segment is NULL in a table without memory.
@@ -174,7 +169,7 @@ static inline bool table_prefetch_entry_inl(const struct table *table, uint64_t 
         return (layout & TABLE_LAYOUT_CHAINED) == 0;
     }
     // Not always where it is (the neighbour may wrap, the stash bucket be full), but as a rule.
-    unsigned stash = table_layout_nhome(layout) + home / TABLE_HOMES_PER_STASH;
+    unsigned stash = (unsigned)(layout >> 56) + home / TABLE_HOMES_PER_STASH;
     table_prefetch_line(&buckets[displaced > 7 ? stash : home + 1]);
     if ((displaced & 7) != 0) {
         table_prefetch_line(&buckets[home + 1]);

@@ -129,6 +129,11 @@ struct command {
         .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1, .find = KEY_FIND_RANGE, \
         .last = 0, .step = 1                                                                       \
     }
+#define KEYS_SECOND(spec_flags)                                                                    \
+    {                                                                                              \
+        .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 2, .find = KEY_FIND_RANGE, \
+        .last = 0, .step = 1                                                                       \
+    }
 #define KEYS_ALL(spec_flags)                                                                       \
     {                                                                                              \
         .flags = (spec_flags), .begin = KEY_BEGIN_INDEX, .begin_index = 1, .find = KEY_FIND_RANGE, \

@@ -154,20 +154,33 @@ static uint32_t all_categories(const struct command *row)
     return acl;
 }
 
-// First, last and step where one plain range says it all.
+static bool is_plain_range(const struct key_spec *spec)
+{
+    return spec->begin == KEY_BEGIN_INDEX && spec->find == KEY_FIND_RANGE && spec->limit <= 1 &&
+           !(spec->flags & KEY_NOT_KEY);
+}
+
+// First, last and step where plain ranges, each right behind the one before, say it all.
 static void set_key_range(struct command_entry *entry)
 {
-    const struct key_spec *spec = &entry->row->keys[0];
-    if (spec->begin == KEY_BEGIN_NONE)
-        return;
-    if (entry->row->keys[1].begin != KEY_BEGIN_NONE || spec->begin != KEY_BEGIN_INDEX ||
-        spec->find != KEY_FIND_RANGE || spec->limit > 1 || spec->flags & KEY_NOT_KEY) {
-        entry->keys_complex = true;
-        return;
+    int last = 0;
+    for (int i = 0; i < COMMAND_KEY_SPECS_MAX; i++) {
+        const struct key_spec *spec = &entry->row->keys[i];
+        if (spec->begin == KEY_BEGIN_NONE)
+            break;
+        bool follows = i == 0 || (last > 0 && spec->begin_index == last + spec->step &&
+                                  spec->step == entry->key_step);
+        if (!is_plain_range(spec) || !follows) {
+            entry->keys_complex = true;
+            entry->key_first = entry->key_last = entry->key_step = 0;
+            return;
+        }
+        last = spec->last >= 0 ? spec->begin_index + spec->last : spec->last;
+        if (i == 0)
+            entry->key_first = (int16_t)spec->begin_index;
+        entry->key_last = (int16_t)last;
+        entry->key_step = (int16_t)spec->step;
     }
-    entry->key_first = (int16_t)spec->begin_index;
-    entry->key_last = (int16_t)(spec->last >= 0 ? spec->begin_index + spec->last : spec->last);
-    entry->key_step = (int16_t)spec->step;
 }
 
 static char *make_full_name(const struct command_entry *parent, const char *name)

@@ -65,6 +65,30 @@ void entry_free(struct entry *entry)
     mem_free(entry, entry_size(entry));
 }
 
+static struct entry *clone_with(const struct entry *entry, struct slice key, int64_t expiry)
+{
+    bool embedded = entry_embedded(entry);
+    struct slice value = embedded ? entry_embedded_bytes(entry) : (struct slice){ 0 };
+    const struct entry_spec spec = {
+        .type = entry_type(entry),
+        .encoding = entry_encoding(entry),
+        .access = entry_access(entry),
+        .expiry = expiry,
+        .embedded = embedded,
+        .embedded_len = value.len,
+        .word = embedded ? 0 : entry_word(entry),
+    };
+    struct entry *clone = entry_new(key, &spec);
+    if (embedded && value.len)
+        memcpy((char *)(uintptr_t)entry_embedded_bytes(clone).ptr, value.ptr, value.len);
+    return clone;
+}
+
+struct entry *entry_clone(const struct entry *entry, struct slice key)
+{
+    return clone_with(entry, key, entry_expiry(entry));
+}
+
 struct entry *entry_with_expiry(struct entry *entry, int64_t expiry)
 {
     if (entry_has_expiry(entry) && expiry != EXPIRY_NONE) {
@@ -74,20 +98,7 @@ struct entry *entry_with_expiry(struct entry *entry, int64_t expiry)
     if (entry_has_expiry(entry) == (expiry != EXPIRY_NONE))
         return entry;
 
-    bool embedded = entry_embedded(entry);
-    struct slice value = embedded ? entry_embedded_bytes(entry) : (struct slice){ 0 };
-    struct entry_spec spec = {
-        .type = entry_type(entry),
-        .encoding = entry_encoding(entry),
-        .access = entry_access(entry),
-        .expiry = expiry,
-        .embedded = embedded,
-        .embedded_len = value.len,
-        .word = embedded ? 0 : entry_word(entry),
-    };
-    struct entry *moved = entry_new(entry_key(entry), &spec);
-    if (embedded)
-        memcpy((char *)(uintptr_t)entry_embedded_bytes(moved).ptr, value.ptr, value.len);
+    struct entry *moved = clone_with(entry, entry_key(entry), expiry);
     entry_free(entry);
     return moved;
 }

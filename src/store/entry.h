@@ -186,6 +186,10 @@ void entry_write(struct entry *entry, struct slice key, const struct entry_spec 
 // Frees the entry alone, not what its payload points to.
 void entry_free(struct entry *entry);
 
+// A new entry under another key with the same type, expiry and payload bits: what they point to then
+// belongs to both, and one of the two has to let go of it or get its own (type_ops.unshare).
+struct entry *entry_clone(const struct entry *entry, struct slice key);
+
 // The entry with another expiry (or EXPIRY_NONE): rewritten in place where the flag stays the same,
 // else a new allocation that replaces the old one, which is freed.
 struct entry *entry_with_expiry(struct entry *entry, int64_t expiry);

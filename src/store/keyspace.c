@@ -196,12 +196,42 @@ void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms)
     db_entry_moved(db, ref, entry, had_expiry);
 }
 
-void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
+struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref ref)
 {
     note_expiry(db, ref.slot, entry_has_expiry(ref.entry), false);
-    // The key may lie in the entry itself: its hash is all that is needed from here on.
     table_remove(&db->table, key->hash, ref.slot);
-    entry_release(db->keyspace, ref.entry);
+    return ref.entry;
+}
+
+void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
+{
+    // The key may lie in the entry itself: it is not looked at once the entry is released.
+    entry_release(db->keyspace, db_detach(db, key, ref));
+}
+
+void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)
+{
+    if (ref->entry)
+        db_replace(db, ref, entry);
+    else
+        *ref = db_insert(db, key, entry);
+}
+
+struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key)
+{
+    struct entry *copy = entry_clone(entry, key);
+    db->keyspace->types[entry_type(entry)]->unshare(copy);
+    return copy;
+}
+
+void db_swap(struct db *a, struct db *b)
+{
+    struct db old_a = *a;
+    int id_b = b->id;
+    *a = *b;
+    *b = old_a;
+    a->id = old_a.id;
+    b->id = id_b;
 }
 
 static void release_from_table(void *entry, void *udata)

@@ -37,6 +37,8 @@ struct type_ops {
     void (*release)(struct entry *entry);                 // frees what the payload points to
     size_t (*memory)(const struct entry *entry);          // bytes of what it points to
     const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
+    void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
+    int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
 };
 
 enum key_event {
@@ -130,6 +132,18 @@ void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms);
 
 // Removes and releases the entry. Announces nothing.
 void db_remove(struct db *db, const struct key *key, struct entry_ref ref);
+
+// Takes the entry out of the database without releasing it: the caller owns it. Announces nothing.
+struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref ref);
+
+// Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership.
+void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
+
+// A copy of the entry under another key, with a value of its own. The caller owns it.
+struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key);
+
+// Exchanges the contents of two databases; their numbers stay. O(1).
+void db_swap(struct db *a, struct db *b);
 
 // Whether its time has come.
 bool db_expired(const struct entry *entry);

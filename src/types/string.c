@@ -8,6 +8,12 @@
 // Longest string that Redis embeds, which decides what OBJECT ENCODING says.
 #define EMBSTR_MAX 44
 
+// Integers below this are shared objects in Redis.
+#define SHARED_INTEGERS 10000
+
+// How much room a growing string gets beyond its length at the most.
+#define GROWTH_MAX ((size_t)1 << 20)
+
 static void string_release(struct entry *entry)
 {
     struct blob *blob = string_blob(entry);
@@ -30,11 +36,28 @@ static const char *string_encoding_name(const struct entry *entry)
     return "raw";
 }
 
+// A blob is shared until one of its owners writes.
+static void string_unshare(struct entry *clone)
+{
+    struct blob *blob = string_blob(clone);
+    if (blob)
+        blob_retain(blob);
+}
+
+// Redis shares small integers among all keys and shows a count that cannot be reached.
+static int64_t string_refcount(const struct entry *entry)
+{
+    uint64_t word = entry_encoding(entry) == STRING_ENC_INT ? entry_word(entry) : UINT64_MAX;
+    return word < SHARED_INTEGERS ? INT32_MAX : 1;
+}
+
 const struct type_ops string_type_ops = {
     .name = "string",
     .release = string_release,
     .memory = string_memory,
     .encoding_name = string_encoding_name,
+    .unshare = string_unshare,
+    .refcount = string_refcount,
 };
 
 struct blob *string_blob(const struct entry *entry)
@@ -94,10 +117,7 @@ static struct entry *place(struct db *db, const struct key *key, struct entry_re
         return old;
     }
     struct entry *entry = entry_new(key_slice(key), spec);
-    if (old)
-        db_replace(db, ref, entry);
-    else
-        *ref = db_insert(db, key, entry);
+    db_put(db, key, ref, entry);
     return entry;
 }
 
@@ -179,39 +199,61 @@ void string_set_int64(struct db *db, const struct key *key, struct entry_ref *re
     place(db, key, ref, &spec);
 }
 
+// Turns the string at `ref` into a blob of its own with room for `cap` bytes.
+static struct blob *as_blob(struct db *db, struct entry_ref *ref, size_t cap)
+{
+    struct blob *blob = string_blob(ref->entry);
+    if (blob) {
+        blob = blob_try_own(blob, cap);
+        if (blob)
+            entry_set_word(ref->entry, (uintptr_t)blob);
+        return blob;
+    }
+    blob = blob_try_new(cap);
+    if (!blob)
+        return NULL;
+    char scratch[INT64_TEXT_MAX];
+    struct slice have = string_bytes(ref->entry, scratch);
+    memcpy(blob->data, have.ptr, have.len);
+    blob->len = have.len;
+    const struct entry_spec spec = {
+        .type = TYPE_STRING,
+        .encoding = STRING_ENC_BLOB,
+        .access = entry_access(ref->entry),
+        .expiry = entry_expiry(ref->entry),
+        .word = (uintptr_t)blob,
+    };
+    db_replace(db, ref, entry_new(entry_key(ref->entry), &spec));
+    return blob;
+}
+
+// Room for a string that grows to `len` bytes: as much again, up to 1 MiB more, so that growing stays
+// amortised O(1).
+static size_t growing_cap(const struct entry *entry, size_t len)
+{
+    const struct blob *blob = string_blob(entry);
+    if (blob && blob->refs == 1 && len <= blob->cap)
+        return len;
+    return len < GROWTH_MAX ? len * 2 : len + GROWTH_MAX;
+}
+
 enum status string_append(struct db *db, struct entry_ref *ref, struct slice more)
 {
-    struct entry *entry = ref->entry;
-    struct blob *blob = string_blob(entry);
-    char scratch[INT64_TEXT_MAX];
-    struct slice have = string_bytes(entry, scratch);
-    size_t total = have.len + more.len;
+    return string_set_range(db, ref, string_length(ref->entry), more);
+}
 
-    if (blob) {
-        // Room for as much again, up to 1 MiB, so that appending stays amortised O(1).
-        size_t slack = total < (1u << 20) ? total : (1u << 20);
-        size_t cap = total > blob->cap || blob->refs > 1 ? total + slack : total;
-        blob = blob_try_own(blob, cap);
-        if (!blob)
-            return STATUS_NOMEM;
-        entry_set_word(entry, (uintptr_t)blob);
-    } else {
-        blob = blob_try_new(total + total);
-        if (!blob)
-            return STATUS_NOMEM;
-        memcpy(blob->data, have.ptr, have.len);
-        blob->len = have.len;
-        struct slice name = entry_key(entry);
-        struct entry *apart = entry_new(name, &(struct entry_spec){
-                                                  .type = TYPE_STRING,
-                                                  .encoding = STRING_ENC_BLOB,
-                                                  .access = entry_access(entry),
-                                                  .expiry = entry_expiry(entry),
-                                                  .word = (uintptr_t)blob,
-                                              });
-        db_replace(db, ref, apart);
-    }
-    memcpy(blob->data + blob->len, more.ptr, more.len);
-    blob->len = total;
+enum status string_set_range(struct db *db, struct entry_ref *ref, size_t offset,
+                             struct slice bytes)
+{
+    size_t end = offset + bytes.len;
+    size_t len = string_length(ref->entry);
+    size_t new_len = end > len ? end : len;
+    struct blob *blob = as_blob(db, ref, growing_cap(ref->entry, new_len));
+    if (!blob)
+        return STATUS_NOMEM;
+    if (offset > len)
+        memset(blob->data + len, 0, offset - len);
+    memcpy(blob->data + offset, bytes.ptr, bytes.len);
+    blob->len = new_len;
     return STATUS_OK;
 }

@@ -45,3 +45,8 @@ void string_set_int64(struct db *db, const struct key *key, struct entry_ref *re
 
 // Appends to the string at `ref` (not empty), keeping its expiry. STATUS_NOMEM leaves it untouched.
 MUST_CHECK enum status string_append(struct db *db, struct entry_ref *ref, struct slice more);
+
+// Overwrites part of the string at `ref` (not empty), keeping its expiry; zero bytes fill a gap between
+// its end and `offset`. STATUS_NOMEM leaves it untouched.
+MUST_CHECK enum status string_set_range(struct db *db, struct entry_ref *ref, size_t offset,
+                                        struct slice bytes);

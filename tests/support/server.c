@@ -115,25 +115,42 @@ int server_free_port(void)
     return ntohs(address.sin_port);
 }
 
+// What the process that becomes the server needs to know.
+struct birth {
+    const char *dir;
+    const char *input_path;
+    const char *log_path;
+    long file_limit;
+    long memory_limit_mb;
+    pid_t parent;
+};
+
+static void set_limit(int resource, long value)
+{
+    const struct rlimit limit = { .rlim_cur = (rlim_t)value, .rlim_max = (rlim_t)value };
+    if (value && setrlimit(resource, &limit) != 0)
+        _exit(125);
+}
+
 // In the child: becomes the server. Dies with the test.
-static void become_server(const char *dir, const char *input_path, const char *log_path,
-                          const char *const *argv, pid_t parent)
+static void become_server(const struct birth *birth, const char *const *argv)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    int input_fd = open(input_path, O_RDONLY | O_CLOEXEC);
-    if (getppid() != parent || log_fd < 0 || input_fd < 0 || chdir(dir) != 0)
+    int log_fd = open(birth->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int input_fd = open(birth->input_path, O_RDONLY | O_CLOEXEC);
+    if (getppid() != birth->parent || log_fd < 0 || input_fd < 0 || chdir(birth->dir) != 0)
         _exit(126);
     dup2(input_fd, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
+    set_limit(RLIMIT_NOFILE, birth->file_limit);
+    set_limit(RLIMIT_AS, birth->memory_limit_mb << 20);
     execv(server_path, (char *const *)argv);
     _exit(127);
 }
 
 // argv[0] is put in front of `args`.
-static pid_t spawn(const char *dir, const char *input_path, const char *log_path,
-                   const char *const *args)
+static pid_t spawn(struct birth *birth, const char *const *args)
 {
     const char *argv[ARGS_MAX + 1] = { server_path };
     int argc = 1;
@@ -142,12 +159,12 @@ static pid_t spawn(const char *dir, const char *input_path, const char *log_path
         argv[argc] = args[argc - 1];
     }
     argv[argc] = NULL;
-    pid_t parent = getpid();
+    birth->parent = getpid();
     fflush(stdout);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
-        become_server(dir, input_path, log_path, argv, parent);
+        become_server(birth, argv);
     return pid;
 }
 
@@ -218,8 +235,12 @@ static void spawn_on_port(struct test_server *server, const struct server_option
         args[argc++] = options->args[i];
     }
     args[argc] = NULL;
-    server->pid = spawn(server->dir, make_input(server, options->stdin_text, input),
-                        server->log_path, args);
+    struct birth birth = { .dir = server->dir,
+                           .input_path = make_input(server, options->stdin_text, input),
+                           .log_path = server->log_path,
+                           .file_limit = options->file_limit,
+                           .memory_limit_mb = options->memory_limit_mb };
+    server->pid = spawn(&birth, args);
 }
 
 struct test_server *server_start_with(const struct server_options *options)
@@ -228,7 +249,10 @@ struct test_server *server_start_with(const struct server_options *options)
     ck_assert_ptr_nonnull(server);
     server_temp_dir(server->dir);
     // Together they are shorter than what sun_path takes.
-    snprintf(server->socket_path, SERVER_PATH_MAX, "%.80s/s", server->dir);
+    if (options->socket_path)
+        snprintf(server->socket_path, SERVER_PATH_MAX, "%s", options->socket_path);
+    else
+        snprintf(server->socket_path, SERVER_PATH_MAX, "%.80s/s", server->dir);
     snprintf(server->log_path, SERVER_PATH_MAX, "%.80s/log", server->dir);
     for (int i = 0; i < PORT_TRIES; i++) {
         spawn_on_port(server, options);
@@ -290,7 +314,8 @@ int server_run(const char *dir, const char *const *args, char *output, size_t ro
     int status;
     snprintf(log_path, sizeof(log_path), "%s/output", dir);
     unlink(log_path);
-    pid_t pid = spawn(dir, "/dev/null", log_path, args);
+    struct birth birth = { .dir = dir, .input_path = "/dev/null", .log_path = log_path };
+    pid_t pid = spawn(&birth, args);
     bool ended = wait_end(pid, &status);
     server_read_file(log_path, output, room);
     return ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1;

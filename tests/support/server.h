@@ -28,6 +28,9 @@ struct server_options {
     const char *stdin_text;   // what it finds on standard input; NULL: nothing
     const char *const *args;  // more arguments, up to a NULL; they come last; NULL: none
     const char *bind;         // NULL: 127.0.0.1
+    const char *socket_path;  // NULL: in its own folder
+    long file_limit;          // files it may open; 0: as many as we
+    long memory_limit_mb;     // address space it may take; 0: no limit
 };
 
 // Arguments in place: SERVER_ARGS("--maxclients", "3").

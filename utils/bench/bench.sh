@@ -285,11 +285,15 @@ machine() {
     echo "Command line: \`make bench\` ($rounds rounds, $seconds s of server CPU a measurement," \
         "servers on CPU $server_cpu, load on CPU $load_cpu)."
     echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on $keys keys;" \
-        "MGET asks for 10 keys. The median of the rounds counts."
+        "MGET asks for 10 keys. The median of the rounds counts." \
+        "Load average of the machine before it began: $load_average."
 }
 
 mkdir -p "$out"
 : >"$samples"
+read -r load_average _ </proc/loadavg
+awk "BEGIN { exit $load_average < 0.7 }" &&
+    echo "bench: the machine is not idle (load average $load_average): expect noise" >&2
 [ "$only" = memory ] || speed
 [ "$only" = speed ] || memory
 

@@ -56,7 +56,7 @@ START_TEST(a_table_at_rest_is_emitted_exactly_once)
 }
 END_TEST
 
-// After merges tags can be coarser than the cursor, never so much that a table at rest repeats much.
+// Merged segments are laid out, and ordered, like any others.
 START_TEST(a_shrunken_table_is_emitted_completely)
 {
     struct model model;
@@ -230,7 +230,7 @@ START_TEST(foreign_cursors_end)
 }
 END_TEST
 
-// What lies before the cursor is not emitted again: the order of the hashes is the order of the scan.
+// The order of the hashes is the order of the scan: what lies before the cursor is not emitted.
 static uint64_t highest_hash;
 static uint64_t lowest_hash;
 
