@@ -81,7 +81,7 @@ static void cmd_incrbyfloat(struct cmd_ctx *ctx)
     char text[LONG_DOUBLE_TEXT_MAX];
     struct slice result = { .ptr = text, .len = (size_t)format_long_double(text, value) };
     int64_t expiry = ref.entry ? entry_expiry(ref.entry) : EXPIRY_NONE;
-    string_set(ctx->db, &ctx->keys[0], &ref, result, expiry);
+    string_set_text(ctx->db, &ctx->keys[0], &ref, result, expiry);
     ctx_written(ctx, 0);
     // Another machine might round otherwise.
     effect_replace(ctx, (struct slice[]){ SLICE("SET"), ctx->argv[1], result, SLICE("KEEPTTL") },
@@ -99,6 +99,7 @@ const struct command counter_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }),
       .handler = cmd_incr },
     { .name = "decr",
       .summary = "Takes one from an integer; a missing key counts as 0.",
@@ -109,6 +110,7 @@ const struct command counter_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }),
       .handler = cmd_decr },
     { .name = "incrby",
       .summary = "Adds to an integer; a missing key counts as 0.",
@@ -119,6 +121,8 @@ const struct command counter_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY },
+                   { .name = "increment", .type = ARG_INTEGER }),
       .handler = cmd_incrby },
     { .name = "decrby",
       .summary = "Takes from an integer; a missing key counts as 0.",
@@ -129,6 +133,8 @@ const struct command counter_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY },
+                   { .name = "decrement", .type = ARG_INTEGER }),
       .handler = cmd_decrby },
     { .name = "incrbyfloat",
       .summary = "Adds a floating point number to a value; a missing key counts as 0.",
@@ -139,6 +145,7 @@ const struct command counter_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }, { .name = "increment", .type = ARG_DOUBLE }),
       .handler = cmd_incrbyfloat },
     { 0 },
 };

@@ -100,6 +100,7 @@ const struct command database_commands[] = {
       .arity = 2,
       .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
       .acl = ACL_CONNECTION,
+      .args = ARGS({ .name = "index", .type = ARG_INTEGER }),
       .handler = cmd_select },
     { .name = "swapdb",
       .summary = "Exchanges the contents of two databases.",
@@ -109,6 +110,8 @@ const struct command database_commands[] = {
       .arity = 3,
       .flags = CMD_WRITE | CMD_FAST,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
+      .args = ARGS({ .name = "index1", .type = ARG_INTEGER },
+                   { .name = "index2", .type = ARG_INTEGER }),
       .handler = cmd_swapdb },
     { .name = "dbsize",
       .summary = "Counts the keys of the database.",
@@ -129,6 +132,13 @@ const struct command database_commands[] = {
       .flags = CMD_WRITE,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
       .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
+      .args = ARGS(
+          { .name = "async",
+            .type = ARG_ONEOF,
+            .flags = ARG_OPTIONAL,
+            .args = ARGS(
+                { .name = "async", .type = ARG_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0" },
+                { .name = "sync", .type = ARG_PURE_TOKEN, .token = "SYNC", .since = "6.2.0" }) }),
       .handler = cmd_flushdb },
     { .name = "flushall",
       .summary = "Deletes all keys of all databases.",
@@ -139,6 +149,13 @@ const struct command database_commands[] = {
       .flags = CMD_WRITE,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
       .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
+      .args = ARGS(
+          { .name = "async",
+            .type = ARG_ONEOF,
+            .flags = ARG_OPTIONAL,
+            .args = ARGS(
+                { .name = "async", .type = ARG_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0" },
+                { .name = "sync", .type = ARG_PURE_TOKEN, .token = "SYNC", .since = "6.2.0" }) }),
       .handler = cmd_flushall },
     { 0 },
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // COMMAND: what the server says of its own commands.
+#include "commands/introspection.h"
 #include "base/glob.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
@@ -88,6 +89,11 @@ static void reply_bits(struct resp_writer *w, uint32_t bits, const struct bit_na
         if (bits & name->bit)
             resp_simple(w, slice_of(name->name));
     }
+}
+
+void reply_key_flags(struct resp_writer *w, uint32_t flags)
+{
+    reply_bits(w, flags, key_flag_names);
 }
 
 static void reply_tips(struct resp_writer *w, const struct command *row)
@@ -180,7 +186,7 @@ static void reply_key_specs(struct resp_writer *w, const struct command *row)
             resp_bulk_text(w, spec->notes);
         }
         resp_bulk_text(w, "flags");
-        reply_bits(w, spec->flags, key_flag_names);
+        reply_key_flags(w, spec->flags);
         reply_key_begin(w, spec);
         reply_key_find(w, spec);
     }
@@ -205,8 +211,7 @@ static void reply_command(struct resp_writer *w, const struct command_entry *com
         reply_command(w, &command->subcommands[i]);
 }
 
-// A command by its full name: "get", "client|list".
-static const struct command_entry *find_command(const struct registry *registry, struct slice name)
+const struct command_entry *find_command_by_name(const struct registry *registry, struct slice name)
 {
     const char *bar = memchr(name.ptr, '|', name.len);
     if (!bar)
@@ -242,7 +247,8 @@ static void cmd_command_info(struct cmd_ctx *ctx)
     }
     resp_array(&ctx->reply, ctx->argc - 2);
     for (uint32_t i = 2; i < ctx->argc; i++) {
-        const struct command_entry *command = find_command(ctx->server->registry, ctx->argv[i]);
+        const struct command_entry *command = find_command_by_name(ctx->server->registry,
+                                                                   ctx->argv[i]);
         if (command)
             reply_command(&ctx->reply, command);
         else
@@ -322,6 +328,12 @@ static void cmd_command_help(struct cmd_ctx *ctx)
         "    All commands, described.",
         "COUNT",
         "    The number of commands.",
+        "DOCS [<command> ...]",
+        "    What the commands are for and which arguments they take.",
+        "GETKEYS <command> <arg> [<arg> ...]",
+        "    The keys among the arguments of a command.",
+        "GETKEYSANDFLAGS <command> <arg> [<arg> ...]",
+        "    The same, with what the command does to each key.",
         "HELP",
         "    These lines.",
         "INFO [<command> ...]",
@@ -351,7 +363,39 @@ static const struct command command_subcommands[] = {
       .flags = CMD_LOADING | CMD_STALE,
       .acl = ACL_CONNECTION,
       .tips = { "nondeterministic_output_order" },
+      .args = ARGS(
+          { .name = "command-name", .type = ARG_STRING, .flags = ARG_OPTIONAL | ARG_MULTIPLE }),
       .handler = cmd_command_info },
+    { .name = "docs",
+      .summary = "Documents commands.",
+      .since = "7.0.0",
+      .complexity = "O(N) where N is the number of commands",
+      .group = GROUP_SERVER,
+      .arity = -2,
+      .flags = CMD_LOADING | CMD_STALE,
+      .acl = ACL_CONNECTION,
+      .tips = { "nondeterministic_output_order" },
+      .args = ARGS(
+          { .name = "command-name", .type = ARG_STRING, .flags = ARG_OPTIONAL | ARG_MULTIPLE }),
+      .handler = cmd_command_docs },
+    { .name = "getkeys",
+      .summary = "Finds the keys among the arguments of a command.",
+      .since = "2.8.13",
+      .complexity = "O(N) where N is the number of arguments",
+      .group = GROUP_SERVER,
+      .arity = -3,
+      .flags = CMD_LOADING | CMD_STALE,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_command_getkeys },
+    { .name = "getkeysandflags",
+      .summary = "Finds the keys among the arguments of a command, and what it does to them.",
+      .since = "7.0.0",
+      .complexity = "O(N) where N is the number of arguments",
+      .group = GROUP_SERVER,
+      .arity = -3,
+      .flags = CMD_LOADING | CMD_STALE,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_command_getkeysandflags },
     { .name = "list",
       .summary = "Lists the names of the commands.",
       .since = "7.0.0",
@@ -361,6 +405,14 @@ static const struct command command_subcommands[] = {
       .flags = CMD_LOADING | CMD_STALE,
       .acl = ACL_CONNECTION,
       .tips = { "nondeterministic_output_order" },
+      .args = ARGS(
+          { .name = "filterby",
+            .type = ARG_ONEOF,
+            .token = "FILTERBY",
+            .flags = ARG_OPTIONAL,
+            .args = ARGS({ .name = "module-name", .type = ARG_STRING, .token = "MODULE" },
+                         { .name = "category", .type = ARG_STRING, .token = "ACLCAT" },
+                         { .name = "pattern", .type = ARG_PATTERN, .token = "PATTERN" }) }),
       .handler = cmd_command_list },
     { .name = "help",
       .summary = "Lists the subcommands.",

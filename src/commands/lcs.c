@@ -213,6 +213,15 @@ const struct command lcs_commands[] = {
                   .find = KEY_FIND_RANGE,
                   .last = 1,
                   .step = 1 } },
+      .args = ARGS(
+          { .name = "key1", .type = ARG_KEY }, { .name = "key2", .type = ARG_KEY },
+          { .name = "len", .type = ARG_PURE_TOKEN, .token = "LEN", .flags = ARG_OPTIONAL },
+          { .name = "idx", .type = ARG_PURE_TOKEN, .token = "IDX", .flags = ARG_OPTIONAL },
+          { .name = "len", .type = ARG_INTEGER, .token = "MINMATCHLEN", .flags = ARG_OPTIONAL },
+          { .name = "withmatchlen",
+            .type = ARG_PURE_TOKEN,
+            .token = "WITHMATCHLEN",
+            .flags = ARG_OPTIONAL }),
       .handler = cmd_lcs },
     { 0 },
 };

@@ -140,6 +140,15 @@ const struct command scan_commands[] = {
       .flags = CMD_READONLY,
       .acl = ACL_KEYSPACE,
       .tips = { "nondeterministic_output", "request_policy:special" },
+      .args = ARGS(
+          { .name = "cursor", .type = ARG_INTEGER },
+          { .name = "pattern", .type = ARG_PATTERN, .token = "MATCH", .flags = ARG_OPTIONAL },
+          { .name = "count", .type = ARG_INTEGER, .token = "COUNT", .flags = ARG_OPTIONAL },
+          { .name = "type",
+            .type = ARG_STRING,
+            .token = "TYPE",
+            .since = "6.0.0",
+            .flags = ARG_OPTIONAL }),
       .handler = cmd_scan },
     { .name = "keys",
       .summary = "Returns all keys that match a pattern.",
@@ -150,6 +159,7 @@ const struct command scan_commands[] = {
       .flags = CMD_READONLY,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
       .tips = { "request_policy:all_shards", "nondeterministic_output_order" },
+      .args = ARGS({ .name = "pattern", .type = ARG_PATTERN }),
       .handler = cmd_keys },
     { 0 },
 };

@@ -25,6 +25,16 @@ static void reply_string(struct cmd_ctx *ctx, const struct entry *entry)
     resp_bulk_ref(&ctx->reply, value.ptr, value.len, blob_release, blob);
 }
 
+// SET reads its key only if it is asked for the old value.
+static uint32_t set_key_flags(const struct slice *argv, uint32_t argc)
+{
+    for (uint32_t i = 3; i < argc; i++) {
+        if (slice_is(argv[i], "get"))
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_OW | KEY_UPDATE;
+}
+
 // GET key
 static void cmd_get(struct cmd_ctx *ctx)
 {
@@ -275,8 +285,6 @@ static void cmd_getex(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
         return;
     }
-    if (timed && !arg_expiry(ctx, 3, options.unit, &expiry))
-        return;
     struct entry_ref ref;
     if (!ctx_find_read(ctx, 0, TYPE_STRING, &ref))
         return;
@@ -284,6 +292,8 @@ static void cmd_getex(struct cmd_ctx *ctx)
         reply_null(ctx);
         return;
     }
+    if (timed && !arg_expiry(ctx, 3, options.unit, &expiry))
+        return;
     reply_string(ctx, ref.entry);
     if (timed || (persist && entry_has_expiry(ref.entry)))
         getex_expiry(ctx, &ref, expiry);
@@ -347,6 +357,7 @@ const struct command string_commands[] = {
       .flags = CMD_READONLY | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RO | KEY_ACCESS) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }),
       .handler = cmd_get },
     { .name = "set",
       .summary = "Sets the string value of a key, whatever it held before.",
@@ -362,6 +373,38 @@ const struct command string_commands[] = {
                   .find = KEY_FIND_RANGE,
                   .step = 1,
                   .notes = "RW and ACCESS due to the optional `GET` argument" } },
+      .key_flags = set_key_flags,
+      .args = ARGS(
+          { .name = "key", .type = ARG_KEY }, { .name = "value", .type = ARG_STRING },
+          { .name = "condition",
+            .type = ARG_ONEOF,
+            .since = "2.6.12",
+            .flags = ARG_OPTIONAL,
+            .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },
+                         { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" }) },
+          { .name = "get",
+            .type = ARG_PURE_TOKEN,
+            .token = "GET",
+            .since = "6.2.0",
+            .flags = ARG_OPTIONAL },
+          { .name = "expiration",
+            .type = ARG_ONEOF,
+            .flags = ARG_OPTIONAL,
+            .args = ARGS(
+                { .name = "seconds", .type = ARG_INTEGER, .token = "EX", .since = "2.6.12" },
+                { .name = "milliseconds", .type = ARG_INTEGER, .token = "PX", .since = "2.6.12" },
+                { .name = "unix-time-seconds",
+                  .type = ARG_UNIX_TIME,
+                  .token = "EXAT",
+                  .since = "6.2.0" },
+                { .name = "unix-time-milliseconds",
+                  .type = ARG_UNIX_TIME,
+                  .token = "PXAT",
+                  .since = "6.2.0" },
+                { .name = "keepttl",
+                  .type = ARG_PURE_TOKEN,
+                  .token = "KEEPTTL",
+                  .since = "6.0.0" }) }),
       .handler = cmd_set },
     { .name = "setex",
       .summary = "Sets a value with a time to live in seconds.",
@@ -372,6 +415,8 @@ const struct command string_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_OW | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }, { .name = "seconds", .type = ARG_INTEGER },
+                   { .name = "value", .type = ARG_STRING }),
       .handler = cmd_setex },
     { .name = "psetex",
       .summary = "Sets a value with a time to live in milliseconds.",
@@ -382,6 +427,9 @@ const struct command string_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_OW | KEY_UPDATE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY },
+                   { .name = "milliseconds", .type = ARG_INTEGER },
+                   { .name = "value", .type = ARG_STRING }),
       .handler = cmd_psetex },
     { .name = "setnx",
       .summary = "Sets a value if the key does not exist.",
@@ -392,6 +440,7 @@ const struct command string_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_OW | KEY_INSERT) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }, { .name = "value", .type = ARG_STRING }),
       .handler = cmd_setnx },
     { .name = "getdel",
       .summary = "Returns a value and deletes its key.",
@@ -402,6 +451,7 @@ const struct command string_commands[] = {
       .flags = CMD_WRITE | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_DELETE) },
+      .args = ARGS({ .name = "key", .type = ARG_KEY }),
       .handler = cmd_getdel },
     { .name = "getset",
       .summary = "Sets a value and returns the one before.",
@@ -412,6 +462,9 @@ const struct command string_commands[] = {
       .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
       .acl = ACL_STRING,
       .keys = { KEYS_FIRST(KEY_RW | KEY_ACCESS | KEY_UPDATE) },
+      .deprecated_since = "6.2.0",
+      .replaced_by = "`SET` with the `!GET` argument",
+      .args = ARGS({ .name = "key", .type = ARG_KEY }, { .name = "value", .type = ARG_STRING }),
       .handler = cmd_getset },
     { .name = "getex",
       .summary = "Returns a value and sets its time to live.",
@@ -427,6 +480,17 @@ const struct command string_commands[] = {
                   .find = KEY_FIND_RANGE,
                   .step = 1,
                   .notes = "RW and UPDATE because it changes the TTL" } },
+      .args = ARGS(
+          { .name = "key", .type = ARG_KEY },
+          { .name = "expiration",
+            .type = ARG_ONEOF,
+            .flags = ARG_OPTIONAL,
+            .args = ARGS(
+                { .name = "seconds", .type = ARG_INTEGER, .token = "EX" },
+                { .name = "milliseconds", .type = ARG_INTEGER, .token = "PX" },
+                { .name = "unix-time-seconds", .type = ARG_UNIX_TIME, .token = "EXAT" },
+                { .name = "unix-time-milliseconds", .type = ARG_UNIX_TIME, .token = "PXAT" },
+                { .name = "persist", .type = ARG_PURE_TOKEN, .token = "PERSIST" }) }),
       .handler = cmd_getex },
     { .name = "mget",
       .summary = "Returns the values of many keys.",
@@ -438,6 +502,7 @@ const struct command string_commands[] = {
       .acl = ACL_STRING,
       .keys = { KEYS_ALL(KEY_RO | KEY_ACCESS) },
       .tips = { "request_policy:multi_shard" },
+      .args = ARGS({ .name = "key", .type = ARG_KEY, .flags = ARG_MULTIPLE }),
       .handler = cmd_mget },
     { .name = "mset",
       .summary = "Sets the values of many keys at once.",
@@ -449,6 +514,11 @@ const struct command string_commands[] = {
       .acl = ACL_STRING,
       .keys = { KEYS_EVERY_SECOND(KEY_OW | KEY_UPDATE) },
       .tips = { "request_policy:multi_shard", "response_policy:all_succeeded" },
+      .args = ARGS({ .name = "key_value",
+                     .type = ARG_BLOCK,
+                     .flags = ARG_MULTIPLE,
+                     .args = ARGS({ .name = "key", .type = ARG_KEY },
+                                  { .name = "value", .type = ARG_STRING }) }),
       .handler = cmd_mset },
     { .name = "msetnx",
       .summary = "Sets the values of many keys if none of them exists.",
@@ -460,6 +530,11 @@ const struct command string_commands[] = {
       .acl = ACL_STRING,
       .keys = { KEYS_EVERY_SECOND(KEY_OW | KEY_INSERT) },
       .tips = { "request_policy:multi_shard", "response_policy:agg_min" },
+      .args = ARGS({ .name = "key_value",
+                     .type = ARG_BLOCK,
+                     .flags = ARG_MULTIPLE,
+                     .args = ARGS({ .name = "key", .type = ARG_KEY },
+                                  { .name = "value", .type = ARG_STRING }) }),
       .handler = cmd_msetnx },
     { 0 },
 };

@@ -15,7 +15,7 @@
 //     ...                          v   64 bytes each, a cache line
 //                home 0 | home 1 | ... | home nhome-1 | stash 0 | ... | stash nstash-1
 //
-//   bucket: | displaced | class x 7 | slot 0 | ... | slot 6 |     slot: tag << 48 | pointer, 0 empty
+//   bucket: | displaced | class x 7 | slot 0 | ... | slot 6 |     slot: tag << 48 | pointer, 0 none
 //
 // Layout word. Buckets' address, nhome, t and d-t, packed into the directory: a look-up goes from
 // there to its bucket and reads no segment. table_publish() keeps it true.

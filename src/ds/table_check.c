@@ -149,9 +149,9 @@ void table_stats(const struct table *table, struct table_stats *out)
     uint64_t position = 0;
     do {
         const struct table_segment *head = table_segment_of(table, position);
+        position = table_segment_end(head, position);
         for (const struct table_segment *part = head; part != NULL; part = part->chain) {
             add_segment(part, out);
         }
-        position = table_segment_end(head, position);
     } while (position != 0);
 }

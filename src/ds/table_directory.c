@@ -360,6 +360,7 @@ static void chain_shrink(struct table *table, uint64_t hash, struct table_segmen
     if (segment->count == 0) {
         struct table_segment *next = segment->chain;
         if (segment == head) {
+            ASSERT(next != NULL);
             head = next;
         } else {
             struct table_segment *before = head;

@@ -159,7 +159,7 @@ static struct table_slot *slot_by_rank(const struct table *table, uint64_t rank)
 {
     struct table_iter iter;
     table_iter_init(&iter, table);
-    while (rank >= iter.segment->count) {
+    while (iter.segment != NULL && rank >= iter.segment->count) {
         rank -= iter.segment->count;
         iter_advance(&iter);
     }

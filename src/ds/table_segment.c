@@ -273,8 +273,9 @@ void table_segment_shrink(struct table *table, struct table_segment *segment)
     }
 }
 
-static struct table_slot *free_slot(struct table_bucket *bucket)
+static struct table_slot *free_slot(const struct table_segment *segment, unsigned index)
 {
+    struct table_bucket *bucket = segment->buckets + index;
 #ifdef __SSE2__
     // Halves that are zero, a byte each; a slot is free if both of its are. The first word is none.
     const __m128i *words = (const __m128i *)bucket;
@@ -300,14 +301,14 @@ static struct table_slot *free_slot(struct table_bucket *bucket)
 static struct table_slot *displaced_slot(struct table_segment *segment, unsigned home)
 {
     unsigned neighbour = table_neighbour(segment, home);
-    struct table_slot *slot = free_slot(&segment->buckets[neighbour]);
+    struct table_slot *slot = free_slot(segment, neighbour);
     if (slot != NULL) {
         segment->buckets[home].displaced++;
         return slot;
     }
     unsigned index = table_stash_first(segment, home);
     for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
-        slot = free_slot(&segment->buckets[index]);
+        slot = free_slot(segment, index);
         if (slot != NULL) {
             stash_count_up(&segment->buckets[home]);
             return slot;
@@ -319,7 +320,7 @@ static struct table_slot *displaced_slot(struct table_segment *segment, unsigned
 struct table_slot *table_segment_place(struct table_segment *segment, uint64_t word)
 {
     unsigned home = table_segment_home(segment, (uint16_t)(word >> 48));
-    struct table_slot *slot = free_slot(&segment->buckets[home]);
+    struct table_slot *slot = free_slot(segment, home);
     if (slot == NULL) {
         slot = displaced_slot(segment, home);
     }

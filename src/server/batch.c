@@ -233,10 +233,19 @@ static void add_key(struct batch *batch, const struct client *client, struct sli
 
 static void add_complex_keys(struct batch *batch, const struct cmd_ctx *ctx)
 {
-    uint32_t positions[BATCH_KEYS];
-    int count = registry_find_keys(ctx->command, ctx->argv, ctx->argc, positions, BATCH_KEYS);
-    for (int i = 0; i < count && i < BATCH_KEYS; i++)
-        add_key(batch, ctx->client, ctx->argv[positions[i]]);
+    struct key_place few[BATCH_KEYS];
+    int count = registry_find_keys(ctx->command, ctx->argv, ctx->argc, few, BATCH_KEYS);
+    struct key_place *places = few;
+    size_t bytes = 0;
+    if (unlikely(count > BATCH_KEYS)) {
+        bytes = (size_t)count * sizeof(*places);
+        places = mem_alloc(bytes);
+        registry_find_keys(ctx->command, ctx->argv, ctx->argc, places, count);
+    }
+    for (int i = 0; i < count; i++)
+        add_key(batch, ctx->client, ctx->argv[places[i].position]);
+    if (unlikely(bytes))
+        mem_free(places, bytes);
 }
 
 // Hashes the command's keys; their places in the batch's array follow one another.

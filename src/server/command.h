@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct cmd_ctx;
+struct slice;
 
 // Flags, named as COMMAND INFO names them.
 enum command_flag {
@@ -107,6 +108,45 @@ enum command_group {
     GROUP_SERVER,
 };
 
+// The arguments as COMMAND DOCS describes them: a tree.
+enum arg_type {
+    ARG_STRING,
+    ARG_INTEGER,
+    ARG_DOUBLE,
+    ARG_KEY,
+    ARG_PATTERN,
+    ARG_UNIX_TIME,
+    ARG_PURE_TOKEN,
+    ARG_ONEOF,
+    ARG_BLOCK,
+};
+
+enum arg_flag {
+    ARG_OPTIONAL = 1u << 0,
+    ARG_MULTIPLE = 1u << 1,
+    ARG_MULTIPLE_TOKEN = 1u << 2,
+};
+
+struct command_arg {
+    const char *name;
+    enum arg_type type;
+    const char *token;  // the word before it, or that it is
+    const char *since;
+    uint32_t flags;
+    int key_spec;                    // KEY: which of the row's key specifications it belongs to
+    const struct command_arg *args;  // ONEOF and BLOCK; ends with an argument without a name
+};
+
+// A list of arguments; may be nested.
+#define ARGS(...)                \
+    (const struct command_arg[]) \
+    {                            \
+        __VA_ARGS__,             \
+        {                        \
+            0                    \
+        }                        \
+    }
+
 // One row. Tables end with a row without a name.
 struct command {
     const char *name;        // lower case; a subcommand's own name
@@ -119,6 +159,11 @@ struct command {
     uint32_t acl;  // categories beyond those that follow from the flags
     struct key_spec keys[COMMAND_KEY_SPECS_MAX];
     const char *tips[4];
+    const char *deprecated_since;
+    const char *replaced_by;
+    const struct command_arg *args;
+    // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.
+    uint32_t (*key_flags)(const struct slice *argv, uint32_t argc);
     void (*handler)(struct cmd_ctx *ctx);  // NULL: only subcommands
     const struct command *subcommands;
 };

@@ -18,7 +18,7 @@ void dispatch_resolve(struct cmd_ctx *ctx)
     ctx->command = command;
 }
 
-static bool right_arity(const struct command_entry *command, uint32_t argc)
+bool dispatch_right_arity(const struct command_entry *command, uint32_t argc)
 {
     return command->arity >= 0 ? argc == (uint32_t)command->arity
                                : argc >= (uint32_t)-command->arity;
@@ -36,7 +36,7 @@ static bool refuse(struct cmd_ctx *ctx)
         reply_unknown_subcommand(ctx);
         return true;
     }
-    if (unlikely(!right_arity(command, ctx->argc) || !command->handler)) {
+    if (unlikely(!dispatch_right_arity(command, ctx->argc) || !command->handler)) {
         reply_wrong_arity(ctx);
         return true;
     }

@@ -296,7 +296,7 @@ static bool spec_span(const struct key_spec *spec, const struct slice *argv, uin
 }
 
 int registry_find_keys(const struct command_entry *command, const struct slice *argv, uint32_t argc,
-                       uint32_t *out, int max)
+                       struct key_place *out, int max)
 {
     int found = 0;
     for (int i = 0; i < COMMAND_KEY_SPECS_MAX; i++) {
@@ -311,9 +311,12 @@ int registry_find_keys(const struct command_entry *command, const struct slice *
         struct key_span span;
         if (!spec_span(spec, argv, argc, begin, &span))
             return -1;
+        uint32_t flags = spec->flags;
+        if (flags & KEY_VARIABLE_FLAGS && command->row->key_flags)
+            flags = command->row->key_flags(argv, argc);
         for (int64_t at = span.first; at <= span.last; at += span.step) {
             if (found < max)
-                out[found] = (uint32_t)at;
+                out[found] = (struct key_place){ .position = (uint32_t)at, .flags = flags };
             found++;
         }
     }

@@ -64,8 +64,14 @@ struct command_entry *registry_subcommand(const struct command_entry *container,
 struct command_entry *registry_at(const struct registry *registry, size_t index);
 size_t registry_count(const struct registry *registry);
 
-// Positions of the keys of a request, written into `out` (room for `max`); returns how many there
-// are (more than max: not all were written), or -1 if the arguments make no sense. For commands
-// with complex keys; others have first, last and step.
+// A key of a request: its position, and the flags of the specification that found it.
+struct key_place {
+    uint32_t position;
+    uint32_t flags;
+};
+
+// The keys of a request, written into `out` (room for `max`); returns how many there are (more than
+// max: not all were written), or -1 if the arguments make no sense. For commands with complex keys;
+// others have first, last and step.
 int registry_find_keys(const struct command_entry *command, const struct slice *argv, uint32_t argc,
-                       uint32_t *out, int max);
+                       struct key_place *out, int max);

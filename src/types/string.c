@@ -142,25 +142,36 @@ static bool overwrite(struct entry *entry, struct slice value, int64_t expiry)
 void string_set(struct db *db, const struct key *key, struct entry_ref *ref, struct slice value,
                 int64_t expiry)
 {
-    struct entry_spec spec = {
-        .type = TYPE_STRING,
-        .access = db->keyspace->access_clock,
-        .expiry = expiry,
-    };
     int64_t number;
-    if (value.len <= INT64_TEXT_MAX && parse_int64(value, &number)) {
-        spec.encoding = STRING_ENC_INT;
-        spec.word = (uint64_t)number;
-        place(db, key, ref, &spec);
+    if (value.len > INT64_TEXT_MAX || !parse_int64(value, &number)) {
+        string_set_text(db, key, ref, value, expiry);
         return;
     }
+    const struct entry_spec spec = {
+        .type = TYPE_STRING,
+        .encoding = STRING_ENC_INT,
+        .access = db->keyspace->access_clock,
+        .expiry = expiry,
+        .word = (uint64_t)number,
+    };
+    place(db, key, ref, &spec);
+}
+
+void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref,
+                     struct slice value, int64_t expiry)
+{
     if (overwrite(ref->entry, value, expiry))
         return;
     size_t size = entry_size_for(key->len, expiry != EXPIRY_NONE, true, value.len);
     if (size <= ENTRY_EMBED_MAX || value.len <= sizeof(struct blob)) {
-        spec.encoding = STRING_ENC_EMBEDDED;
-        spec.embedded = true;
-        spec.embedded_len = value.len;
+        const struct entry_spec spec = {
+            .type = TYPE_STRING,
+            .encoding = STRING_ENC_EMBEDDED,
+            .access = db->keyspace->access_clock,
+            .expiry = expiry,
+            .embedded = true,
+            .embedded_len = value.len,
+        };
         fill(place(db, key, ref, &spec), value);
         return;
     }

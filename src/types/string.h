@@ -35,6 +35,10 @@ struct blob *string_blob(const struct entry *entry);
 void string_set(struct db *db, const struct key *key, struct entry_ref *ref, struct slice value,
                 int64_t expiry);
 
+// As string_set(), but never as an integer, even if the text is one.
+void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref,
+                     struct slice value, int64_t expiry);
+
 // As string_set() with a blob of the caller's, whose reference is taken; for values that would not
 // be embedded.
 void string_set_blob(struct db *db, const struct key *key, struct entry_ref *ref, struct blob *blob,

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compares two replies under a pattern: see pattern.h.
+#include "canonical.h"
+#include "pattern.h"
+
+#include <math.h>
+
+static bool differ(struct buffer *why, const char *reason)
+{
+    buffer_text(why, reason);
+    return false;
+}
+
+static bool match_same(const struct reply *oracle, const struct reply *ours, struct buffer *why)
+{
+    if (span_equal(oracle->raw, ours->raw))
+        return true;
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    size_t at = 0;
+    while (at < oracle->raw.len && at < ours->raw.len && oracle->raw.ptr[at] == ours->raw.ptr[at])
+        at++;
+    buffer_printf(why, "the bytes differ from the %zuth on", at + 1);
+    return false;
+}
+
+static bool match_type(const struct reply *oracle, const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type || oracle->null != ours->null)
+        return differ(why, "another type");
+    if (!span_equal(reply_error_code(oracle), reply_error_code(ours)))
+        return differ(why, "another error");
+    return true;
+}
+
+static bool match_shape(const struct reply *oracle, const struct reply *ours, struct buffer *why)
+{
+    if (!match_type(oracle, ours, why))
+        return false;
+    if (oracle->count != ours->count)
+        return differ(why, "another number of elements");
+    for (size_t i = 0; i < oracle->count; i++) {
+        if (!match_shape(&oracle->items[i], &ours->items[i], why))
+            return false;
+    }
+    return true;
+}
+
+static bool match_bulk(const struct reply *oracle, const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != REPLY_BULK && oracle->type != REPLY_NULL)
+        return differ(why, "the oracle's is no bulk string");
+    return match_type(oracle, ours, why);
+}
+
+static bool match_number(const struct pattern *pattern, const struct reply *oracle,
+                         const struct reply *ours, struct buffer *why)
+{
+    double a;
+    double b;
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    if (pattern->kind == PATTERN_INT && oracle->type != REPLY_INT)
+        return differ(why, "the oracle's is no integer");
+    if (!span_number(oracle->text, &a) || !span_number(ours->text, &b))
+        return differ(why, "not both are numbers");
+    if (pattern->bounded && fabs(a - b) > pattern->tolerance)
+        return differ(why, "the numbers differ by more than allowed");
+    return true;
+}
+
+static bool match_unordered(const struct reply *oracle, const struct reply *ours, bool deep,
+                            struct buffer *why)
+{
+    if (oracle->type != ours->type || oracle->null != ours->null)
+        return differ(why, "another type");
+    if (!reply_is_aggregate(oracle))
+        return match_same(oracle, ours, why);
+    return canonical_equal(oracle, ours, deep) || differ(why, "not the same elements");
+}
+
+static bool match_prefix(const struct pattern *pattern, const struct reply *oracle,
+                         const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    struct span want = pattern->text;
+    if (oracle->text.len < want.len || ours->text.len < want.len)
+        return differ(why, "shorter than the prefix");
+    struct span a = { oracle->text.ptr, want.len };
+    struct span b = { ours->text.ptr, want.len };
+    return (span_equal(a, want) && span_equal(b, want)) || differ(why, "another beginning");
+}
+
+static bool match_items(const struct pattern *pattern, const struct reply *oracle,
+                        const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type || oracle->null != ours->null)
+        return differ(why, "another type");
+    if (oracle->count != ours->count)
+        return differ(why, "another number of elements");
+    if (pattern->kind == PATTERN_ITEMS && pattern->count != oracle->count)
+        return differ(why, "the pattern has another number of elements");
+    for (size_t i = 0; i < oracle->count; i++) {
+        const struct pattern *item = &pattern->items[pattern->kind == PATTERN_EACH ? 0 : i];
+        if (!pattern_match(item, &oracle->items[i], &ours->items[i], why)) {
+            buffer_printf(why, " (element %zu)", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct pattern *value_pattern(const struct pattern *map, struct span key)
+{
+    static const struct pattern same = { .kind = PATTERN_SAME };
+    for (size_t i = 0; i < map->count; i++) {
+        if (span_equal(map->names[i], key))
+            return &map->items[i];
+    }
+    return &same;
+}
+
+static bool match_map(const struct pattern *pattern, const struct reply *oracle,
+                      const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    if (!reply_is_aggregate(oracle) || oracle->count % 2)
+        return differ(why, "the oracle's is no map");
+    if (oracle->count != ours->count)
+        return differ(why, "another number of elements");
+    for (size_t i = 0; i < oracle->count; i += 2) {
+        const struct pattern *value = value_pattern(pattern, oracle->items[i].text);
+        bool ok = match_same(&oracle->items[i], &ours->items[i], why) &&
+                  pattern_match(value, &oracle->items[i + 1], &ours->items[i + 1], why);
+        if (!ok) {
+            buffer_printf(why, " (key %.*s)", SHOW(oracle->items[i].text));
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- Lines of key=value -------------------------------------------------------------------------
+
+// Takes the next key=value off a line.
+static bool next_field(struct span *line, struct span *key, struct span *value)
+{
+    *line = span_trim(*line);
+    if (line->len == 0)
+        return false;
+    size_t len = 0;
+    while (len < line->len && line->ptr[len] != ' ')
+        len++;
+    size_t equals = 0;
+    while (equals < len && line->ptr[equals] != '=')
+        equals++;
+    *key = (struct span){ line->ptr, equals };
+    *value = (struct span){ line->ptr + equals, len - equals };
+    line->ptr += len;
+    line->len -= len;
+    return true;
+}
+
+static bool named(const struct pattern *pattern, struct span key)
+{
+    for (size_t i = 0; i < pattern->count; i++) {
+        if (span_is(pattern->names[i], "*") || span_equal(pattern->names[i], key))
+            return true;
+    }
+    return false;
+}
+
+static bool ours_only(const struct pattern *pattern, struct span key)
+{
+    for (size_t i = 0; i < pattern->count; i++) {
+        struct span name = pattern->names[i];
+        if (span_starts(name, "+") &&
+            span_equal((struct span){ name.ptr + 1, name.len - 1 }, key))
+            return true;
+    }
+    return false;
+}
+
+// The next of our fields that the oracle should have as well.
+static bool next_common(const struct pattern *pattern, struct span *line, struct span *key,
+                        struct span *value)
+{
+    while (next_field(line, key, value)) {
+        if (!ours_only(pattern, *key))
+            return true;
+    }
+    return false;
+}
+
+static bool match_field_line(const struct pattern *pattern, struct span oracle, struct span ours,
+                             struct buffer *why)
+{
+    struct span key;
+    struct span value;
+    struct span our_key;
+    struct span our_value;
+    while (next_field(&oracle, &key, &value)) {
+        bool ok = next_common(pattern, &ours, &our_key, &our_value) && span_equal(key, our_key) &&
+                  (named(pattern, key) || span_equal(value, our_value));
+        if (!ok) {
+            buffer_printf(why, "the field %.*s", SHOW(key));
+            return false;
+        }
+    }
+    if (!next_common(pattern, &ours, &our_key, &our_value))
+        return true;
+    buffer_printf(why, "the field %.*s is ours only", SHOW(our_key));
+    return false;
+}
+
+static bool match_fields(const struct pattern *pattern, const struct reply *oracle,
+                         const struct reply *ours, struct buffer *why)
+{
+    struct span a = oracle->text;
+    struct span b = ours->text;
+    struct span line;
+    struct span our_line;
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    while (span_next_line(&a, &line)) {
+        if (!span_next_line(&b, &our_line))
+            return differ(why, "fewer lines");
+        if (!match_field_line(pattern, line, our_line, why))
+            return false;
+    }
+    return b.len == 0 || differ(why, "more lines");
+}
+
+bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
+                   const struct reply *ours, struct buffer *why)
+{
+    switch (pattern->kind) {
+    case PATTERN_SAME: return match_same(oracle, ours, why);
+    case PATTERN_TYPE: return match_type(oracle, ours, why);
+    case PATTERN_SHAPE: return match_shape(oracle, ours, why);
+    case PATTERN_BULK: return match_bulk(oracle, ours, why);
+    case PATTERN_INT:
+    case PATTERN_NUMBER: return match_number(pattern, oracle, ours, why);
+    case PATTERN_UNORDERED: return match_unordered(oracle, ours, false, why);
+    case PATTERN_UNORDERED_DEEP: return match_unordered(oracle, ours, true, why);
+    case PATTERN_PREFIX: return match_prefix(pattern, oracle, ours, why);
+    case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
+    case PATTERN_ITEMS:
+    case PATTERN_EACH: return match_items(pattern, oracle, ours, why);
+    case PATTERN_MAP: return match_map(pattern, oracle, ours, why);
+    }
+    return false;
+}
