@@ -217,6 +217,7 @@ const struct command admin_commands[] = {
       .group = GROUP_SERVER,
       .arity = -2,
       .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED,
+      .is_syscmd = true,
       .handler = cmd_debug },
     { 0 },
 };

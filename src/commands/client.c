@@ -383,7 +383,7 @@ static const struct command client_subcommands[] = {
           { .name = "filter",
             .type = ARG_ONEOF,
             .args = ARGS(
-                { .name = "ip:port", .type = ARG_STRING },
+                { .name = "ip:port", .type = ARG_STRING, .deprecated_since = "2.8.12" },
                 { .name = "new-format",
                   .type = ARG_ONEOF,
                   .flags = ARG_MULTIPLE,

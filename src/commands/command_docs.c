@@ -60,7 +60,8 @@ static void reply_args(struct resp_writer *w, const struct command_arg *args)
         const struct command_arg *arg = &args[i];
         bool is_tree = arg->type == ARG_ONEOF || arg->type == ARG_BLOCK;
         resp_map(w, 2 + !is_tree + (arg->type == ARG_KEY) + (arg->token != NULL) +
-                        (arg->since != NULL) + (arg->flags != 0) + is_tree);
+                        (arg->since != NULL) + (arg->deprecated_since != NULL) + (arg->flags != 0) +
+                        is_tree);
         reply_field(w, "name", arg->name);
         reply_field(w, "type", type_names[arg->type]);
         if (!is_tree)
@@ -73,6 +74,8 @@ static void reply_args(struct resp_writer *w, const struct command_arg *args)
             reply_field(w, "token", arg->token);
         if (arg->since)
             reply_field(w, "since", arg->since);
+        if (arg->deprecated_since)
+            reply_field(w, "deprecated_since", arg->deprecated_since);
         if (arg->flags)
             reply_arg_flags(w, arg->flags);
         if (is_tree)
@@ -86,15 +89,17 @@ static void reply_docs(struct resp_writer *w, const struct command_entry *comman
     const struct command *row = command->row;
     bool deprecated = row->deprecated_since != NULL;
     resp_bulk_text(w, command->full_name);
-    resp_map(w, 4 + 3u * deprecated + (row->args != NULL) + command->is_container);
+    resp_map(w, 4 + row->is_syscmd + 3u * deprecated + (row->args != NULL) + command->is_container);
     reply_field(w, "summary", row->summary);
     reply_field(w, "since", row->since);
     reply_field(w, "group", group_names[row->group]);
     reply_field(w, "complexity", row->complexity);
-    if (deprecated) {
+    if (deprecated || row->is_syscmd) {
         resp_bulk_text(w, "doc_flags");
         resp_set(w, 1);
-        resp_simple(w, SLICE("deprecated"));
+        resp_simple(w, deprecated ? SLICE("deprecated") : SLICE("syscmd"));
+    }
+    if (deprecated) {
         reply_field(w, "deprecated_since", row->deprecated_since);
         reply_field(w, "replaced_by", row->replaced_by);
     }

@@ -273,11 +273,11 @@ void table_segment_shrink(struct table *table, struct table_segment *segment)
     }
 }
 
-static struct table_slot *free_slot(const struct table_segment *segment, unsigned index)
+// The number of the bucket's first free slot, TABLE_BUCKET_SLOTS if there is none.
+static unsigned first_free(const struct table_bucket *bucket)
 {
-    struct table_bucket *bucket = segment->buckets + index;
 #ifdef __SSE2__
-    // Halves that are zero, a byte each; a slot is free if both of its are. The first word is none.
+    // Two bits a word, one for each half that is zero; a slot is free if both are. Word 0 is none.
     const __m128i *words = (const __m128i *)bucket;
     __m128i zero = _mm_setzero_si128();
     __m128i w01 = _mm_cmpeq_epi32(_mm_load_si128(words), zero);
@@ -286,49 +286,54 @@ static struct table_slot *free_slot(const struct table_segment *segment, unsigne
     __m128i w67 = _mm_cmpeq_epi32(_mm_load_si128(words + 3), zero);
     __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(w01, w23), _mm_packs_epi32(w45, w67));
     unsigned halves = (unsigned)_mm_movemask_epi8(bytes);
-    unsigned mask = halves & halves >> 1 & 0x5554;
-    return mask == 0 ? NULL : &bucket->slots[__builtin_ctz(mask) / 2 - 1];
+    unsigned end = 1U << (2 * (TABLE_BUCKET_SLOTS + 1));
+    unsigned free_words = (halves & halves >> 1 & 0x5554) | end;
+    return (unsigned)__builtin_ctz(free_words) / 2 - 1;
 #else
-    for (unsigned i = 0; i < TABLE_BUCKET_SLOTS; i++) {
-        if (bucket->slots[i].word == 0) {
-            return &bucket->slots[i];
-        }
+    unsigned i = 0;
+    while (i < TABLE_BUCKET_SLOTS && bucket->slots[i].word != 0) {
+        i++;
     }
-    return NULL;
+    return i;
 #endif
 }
 
-static struct table_slot *displaced_slot(struct table_segment *segment, unsigned home)
+// Finds room outside of the home bucket, and counts the entry as displaced. Returns the number of
+// the slot, as first_free() does.
+static unsigned displace(struct table_segment *segment, unsigned home, struct table_bucket **bucket)
 {
-    unsigned neighbour = table_neighbour(segment, home);
-    struct table_slot *slot = free_slot(segment, neighbour);
-    if (slot != NULL) {
+    *bucket = &segment->buckets[table_neighbour(segment, home)];
+    unsigned slot = first_free(*bucket);
+    if (slot < TABLE_BUCKET_SLOTS) {
         segment->buckets[home].displaced++;
         return slot;
     }
     unsigned index = table_stash_first(segment, home);
     for (unsigned i = 0; i < segment->nstash; i++, index = table_stash_next(segment, index)) {
-        slot = free_slot(segment, index);
-        if (slot != NULL) {
+        *bucket = &segment->buckets[index];
+        slot = first_free(*bucket);
+        if (slot < TABLE_BUCKET_SLOTS) {
             stash_count_up(&segment->buckets[home]);
             return slot;
         }
     }
-    return NULL;
+    return TABLE_BUCKET_SLOTS;
 }
 
 struct table_slot *table_segment_place(struct table_segment *segment, uint64_t word)
 {
     unsigned home = table_segment_home(segment, (uint16_t)(word >> 48));
-    struct table_slot *slot = free_slot(segment, home);
-    if (slot == NULL) {
-        slot = displaced_slot(segment, home);
+    struct table_bucket *bucket = &segment->buckets[home];
+    unsigned slot = first_free(bucket);
+    if (slot == TABLE_BUCKET_SLOTS) {
+        slot = displace(segment, home, &bucket);
     }
-    if (slot != NULL) {
-        slot->word = word;
-        segment->count++;
+    if (slot == TABLE_BUCKET_SLOTS) {
+        return NULL;
     }
-    return slot;
+    bucket->slots[slot].word = word;
+    segment->count++;
+    return &bucket->slots[slot];
 }
 
 unsigned table_segment_count_home(const struct table_segment *segment,

@@ -132,6 +132,7 @@ struct command_arg {
     enum arg_type type;
     const char *token;  // the word before it, or that it is
     const char *since;
+    const char *deprecated_since;
     uint32_t flags;
     int key_spec;                    // KEY: which of the row's key specifications it belongs to
     const struct command_arg *args;  // ONEOF and BLOCK; ends with an argument without a name
@@ -161,6 +162,7 @@ struct command {
     const char *tips[4];
     const char *deprecated_since;
     const char *replaced_by;
+    bool is_syscmd;  // not for applications, as COMMAND DOCS says
     const struct command_arg *args;
     // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.
     uint32_t (*key_flags)(const struct slice *argv, uint32_t argc);

@@ -174,9 +174,10 @@ START_TEST(query_buffer_limit)
     struct test_server *server = server_start(SERVER_ARGS("--client-query-buffer-limit", "1mb"));
     redisContext *c = client_connect(server);
     // One command of many arguments, each of them small.
-    static char args[16 * 1000 + 1];
+    enum { ARG = sizeof("$9\r\n123456789\r\n") - 1 };
+    static char args[ARG * 1000 + 1];
     for (int i = 0; i < 1000; i++)
-        snprintf(args + (size_t)i * 16, 17, "$9\r\n%09d\r\n", i);
+        snprintf(args + (size_t)i * ARG, ARG + 1, "$9\r\n%09d\r\n", i);
     int fd = raw_connect(server);
     raw_text(fd, "*1000000\r\n");
     send_until_closed(fd, args, sizeof(args) - 1, 12 * MB);
@@ -227,9 +228,13 @@ END_TEST
 // Asks for `count` replies of 100 kB and reads none of them.
 static int ask_without_reading(const struct test_server *server, int count)
 {
+    static char request[7 * 1000];
     int fd = raw_connect(server);
+    ck_assert_uint_le((size_t)count * 7, sizeof(request));
     for (int i = 0; i < count; i++)
-        raw_text(fd, "GET v\r\n");
+        memcpy(request + (size_t)i * 7, "GET v\r\n", 7);
+    // In one write, since the connection may be cut at once.
+    raw_send(fd, request, (size_t)count * 7);
     return fd;
 }
 
