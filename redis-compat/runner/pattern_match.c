@@ -215,11 +215,22 @@ static bool match_field_line(const struct pattern *pattern, struct span oracle, 
     return false;
 }
 
+// A reply's text without the "txt:" of a verbatim one.
+static struct span bare_text(const struct reply *reply)
+{
+    struct span text = reply->text;
+    if (reply->type == REPLY_VERBATIM && text.len >= 4) {
+        text.ptr += 4;
+        text.len -= 4;
+    }
+    return text;
+}
+
 static bool match_fields(const struct pattern *pattern, const struct reply *oracle,
                          const struct reply *ours, struct buffer *why)
 {
-    struct span a = oracle->text;
-    struct span b = ours->text;
+    struct span a = bare_text(oracle);
+    struct span b = bare_text(ours);
     struct span line;
     struct span our_line;
     if (oracle->type != ours->type)

@@ -162,7 +162,10 @@ static inline bool table_prefetch_entry_inl(const struct table *table, uint64_t 
     unsigned mask = table_bucket_match(&buckets[home], tag);
     unsigned displaced = buckets[home].displaced;
     if (likely(mask != 0)) {
-        table_prefetch_line(table_slot_entry(&buckets[home].slots[__builtin_ctz(mask)]));
+        // Two lines: an entry with a value of some length begins in one and ends in the next.
+        const char *entry = table_slot_entry(&buckets[home].slots[__builtin_ctz(mask)]);
+        table_prefetch_line(entry);
+        table_prefetch_line(entry + 64);
         return true;
     }
     if (likely(displaced == 0)) {

@@ -15,6 +15,9 @@
 #define BATCH_COMMANDS 64
 #define BATCH_KEYS     512
 
+// Displaced entries of a batch that are worth a second step.
+#define PREFETCH_DISPLACED 32
+
 // Commands that one client runs in one turn of the loop.
 #define TURN_COMMANDS 2048
 
@@ -394,14 +397,25 @@ static void fill(struct batch *batch)
 
 // --- Executing ----------------------------------------------------------------------------------
 
+struct prefetch {
+    const struct db *db;
+    uint64_t hash;
+};
+
 static void prefetch_entries(const struct batch *batch)
 {
+    struct prefetch displaced[PREFETCH_DISPLACED];
+    unsigned count = 0;
     for (unsigned i = 0; i < batch->count; i++) {
         const struct cmd_ctx *ctx = &batch->commands[i];
         const struct key *keys = batch->keys + ctx->keys_first;
-        for (uint32_t k = 0; k < ctx->key_count; k++)
-            db_prefetch_entry(ctx->db, keys[k].hash);
+        for (uint32_t k = 0; k < ctx->key_count; k++) {
+            if (unlikely(!db_prefetch_entry(ctx->db, keys[k].hash)) && count < PREFETCH_DISPLACED)
+                displaced[count++] = (struct prefetch){ .db = ctx->db, .hash = keys[k].hash };
+        }
     }
+    for (unsigned i = 0; i < count; i++)
+        db_prefetch_displaced(displaced[i].db, displaced[i].hash);
 }
 
 static void execute_one(struct batch *batch, struct cmd_ctx *ctx)

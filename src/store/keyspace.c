@@ -263,12 +263,17 @@ struct entry *db_random(struct db *db)
 
 void db_prefetch_bucket(const struct db *db, uint64_t hash)
 {
-    table_prefetch_bucket(&db->table, hash);
+    table_prefetch_bucket_inl(&db->table, hash);
 }
 
-void db_prefetch_entry(const struct db *db, uint64_t hash)
+bool db_prefetch_entry(const struct db *db, uint64_t hash)
 {
-    table_prefetch_entry(&db->table, hash);
+    return table_prefetch_entry_inl(&db->table, hash);
+}
+
+void db_prefetch_displaced(const struct db *db, uint64_t hash)
+{
+    table_prefetch_displaced(&db->table, hash);
 }
 
 size_t db_entry_memory(const struct db *db, const struct entry *entry)

@@ -162,9 +162,11 @@ static inline size_t db_size(const struct db *db)
 // A fair random entry that has not expired, or NULL.
 struct entry *db_random(struct db *db);
 
-// Prefetch hints for a batch: first the bucket, later the entry.
+// Prefetch hints for a batch: first the bucket, later the entry; and, a little later still, what the
+// second step said false to (the one key in ten that is displaced).
 void db_prefetch_bucket(const struct db *db, uint64_t hash);
-void db_prefetch_entry(const struct db *db, uint64_t hash);
+bool db_prefetch_entry(const struct db *db, uint64_t hash);
+void db_prefetch_displaced(const struct db *db, uint64_t hash);
 
 // Memory of one entry with its value, in bytes as allocated; without its share of the table.
 size_t db_entry_memory(const struct db *db, const struct entry *entry);

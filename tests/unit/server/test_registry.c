@@ -261,6 +261,15 @@ START_TEST(ranges_of_keys)
                       .keynum_first = 1,
                       .step = 1 } } },
         { .name = "twice", .keys = { KEYS_FIRST(KEY_RO), KEYS_FIRST(KEY_RO) } },
+        { .name = "in-a-row", .keys = { KEYS_FIRST(KEY_RO), KEYS_SECOND(KEY_OW) } },
+        { .name = "gap",
+          .keys = { KEYS_FIRST(KEY_RO),
+                    { .begin = KEY_BEGIN_INDEX, .begin_index = 3, .step = 1 } } },
+        { .name = "no-key",
+          .keys = { { .flags = KEY_NOT_KEY,
+                      .begin = KEY_BEGIN_INDEX,
+                      .begin_index = 1,
+                      .step = 1 } } },
         { 0 },
     };
     registry_add(registry, rows);
@@ -273,6 +282,9 @@ START_TEST(ranges_of_keys)
     expect_range("keyword", 0, 0, 0, true);
     expect_range("keynum", 0, 0, 0, true);
     expect_range("twice", 0, 0, 0, true);
+    expect_range("in-a-row", 1, 2, 1, false);
+    expect_range("gap", 0, 0, 0, true);
+    expect_range("no-key", 0, 0, 0, true);
 }
 END_TEST
 

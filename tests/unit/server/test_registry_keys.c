@@ -37,7 +37,7 @@ static const char *find(const struct command *row, const char *request)
     char copy[512];
     struct slice argv[ARGS_MAX];
     uint32_t argc = 0;
-    uint32_t found[FOUND_MAX];
+    struct key_place found[FOUND_MAX];
     char *rest = NULL;
     snprintf(copy, sizeof(copy), "%s", request);
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
@@ -48,7 +48,7 @@ static const char *find(const struct command *row, const char *request)
         return "-1";
     text[0] = '\0';
     for (int i = 0; i < count; i++)
-        snprintf(text + strlen(text), 8, "%u ", found[i]);
+        snprintf(text + strlen(text), 8, "%u ", found[i].position);
     return text;
 }
 
@@ -171,14 +171,41 @@ START_TEST(less_room_than_keys)
     for (size_t i = 0; i < ARGS_MAX; i++)
         argv[i] = SLICE("k");
     for (int max = 0; max < 10; max++) {
-        uint32_t *out = malloc(((size_t)max + 1) * sizeof(*out));
-        out[max] = 12345;
+        struct key_place *out = malloc(((size_t)max + 1) * sizeof(*out));
+        out[max].position = 12345;
         ck_assert_int_eq(registry_find_keys(&entry, argv, ARGS_MAX, out, max), ARGS_MAX - 1);
         for (int i = 0; i < max; i++)
-            ck_assert_uint_eq(out[i], (uint32_t)i + 1);
-        ck_assert_uint_eq(out[max], 12345);
+            ck_assert_uint_eq(out[i].position, (uint32_t)i + 1);
+        ck_assert_uint_eq(out[max].position, 12345);
         free(out);
     }
+}
+END_TEST
+
+static uint32_t flags_of_request(const struct slice *argv, uint32_t argc)
+{
+    ck_assert_uint_eq(argc, 3);
+    return slice_equal(argv[2], SLICE("w")) ? KEY_RW : KEY_RO;
+}
+
+// Each key has the flags of the specification that found it; some depend on the request.
+START_TEST(flags_of_keys)
+{
+    const struct command row = { .name = "x",
+                                 .keys = { SPEC(1, FROM_INDEX(1), .flags = KEY_OW | KEY_UPDATE),
+                                           SPEC(1, FROM_INDEX(2),
+                                                .flags = KEY_RW | KEY_VARIABLE_FLAGS) },
+                                 .key_flags = flags_of_request };
+    struct command_entry entry = entry_of(&row);
+    struct slice argv[] = { SLICE("x"), SLICE("a"), SLICE("w") };
+    struct key_place found[2];
+    ck_assert_int_eq(registry_find_keys(&entry, argv, 3, found, 2), 2);
+    ck_assert_uint_eq(found[0].flags, KEY_OW | KEY_UPDATE);
+    ck_assert_uint_eq(found[1].flags, KEY_RW);
+    argv[2] = SLICE("r");
+    ck_assert_int_eq(registry_find_keys(&entry, argv, 3, found, 2), 2);
+    ck_assert_uint_eq(found[0].flags, KEY_OW | KEY_UPDATE);
+    ck_assert_uint_eq(found[1].flags, KEY_RO);
 }
 END_TEST
 
@@ -210,11 +237,11 @@ START_TEST(random_requests)
         for (uint32_t i = 0; i < argc; i++)
             argv[i] = slice_of(words[random_below(&dice, sizeof(words) / sizeof(*words))]);
         struct command_entry entry = entry_of(ROW(spec));
-        uint32_t found[FOUND_MAX];
+        struct key_place found[FOUND_MAX];
         int count = registry_find_keys(&entry, argv, argc, found, FOUND_MAX);
         EXPECT(count >= -1 && count < (int)argc);
         for (int i = 0; i < count; i++)
-            EXPECT(found[i] >= 1 && found[i] < argc);
+            EXPECT(found[i].position >= 1 && found[i].position < argc);
         free(argv);
     }
 }
@@ -232,6 +259,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, counted_keys);
     tcase_add_test(tcase, several_specifications);
     tcase_add_test(tcase, less_room_than_keys);
+    tcase_add_test(tcase, flags_of_keys);
     tcase_add_test(tcase, random_requests);
     suite_add_tcase(suite, tcase);
     return suite;

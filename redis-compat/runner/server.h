@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Starts and ends the two servers: each in a folder of its own, saving nothing, reached by a UNIX
+// socket.
+#pragma once
+
+#include "connection.h"
+
+#include <sys/types.h>
+
+// The two servers that are compared; also an index.
+enum side { ORACLE, OURS };
+#define SIDES 2
+
+const char *side_name(enum side side);
+
+struct server {
+    enum side side;
+    pid_t pid;  // 0: not running
+    char dir[80];
+    char socket[100];
+    int port;  // 0: none
+};
+
+// What a server is started with beside the usual.
+struct server_options {
+    const struct words *words;  // "--maxclients" "3" ...; may be NULL
+    bool tcp;                   // on a port of 127.0.0.1 as well
+};
+
+struct pair {
+    struct server servers[SIDES];
+};
+
+// The programs that the environment names (REDIS_SERVER, RESPITE_SERVER), and the folder that holds
+// the servers' folders and vanishes when the runner ends. Ends the runner if it cannot be.
+void servers_init(void);
+
+// Starts both and waits until they answer. False: `why` has the reason.
+bool pair_start(struct pair *pair, const struct server_options *options, struct buffer *why);
+
+// Ends both. False: one had ended by itself, or ends with an error; `why` has what it logged last.
+bool pair_stop(struct pair *pair, struct buffer *why);
+
+// False: it has ended.
+bool server_alive(struct server *server);
+
+// A connection by the server's UNIX socket, or its port.
+bool server_connect(const struct server *server, bool tcp, struct connection *out);
