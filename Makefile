@@ -1,7 +1,8 @@
 # Respite: the one entry point. `make help` lists what there is.
 #
 # Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
-# tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself.
+# tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself, and so are scripts named
+# test_*.sh under tests/integration/, tests/house/ and redis-compat/clients/.
 #
 # Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
 #   obj/   objects of src/             lib/    one archive a folder of src/, for the tests
@@ -98,8 +99,9 @@ LIBS_fuzz := $(SYSTEM_LIBS)
 
 ifneq ($(SAN),)
 CC_$(SAN_MODE) := $(CC)
-CFLAGS_$(SAN_MODE) := $(CFLAGS_ALL) -O1 $(CHECKED) -fsanitize=$(SAN) -fno-sanitize-recover=all \
-    $(CFLAGS)
+# The two warnings: gcc's manual says that sanitizers make it see what isn't there.
+CFLAGS_$(SAN_MODE) := $(CFLAGS_ALL) -Wno-maybe-uninitialized -Wno-format-truncation \
+    -O1 $(CHECKED) -fsanitize=$(SAN) -fno-sanitize-recover=all $(CFLAGS)
 LIBS_$(SAN_MODE) := $(if $(findstring address,$(SAN)),,$(JEMALLOC)) $(SYSTEM_LIBS)
 endif
 

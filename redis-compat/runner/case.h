@@ -28,10 +28,10 @@ enum expect_kind {
 
 struct expect {
     enum expect_kind kind;
-    struct span id;               // PATTERN, LITERAL; KIND if the oracle's is another kind
-    struct pattern pattern;       // PATTERN
+    struct span id;                  // PATTERN, LITERAL; KIND if the oracle's is another kind
+    struct pattern pattern;          // PATTERN
     struct span literal[PROTOCOLS];  // LITERAL
-    struct span wanted_kind;      // KIND
+    struct span wanted_kind;         // KIND
 };
 
 // A value of a reply that later steps use as $(name).
@@ -45,10 +45,10 @@ struct step {
     enum step_kind kind;
     int line;
     struct span connection;
-    struct span source;   // the words, not yet split
-    int pipeline;         // steps of one number are sent in one write; 0: alone
-    long long replies;    // RAW: how many
-    struct span wanted;   // UNTIL: the reply's text
+    struct span source;  // the words, not yet split
+    int pipeline;        // steps of one number are sent in one write; 0: alone
+    long long replies;   // RAW: how many
+    struct span wanted;  // UNTIL: the reply's text
     struct expect expect;
     struct save *saves;
     size_t save_count;
@@ -91,6 +91,9 @@ struct case_list {
 // Reads FOLDER/FAMILY/NAME.case of all families, in the order of their names. Ends the runner if a
 // file has a mistake.
 void cases_read(struct case_list *list, const char *folder);
+
+// Reads FOLDER/FAMILY/NAME.case of one family.
+void cases_read_family(struct case_list *list, const char *folder, const char *family);
 
 // Reads one file.
 void cases_read_file(struct case_list *list, const char *path, struct span family);

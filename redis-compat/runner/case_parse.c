@@ -192,7 +192,7 @@ static bool read_special(const struct reader *r, struct span connection, struct 
         const char *word;
         enum step_kind kind;
     } kinds[] = {
-        { "%send", STEP_SEND },     { "%raw", STEP_RAW },     { "%read", STEP_READ },
+        { "%send", STEP_SEND },     { "%raw", STEP_RAW },       { "%read", STEP_READ },
         { "%closed", STEP_CLOSED }, { "%silent", STEP_SILENT }, { "%until", STEP_UNTIL },
         { "%scan", STEP_SCAN },
     };
@@ -341,7 +341,7 @@ static int is_family(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static void read_family(struct case_list *list, const char *folder, const char *family)
+void cases_read_family(struct case_list *list, const char *folder, const char *family)
 {
     struct dirent **entries;
     char path[4096];
@@ -364,7 +364,7 @@ void cases_read(struct case_list *list, const char *folder)
     if (count < 0)
         die("%s: %s", folder, strerror(errno));
     for (int i = 0; i < count; i++) {
-        read_family(list, folder, entries[i]->d_name);
+        cases_read_family(list, folder, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);

@@ -128,8 +128,8 @@ enum fetch_result connection_fetch(struct connection *c, struct arena *arena, in
         buffer_clear(&c->in);
     }
     for (;;) {
-        enum read_result result =
-            c->in.len > c->pos ? reply_length(connection_unread(c), &len) : READ_MORE;
+        enum read_result result = c->in.len > c->pos ? reply_length(connection_unread(c), &len)
+                                                     : READ_MORE;
         if (result == READ_BAD)
             return FETCH_BAD;
         if (result == READ_DONE)

@@ -137,8 +137,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     if (!block || block->size - block->used < bytes) {
         block = block_new(bytes > BLOCK_BYTES / 4 ? bytes : BLOCK_BYTES);
         // A block of one large thing is full at once: it goes behind the one that has room.
-        struct arena_block **place =
-            arena->blocks && block->size == bytes ? &arena->blocks->next : &arena->blocks;
+        struct arena_block **place = arena->blocks && block->size == bytes ? &arena->blocks->next
+                                                                           : &arena->blocks;
         block->next = *place;
         *place = block;
     }

@@ -36,10 +36,10 @@ enum pattern_kind {
 
 struct pattern {
     enum pattern_kind kind;
-    bool bounded;          // INT, NUMBER: by tolerance
-    double tolerance;      // INT, NUMBER
-    struct span text;      // PREFIX
-    struct span *names;    // FIELDS, MAP
+    bool bounded;           // INT, NUMBER: by tolerance
+    double tolerance;       // INT, NUMBER
+    struct span text;       // PREFIX
+    struct span *names;     // FIELDS, MAP
     struct pattern *items;  // ITEMS, EACH, MAP
     size_t count;
 };

@@ -176,8 +176,7 @@ static bool ours_only(const struct pattern *pattern, struct span key)
 {
     for (size_t i = 0; i < pattern->count; i++) {
         struct span name = pattern->names[i];
-        if (span_starts(name, "+") &&
-            span_equal((struct span){ name.ptr + 1, name.len - 1 }, key))
+        if (span_starts(name, "+") && span_equal((struct span){ name.ptr + 1, name.len - 1 }, key))
             return true;
     }
     return false;

@@ -118,9 +118,19 @@ static void spawn(struct server *server, struct arena *arena, const struct serve
     char *argv[ARGS_MAX];
     size_t argc = 0;
     snprintf(port, sizeof(port), "%d", server->port);
-    const char *usual[] = { programs[server->side], "--port", port,   "--bind", "127.0.0.1",
-                            "--unixsocket", server->socket,   "--save", "",  "--appendonly",
-                            "no", "--dir", server->dir };
+    const char *usual[] = { programs[server->side],
+                            "--port",
+                            port,
+                            "--bind",
+                            "127.0.0.1",
+                            "--unixsocket",
+                            server->socket,
+                            "--save",
+                            "",
+                            "--appendonly",
+                            "no",
+                            "--dir",
+                            server->dir };
     for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
         argv[argc++] = arena_text(arena, span_of(usual[i]));
     for (size_t i = 0; options->words && i < options->words->count; i++) {

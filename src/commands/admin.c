@@ -18,10 +18,10 @@ struct config_emit {
     size_t count;
 };
 
-static void emit_directive(const char *name, struct slice value, void *udata)
+static void emit_directive(struct slice name, struct slice value, void *udata)
 {
     struct config_emit *emit = udata;
-    resp_bulk_text(&emit->ctx->reply, name);
+    resp_bulk_slice(&emit->ctx->reply, name);
     resp_bulk_slice(&emit->ctx->reply, value);
     emit->count++;
 }
@@ -55,7 +55,7 @@ static void cmd_config_resetstat(struct cmd_ctx *ctx)
 {
     struct keyspace *keyspace = ctx->server->keyspace;
     memset(&ctx->server->stats, 0, sizeof(ctx->server->stats));
-    ctx->server->commands_before = 0;
+    memset(&ctx->server->rates, 0, sizeof(ctx->server->rates));
     keyspace->hits = keyspace->misses = 0;
     keyspace->expired_keys = keyspace->expired_by_sweep = 0;
     reply_ok(ctx);

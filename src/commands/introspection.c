@@ -278,7 +278,7 @@ static bool passes(const struct command_entry *command, enum list_filter filter,
     return false;
 }
 
-// Emits a command and its subcommands, as far as they pass; unfiltered lists have no subcommands.
+// Emits a command and its subcommands, as far as they pass.
 static size_t list_command(struct cmd_ctx *ctx, const struct command_entry *command,
                            enum list_filter filter, struct slice word)
 {
@@ -287,7 +287,7 @@ static size_t list_command(struct cmd_ctx *ctx, const struct command_entry *comm
         resp_bulk_text(&ctx->reply, command->full_name);
         count++;
     }
-    for (int i = 0; filter != LIST_ALL && i < command->subcommand_count; i++)
+    for (int i = 0; i < command->subcommand_count; i++)
         count += list_command(ctx, &command->subcommands[i], filter, word);
     return count;
 }

@@ -59,37 +59,51 @@ static void set_argument(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *re
     ctx_written(ctx, key);
 }
 
+// The options that take a time.
+enum time_option { TIME_NONE, TIME_EX, TIME_PX, TIME_EXAT, TIME_PXAT };
+
+static const struct {
+    const char *word;
+    struct expiry_unit unit;
+} time_options[] = {
+    [TIME_EX] = { "ex", { .seconds = true } },
+    [TIME_PX] = { "px", { .seconds = false } },
+    [TIME_EXAT] = { "exat", { .seconds = true, .absolute = true } },
+    [TIME_PXAT] = { "pxat", { .absolute = true } },
+};
+
 struct set_options {
     bool nx;
     bool xx;
     bool get;
     bool keep_ttl;
-    uint32_t expiry_at;  // position of the time's option, 0: none
-    struct expiry_unit unit;
+    enum time_option time;
+    uint32_t time_at;  // position of the time
 };
 
-// One option that takes a time. False: it is none, or one too many.
+// An option that takes a time; the same one may come again, and the last holds. False: it is none, or
+// another one than before.
 static bool parse_time_option(struct cmd_ctx *ctx, uint32_t i, struct set_options *options)
 {
-    static const struct {
-        const char *word;
-        struct expiry_unit unit;
-    } units[] = {
-        { "ex", { .seconds = true } },
-        { "px", { .seconds = false } },
-        { "exat", { .seconds = true, .absolute = true } },
-        { "pxat", { .absolute = true } },
-    };
-    if (options->expiry_at || options->keep_ttl || i + 1 >= ctx->argc)
+    if (options->keep_ttl || i + 1 >= ctx->argc)
         return false;
-    for (unsigned k = 0; k < sizeof(units) / sizeof(*units); k++) {
-        if (arg_is(ctx, i, units[k].word)) {
-            options->expiry_at = i;
-            options->unit = units[k].unit;
-            return true;
-        }
+    for (enum time_option k = TIME_EX; k <= TIME_PXAT; k++) {
+        if (!arg_is(ctx, i, time_options[k].word))
+            continue;
+        if (options->time != TIME_NONE && options->time != k)
+            return false;
+        options->time = k;
+        options->time_at = i + 1;
+        return true;
     }
     return false;
+}
+
+// The time that the options give, if they do. False: it is no time; the error has been replied.
+static bool options_expiry(struct cmd_ctx *ctx, const struct set_options *options, int64_t *expiry)
+{
+    return options->time == TIME_NONE ||
+           arg_expiry(ctx, options->time_at, time_options[options->time].unit, expiry);
 }
 
 static bool parse_set_options(struct cmd_ctx *ctx, struct set_options *options)
@@ -101,7 +115,7 @@ static bool parse_set_options(struct cmd_ctx *ctx, struct set_options *options)
             options->xx = true;
         } else if (arg_is(ctx, i, "get")) {
             options->get = true;
-        } else if (arg_is(ctx, i, "keepttl") && !options->expiry_at) {
+        } else if (arg_is(ctx, i, "keepttl") && options->time == TIME_NONE) {
             options->keep_ttl = true;
         } else if (parse_time_option(ctx, i, options)) {
             i++;
@@ -116,7 +130,7 @@ static bool parse_set_options(struct cmd_ctx *ctx, struct set_options *options)
 // The effect of a SET with options: an absolute time, and no GET.
 static void set_effect(struct cmd_ctx *ctx, const struct set_options *options, int64_t expiry)
 {
-    if (!effects_wanted(ctx->server->effects) || (!options->get && !options->expiry_at))
+    if (!effects_wanted(ctx->server->effects) || (!options->get && options->time == TIME_NONE))
         return;
     struct slice words[8];
     size_t count = 0;
@@ -130,7 +144,7 @@ static void set_effect(struct cmd_ctx *ctx, const struct set_options *options, i
         words[count++] = SLICE("XX");
     if (options->keep_ttl)
         words[count++] = SLICE("KEEPTTL");
-    if (options->expiry_at) {
+    if (options->time != TIME_NONE) {
         words[count++] = SLICE("PXAT");
         words[count++] = expiry_text(expiry, text);
     }
@@ -143,7 +157,7 @@ static void set_with_options(struct cmd_ctx *ctx)
     int64_t expiry = EXPIRY_NONE;
     if (!parse_set_options(ctx, &options))
         return;
-    if (options.expiry_at && !arg_expiry(ctx, options.expiry_at + 1, options.unit, &expiry))
+    if (!options_expiry(ctx, &options, &expiry))
         return;
     struct entry_ref ref;
     if (options.get) {
@@ -279,11 +293,16 @@ static void cmd_getex(struct cmd_ctx *ctx)
 {
     struct set_options options = { 0 };
     int64_t expiry = EXPIRY_NONE;
-    bool persist = ctx->argc == 3 && arg_is(ctx, 2, "persist");
-    bool timed = ctx->argc == 4 && parse_time_option(ctx, 2, &options);
-    if (ctx->argc > 2 && !persist && !timed) {
-        reply_error(ctx, ERR_SYNTAX);
-        return;
+    bool persist = false;
+    for (uint32_t i = 2; i < ctx->argc; i++) {
+        if (arg_is(ctx, i, "persist") && options.time == TIME_NONE) {
+            persist = true;
+        } else if (!persist && parse_time_option(ctx, i, &options)) {
+            i++;
+        } else {
+            reply_error(ctx, ERR_SYNTAX);
+            return;
+        }
     }
     struct entry_ref ref;
     if (!ctx_find_read(ctx, 0, TYPE_STRING, &ref))
@@ -292,10 +311,10 @@ static void cmd_getex(struct cmd_ctx *ctx)
         reply_null(ctx);
         return;
     }
-    if (timed && !arg_expiry(ctx, 3, options.unit, &expiry))
+    if (!options_expiry(ctx, &options, &expiry))
         return;
     reply_string(ctx, ref.entry);
-    if (timed || (persist && entry_has_expiry(ref.entry)))
+    if (options.time != TIME_NONE || (persist && entry_has_expiry(ref.entry)))
         getex_expiry(ctx, &ref, expiry);
 }
 

@@ -133,6 +133,10 @@ struct client *clients_find(const struct clients *clients, uint64_t id);
 // The line of CLIENT LIST and INFO, without a line end.
 void client_describe(const struct client *client, struct bytes *out);
 
+// Bytes that a client holds, and all of them together; the latter in O(n).
+size_t client_memory(const struct client *client);
+size_t clients_memory(const struct clients *clients);
+
 // "addr:port" of the peer.
 void client_address(const struct client *client, char out[CONN_NAME_MAX]);
 

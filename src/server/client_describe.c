@@ -64,6 +64,18 @@ static void append_flags(const struct client *client, struct bytes *out)
         bytes_append_char(out, 'N');
 }
 
+// What arguments that have arrived hold.
+static size_t arguments_memory(const struct client *client)
+{
+    return resp_parser_memory(&client->parser) + incoming_memory(client->incoming);
+}
+
+size_t client_memory(const struct client *client)
+{
+    return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
+           outq_memory(&client->conn.out);
+}
+
 void client_describe(const struct client *client, struct bytes *out)
 {
     char peer[CONN_NAME_MAX];
@@ -72,8 +84,6 @@ void client_describe(const struct client *client, struct bytes *out)
     conn_local_name(&client->conn, local);
     struct input_size input = input_size(client);
     size_t output = outq_memory(&client->conn.out);
-    size_t parser = resp_parser_memory(&client->parser) + incoming_memory(client->incoming);
-    size_t total = sizeof(*client) + client->input.own.cap + parser + output;
 
     bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=",
                  (unsigned long long)client->id, peer, local, client->conn.fd,
@@ -84,8 +94,9 @@ void client_describe(const struct client *client, struct bytes *out)
                  " db=%d sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
                  "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
                  "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
-                 client->db->id, input.used, input.free, parser, client->conn.out.bytes, output,
-                 total, ev_is_active(&client->conn.read_watcher) ? "r" : "",
+                 client->db->id, input.used, input.free, arguments_memory(client),
+                 client->conn.out.bytes, output, client_memory(client),
+                 ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",
                  client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));

@@ -426,6 +426,15 @@ static void every_second(void *udata)
         check_client(clients, LIST_ITEM(link, struct client, all_link));
 }
 
+size_t clients_memory(const struct clients *clients)
+{
+    size_t bytes = 0;
+    for (struct list_link *link = list_first(&clients->all); link;
+         link = list_next(&clients->all, link))
+        bytes += client_memory(LIST_ITEM(link, struct client, all_link));
+    return bytes;
+}
+
 static void info_clients(void *udata, struct bytes *out)
 {
     const struct clients *clients = udata;

@@ -331,7 +331,9 @@ void config_get(const struct config *config, const struct slice *patterns, size_
                 continue;
             bytes_clear(&value);
             get_text(directive, &value);
-            emit(names[n], bytes_slice(&value), udata);
+            // One who asks for a name gets it back as he wrote it.
+            bool literal = glob_literal_prefix(patterns[p]) == patterns[p].len;
+            emit(literal ? patterns[p] : slice_of(names[n]), bytes_slice(&value), udata);
         }
     }
     bytes_release(&value);

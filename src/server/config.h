@@ -87,7 +87,8 @@ MUST_CHECK enum status config_load_args(struct config *config, int argc, char **
 MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,
                                   struct config_error *error);
 
-// Calls `emit` for every directive (and alias) whose name matches one of the patterns, once.
-typedef void (*config_emit_fn)(const char *name, struct slice value, void *udata);
+// Calls `emit` for every directive (and alias) whose name matches one of the patterns, any case, once;
+// with the pattern itself for a name if that is one.
+typedef void (*config_emit_fn)(struct slice name, struct slice value, void *udata);
 void config_get(const struct config *config, const struct slice *patterns, size_t count,
                 config_emit_fn emit, void *udata);

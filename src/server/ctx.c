@@ -58,11 +58,10 @@ void reply_unknown_command(struct cmd_ctx *ctx)
 {
     struct bytes shown = { 0 };
     for (uint32_t i = 1; i < ctx->argc && shown.len < SHOWN_ARGS_BYTES; i++) {
+        // A NUL in an argument ends what is shown of it, as it does in Redis.
         size_t room = SHOWN_ARGS_BYTES - shown.len;
         size_t len = ctx->argv[i].len < room ? ctx->argv[i].len : room;
-        bytes_append_char(&shown, '\'');
-        bytes_append(&shown, ctx->argv[i].ptr, len);
-        bytes_append_text(&shown, "' ");
+        bytes_printf(&shown, "'%.*s' ", (int)len, ctx->argv[i].ptr);
     }
     bytes_append_char(&shown, '\0');
     struct slice name = ctx->argv[0];

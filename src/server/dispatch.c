@@ -2,6 +2,7 @@
 // Running one command: see dispatch.h.
 #include "server/dispatch.h"
 
+#include "base/log.h"
 #include "server/client.h"
 #include "server/effects.h"
 #include "server/registry.h"
@@ -24,12 +25,33 @@ bool dispatch_right_arity(const struct command_entry *command, uint32_t argc)
                                : argc >= (uint32_t)-command->arity;
 }
 
+// A web page that makes a browser send us requests is somebody's attempt to reach us: the connection
+// is cut before anything of the request is run.
+static bool is_http(const struct cmd_ctx *ctx)
+{
+    return slice_is(ctx->argv[0], "post") || slice_is(ctx->argv[0], "host:");
+}
+
+static void refuse_unknown(struct cmd_ctx *ctx)
+{
+    if (!is_http(ctx)) {
+        reply_unknown_command(ctx);
+        return;
+    }
+    char address[CONN_NAME_MAX];
+    client_address(ctx->client, address);
+    log_warning("Possible SECURITY ATTACK detected: POST or Host: commands from %s, likely an "
+                "attempt to use cross-protocol scripting. Connection aborted.",
+                address);
+    client_close(ctx->client);
+}
+
 // Answers what cannot be run; true if it has.
 static bool refuse(struct cmd_ctx *ctx)
 {
     const struct command_entry *command = ctx->command;
     if (unlikely(!command)) {
-        reply_unknown_command(ctx);
+        refuse_unknown(ctx);
         return true;
     }
     if (unlikely(command->is_container && ctx->argc > 1)) {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numbers.h"
+#include "server/client.h"
 #include "server/cron.h"
 #include "server/info.h"
 #include "server/network.h"
@@ -121,6 +122,8 @@ static void info_memory(void *udata, struct bytes *out)
                  "mem_fragmentation_ratio:%.2f\r\n"
                  "mem_fragmentation_bytes:%zd\r\n"
                  "mem_not_counted_for_evict:0\r\n"
+                 "mem_clients_slaves:0\r\n"
+                 "mem_clients_normal:%zu\r\n"
                  "mem_allocator:%s\r\n"
                  "active_defrag_running:0\r\n"
                  "lazyfree_pending_objects:0\r\n"
@@ -130,7 +133,7 @@ static void info_memory(void *udata, struct bytes *out)
                  ratio(allocator.resident, allocator.active),
                  (ssize_t)(allocator.resident - allocator.active), ratio(rss, allocator.resident),
                  (ssize_t)(rss - allocator.resident), ratio(rss, used), (ssize_t)(rss - used),
-                 mem_allocator_name());
+                 clients_memory(server->clients), mem_allocator_name());
 }
 
 static void info_stats(void *udata, struct bytes *out)
@@ -138,23 +141,28 @@ static void info_stats(void *udata, struct bytes *out)
     const struct server *server = udata;
     const struct server_stats *stats = &server->stats;
     const struct keyspace *keyspace = server->keyspace;
-    bytes_printf(out,
-                 "total_connections_received:%llu\r\n"
-                 "total_commands_processed:%llu\r\n"
-                 "instantaneous_ops_per_sec:%llu\r\n"
-                 "total_net_input_bytes:%llu\r\n"
-                 "total_net_output_bytes:%llu\r\n"
-                 "rejected_connections:%llu\r\n"
-                 "expired_keys:%llu\r\n"
-                 "evicted_keys:0\r\n"
-                 "keyspace_hits:%llu\r\n"
-                 "keyspace_misses:%llu\r\n",
-                 (unsigned long long)stats->connections, (unsigned long long)stats->commands,
-                 (unsigned long long)server->ops_per_s, (unsigned long long)stats->net_input_bytes,
-                 (unsigned long long)stats->net_output_bytes,
-                 (unsigned long long)stats->rejected_connections,
-                 (unsigned long long)keyspace->expired_keys, (unsigned long long)keyspace->hits,
-                 (unsigned long long)keyspace->misses);
+    bytes_printf(
+        out,
+        "total_connections_received:%llu\r\n"
+        "total_commands_processed:%llu\r\n"
+        "instantaneous_ops_per_sec:%llu\r\n"
+        "total_net_input_bytes:%llu\r\n"
+        "total_net_output_bytes:%llu\r\n"
+        "total_net_repl_input_bytes:0\r\n"
+        "total_net_repl_output_bytes:0\r\n"
+        "instantaneous_input_kbps:%.2f\r\n"
+        "instantaneous_output_kbps:%.2f\r\n"
+        "rejected_connections:%llu\r\n"
+        "expired_keys:%llu\r\n"
+        "evicted_keys:0\r\n"
+        "keyspace_hits:%llu\r\n"
+        "keyspace_misses:%llu\r\n",
+        (unsigned long long)stats->connections, (unsigned long long)stats->commands,
+        (unsigned long long)server->rates.commands, (unsigned long long)stats->net_input_bytes,
+        (unsigned long long)stats->net_output_bytes, (double)server->rates.net_input_bytes / 1024,
+        (double)server->rates.net_output_bytes / 1024,
+        (unsigned long long)stats->rejected_connections, (unsigned long long)keyspace->expired_keys,
+        (unsigned long long)keyspace->hits, (unsigned long long)keyspace->misses);
     bytes_printf(out,
                  "pubsub_channels:0\r\n"
                  "pubsub_patterns:0\r\n"

@@ -41,8 +41,12 @@ static void sweep_expired(void *udata)
 static void note_rates(void *udata)
 {
     struct server *server = udata;
-    server->ops_per_s = server->stats.commands - server->commands_before;
-    server->commands_before = server->stats.commands;
+    const struct server_stats *now = &server->stats;
+    const struct server_stats *then = &server->rates.counted;
+    server->rates.commands = now->commands - then->commands;
+    server->rates.net_input_bytes = now->net_input_bytes - then->net_input_bytes;
+    server->rates.net_output_bytes = now->net_output_bytes - then->net_output_bytes;
+    server->rates.counted = *now;
     mem_note_peak();
 }
 

@@ -39,6 +39,14 @@ struct server_stats {
     uint64_t output_limit_disconnections;
 };
 
+// What happened in the last second, and the counters at its end.
+struct server_rates {
+    uint64_t commands;
+    uint64_t net_input_bytes;
+    uint64_t net_output_bytes;
+    struct server_stats counted;
+};
+
 struct server {
     struct loop *loop;
     struct keyspace *keyspace;
@@ -54,8 +62,7 @@ struct server {
     uint32_t gates;    // shut for everybody: bits of server/registry.h
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
-    uint64_t ops_per_s;           // commands in the last second
-    uint64_t commands_before;     // stats.commands a second ago
+    struct server_rates rates;
     size_t startup_bytes;         // mem_used() when the start was done
     int64_t start_ms;             // Unix time
     char run_id[RUN_ID_LEN + 1];  // of this process

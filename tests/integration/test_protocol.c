@@ -271,7 +271,7 @@ END_TEST
 // Sends the text on many connections; returns by how much a field of INFO rises for each.
 static long long promise(const char *text, const char *field)
 {
-    enum { COUNT = 40 };
+    enum { COUNT = 10 };
     int fds[COUNT];
     long long before = server_info(plain_server(), field);
     for (int i = 0; i < COUNT; i++) {

@@ -39,7 +39,9 @@ static void note_key(struct walk *walk, const char *key)
     if (strncmp(key, walk->prefix, len) != 0)
         return;
     long i = strtol(key + len, NULL, 10);
-    ck_assert(i >= 0 && i < KEYS_MAX);
+    // An assertion of Check's costs a write of its own: too much for each key.
+    if (i < 0 || i >= KEYS_MAX)
+        ck_abort_msg("a key that was never set: %s", key);
     if (walk->seen[i] < UINT8_MAX)
         walk->seen[i]++;
 }
@@ -74,9 +76,10 @@ static void walk_all(struct walk *walk, redisContext *c, const char *options)
 // Keys `from` to `to` - 1 were returned: at least once, or exactly once.
 static void check_seen(const struct walk *walk, int from, int to, bool once)
 {
-    for (int i = from; i < to; i++)
-        ck_assert_msg(once ? walk->seen[i] == 1 : walk->seen[i] >= 1, "%s%d was returned %d times",
-                      walk->prefix, i, walk->seen[i]);
+    for (int i = from; i < to; i++) {
+        if (once ? walk->seen[i] != 1 : walk->seen[i] == 0)
+            ck_abort_msg("%s%d was returned %d times", walk->prefix, i, walk->seen[i]);
+    }
 }
 
 // Sets or deletes keys `from` to `to` - 1, pipelined.

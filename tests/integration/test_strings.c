@@ -259,7 +259,7 @@ END_TEST
 START_TEST(thousands_of_keys_in_one_command)
 {
     enum { KEYS = 5000 };
-    static char text[KEYS * 2 + 1][12];
+    static char text[KEYS * 2 + 1][24];
     static const char *argv[KEYS * 2 + 1];
     redisContext *c = plain();
     for (int i = 0; i < KEYS; i++) {

@@ -72,7 +72,8 @@ void raw_send(int fd, const void *bytes, size_t len)
     const char *at = bytes;
     while (len > 0) {
         ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
-        ck_assert_msg(sent > 0, "send: %s", strerror(errno));
+        if (sent <= 0)
+            ck_abort_msg("send: %s", strerror(errno));
         at += sent;
         len -= (size_t)sent;
     }
@@ -117,7 +118,8 @@ void raw_words(int fd, const char *words)
     while (next_word(&text, &word, &word_len) && len < sizeof(out))
         len += (size_t)snprintf(out + len, sizeof(out) - len, "$%zu\r\n%.*s\r\n", word_len,
                                 (int)word_len, word);
-    ck_assert_uint_lt(len, sizeof(out));
+    if (len >= sizeof(out))
+        ck_abort_msg("too many words");
     raw_send(fd, out, len);
 }
 
@@ -157,7 +159,8 @@ static size_t read_rest(int fd, char *into, size_t room)
 void raw_expect_at(const char *where, int fd, const void *want, size_t len)
 {
     char *got = malloc(len + SHOWN_MAX);
-    ck_assert_ptr_nonnull(got);
+    if (!got)
+        ck_abort_msg("no memory for %zu bytes", len);
     size_t have = 0;
     while (have < len) {
         ssize_t n = recv(fd, got + have, len - have, 0);
@@ -176,7 +179,8 @@ void raw_expect_nothing_at(const char *where, int fd)
     ssize_t n = recv(fd, got, sizeof(got), MSG_DONTWAIT);
     if (n > 0)
         mismatch(where, "", 0, got, (size_t)n);
-    ck_assert_msg(n < 0 && errno == EAGAIN, "%s: the connection is closed", where);
+    if (n == 0 || errno != EAGAIN)
+        ck_abort_msg("%s: the connection is closed", where);
 }
 
 void raw_ask_at(const char *where, int fd, const char *words, const char *want)
@@ -199,8 +203,8 @@ void raw_line(int fd, char *out, size_t room)
 {
     size_t len = 0;
     for (;;) {
-        ck_assert_uint_lt(len, room);
-        ck_assert_msg(recv(fd, out + len, 1, 0) == 1, "no line: %s", strerror(errno));
+        if (len == room || recv(fd, out + len, 1, 0) != 1)
+            ck_abort_msg("no line: %s", len == room ? "it is too long" : strerror(errno));
         len++;
         if (len >= 2 && out[len - 2] == '\r' && out[len - 1] == '\n') {
             out[len - 2] = '\0';
@@ -214,7 +218,8 @@ void raw_skip(int fd, size_t len)
     static char dropped[1 << 16];
     while (len > 0) {
         ssize_t n = recv(fd, dropped, len < sizeof(dropped) ? len : sizeof(dropped), 0);
-        ck_assert_msg(n > 0, "%zu bytes are missing: %s", len, n ? strerror(errno) : "closed");
+        if (n <= 0)
+            ck_abort_msg("%zu bytes are missing: %s", len, n ? strerror(errno) : "closed");
         len -= (size_t)n;
     }
 }

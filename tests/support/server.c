@@ -353,8 +353,8 @@ long long server_info(const struct test_server *server, const char *field)
 static void show_log(const char *dir)
 {
     static char log[LOG_SHOWN];
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/log", dir);
+    char path[SERVER_PATH_MAX + 8];
+    snprintf(path, sizeof(path), "%.*s/log", SERVER_PATH_MAX, dir);
     server_read_file(path, log, sizeof(log));
     if (log[0])
         printf("---- log of a server that a failed test left in %s:\n%s\n", dir, log);
@@ -367,8 +367,8 @@ static void show_left_logs(void)
         return;
     const struct dirent *entry;
     while ((entry = readdir(root)) != NULL) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof(path), "%s/%s", root_dir, entry->d_name);
+        char path[SERVER_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%.20s", root_dir, entry->d_name);
         if (entry->d_name[0] != '.')
             show_log(path);
     }

@@ -76,8 +76,8 @@ static void check_bounds(const struct table *table)
 START_TEST(clusters_end_in_chains)
 {
     struct model model;
-    model_init(&model, 4000, clustered[_i], 31);
-    for (unsigned round = 0; round < 3; round++) {
+    model_init(&model, 1500, clustered[_i], 31);
+    for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; i < model.nitems; i++) {
             model_insert(&model, &model.items[i]);
             if (i % 97 == 0) {
@@ -99,8 +99,8 @@ END_TEST
 START_TEST(clusters_under_random_operations)
 {
     struct model model;
-    model_init(&model, 3000, clustered[_i], 32);
-    for (unsigned round = 0; round < 30; round++) {
+    model_init(&model, 1600, clustered[_i], 32);
+    for (unsigned round = 0; round < 20; round++) {
         model_resize(&model, random_below(&model.random, model.nitems));
         model_verify(&model);
     }
@@ -181,9 +181,9 @@ static void check_inserting(hash_fn hash, size_t nitems)
 
 START_TEST(inserting_survives_failing_allocations)
 {
-    check_inserting(hash_uniform, 15000);
+    check_inserting(hash_uniform, 5000);
     for (size_t i = 0; i < CLUSTERED_COUNT; i++) {
-        check_inserting(clustered[i], 1500);
+        check_inserting(clustered[i], 950);
     }
 }
 END_TEST
