@@ -2,6 +2,7 @@
 // Holds Respite against redis-server: the parts in their order.
 #include "metadata.h"
 #include "options.h"
+#include "random.h"
 #include "suite.h"
 
 #include <signal.h>
@@ -90,6 +91,20 @@ static void run_cases(struct compat *compat)
         report_coverage(compat);
 }
 
+static void run_random(struct compat *compat)
+{
+    char room[4096];
+    random_run(&(struct random_options){
+        .catalog = &compat->catalog,
+        .known = &compat->known,
+        .report = &compat->report,
+        .rules_path = path_in(compat, "random.rules", room),
+        .seed = compat->options.seed,
+        .commands = compat->options.commands,
+        .jobs = compat->options.jobs,
+    });
+}
+
 // What stands in KNOWN_DIFFERENCES.md and nothing refers to.
 static void report_stale(struct compat *compat)
 {
@@ -124,6 +139,8 @@ int main(int argc, char **argv)
     stop_pair(&compat);
     if (compat.options.cases)
         run_cases(&compat);
+    if (compat.options.random)
+        run_random(&compat);
     if (compat.options.whole && compat.options.metadata && compat.options.random)
         report_stale(&compat);
     bool ok = report_end(&compat.report);

@@ -5,7 +5,7 @@
 //   type           the same type; of an error the same first word too
 //   shape          the same types all the way down, and as many elements
 //   int   bulk     integers; bulk strings or nulls
-//   int~N          integers that differ by at most N
+//   int~N          integers that differ by at most N; negative ones not at all
 //   number~N       numbers in any clothes (integer, double, bulk) that differ by at most N
 //   unordered      the same elements (of a map: pairs) in any order
 //   unordered*     the same, all the way down

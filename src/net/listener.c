@@ -17,14 +17,35 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+// How long no connection is taken after one could not be.
+#define PAUSE_MS 100
+
 struct listener {
     struct ev_io watcher;
+    struct ev_timer pause;  // while there are no descriptors for more connections
     struct loop *loop;
     accept_fn accept;
     void *udata;
     int fd;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];  // empty for TCP
 };
+
+// Those who wait are still there in a while: trying at once would keep the loop spinning.
+static void pause_accepting(struct listener *listener)
+{
+    log_warning("Accepting client connection: %s; the next try is in %d ms", strerror(errno),
+                PAUSE_MS);
+    ev_io_stop(loop_ev(listener->loop), &listener->watcher);
+    ev_timer_set(&listener->pause, PAUSE_MS / 1000.0, 0);
+    ev_timer_start(loop_ev(listener->loop), &listener->pause);
+}
+
+static void on_pause_over(struct ev_loop *ev, struct ev_timer *timer, int events)
+{
+    (void)events;
+    struct listener *listener = timer->data;
+    ev_io_start(ev, &listener->watcher);
+}
 
 static void on_connection(struct ev_loop *ev, struct ev_io *watcher, int events)
 {
@@ -40,7 +61,7 @@ static void on_connection(struct ev_loop *ev, struct ev_io *watcher, int events)
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            log_warning("Accepting client connection: %s", strerror(errno));
+            pause_accepting(listener);
         return;
     }
 }
@@ -54,6 +75,8 @@ static struct listener *listener_new(struct loop *loop, int fd, accept_fn accept
     listener->udata = udata;
     ev_io_init(&listener->watcher, on_connection, fd, EV_READ);
     listener->watcher.data = listener;
+    ev_init(&listener->pause, on_pause_over);
+    listener->pause.data = listener;
     ev_io_start(loop_ev(loop), &listener->watcher);
     return listener;
 }
@@ -135,6 +158,7 @@ enum status listener_open_unix(struct loop *loop, const char *path, unsigned mod
 void listener_close(struct listener *listener)
 {
     ev_io_stop(loop_ev(listener->loop), &listener->watcher);
+    ev_timer_stop(loop_ev(listener->loop), &listener->pause);
     close(listener->fd);
     if (listener->path[0])
         unlink(listener->path);

@@ -38,6 +38,7 @@ struct loop {
     struct ev_idle idle;
     struct hooks ready;
     struct hooks sleep;
+    bool turn_open;  // READY hooks have run, SLEEP hooks have not
     struct loop_timer *timers;
     struct loop_signal *signals;
 };
@@ -60,14 +61,18 @@ static void on_check(struct ev_loop *ev, struct ev_check *watcher, int events)
 {
     (void)ev;
     (void)events;
-    run_hooks(&((struct loop *)watcher->data)->ready);
+    struct loop *loop = watcher->data;
+    loop->turn_open = true;
+    run_hooks(&loop->ready);
 }
 
 static void on_prepare(struct ev_loop *ev, struct ev_prepare *watcher, int events)
 {
     (void)ev;
     (void)events;
-    run_hooks(&((struct loop *)watcher->data)->sleep);
+    struct loop *loop = watcher->data;
+    loop->turn_open = false;
+    run_hooks(&loop->sleep);
 }
 
 static void on_idle(struct ev_loop *ev, struct ev_idle *watcher, int events)
@@ -123,6 +128,10 @@ void loop_free(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     ev_run(loop->ev, 0);
+    // A turn that was stopped in its middle still has to be finished.
+    if (loop->turn_open)
+        run_hooks(&loop->sleep);
+    loop->turn_open = false;
 }
 
 void loop_stop(struct loop *loop)

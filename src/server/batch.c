@@ -36,7 +36,6 @@ struct batch {
     size_t key_cap;
     unsigned count;
     const struct cmd_ctx *running;
-    char error_text[RESP_ERROR_TEXT_MAX];
     struct cmd_ctx commands[BATCH_COMMANDS];
 };
 
@@ -283,8 +282,8 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->reply.out = &client->conn.out;
     ctx->changes = 0;
     ctx->effect_mode = EFFECT_VERBATIM;
-    ctx->detached = false;
-    ctx->protocol_error = NULL;
+    ctx->incoming = NULL;
+    ctx->protocol_error = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
 }
@@ -297,7 +296,10 @@ static void add_command(struct batch *batch, struct client *client,
     ctx->argc = parsed->argc;
     ctx->raw = (struct slice){ .ptr = start, .len = parsed->consumed };
     ctx->raw_is_resp = !parsed->is_inline && !parsed->detached;
-    ctx->detached = parsed->detached;
+    if (unlikely(parsed->detached)) {
+        ctx->incoming = client->incoming;
+        client->incoming = NULL;
+    }
     // The array may still move while the batch is being filled: this is for now.
     ctx->argv = batch->argv.items + parsed->argv_first;
     dispatch_resolve(ctx);
@@ -338,8 +340,7 @@ static void take_commands(struct batch *batch, struct client *client)
     const struct resp_limits *limits = authenticated ? &client->server->clients->limits
                                                      : &client->server->clients->unauth_limits;
     enum resp_result result = RESP_INCOMPLETE;
-    // The rest of a command may be no more than what has arrived apart.
-    while (input->pos < input->len || client->incoming) {
+    while (input->pos < input->len) {
         if (batch_full(batch))
             return;
         if (client->turn_commands >= TURN_COMMANDS) {
@@ -358,15 +359,15 @@ static void take_commands(struct batch *batch, struct client *client)
             continue;
         client->turn_commands++;
         add_command(batch, client, &parsed, start);
-        // What it may send next depends on this one; or this one holds what the next may need.
-        if (!authenticated || parsed.detached)
+        // What it may send next depends on this one.
+        if (!authenticated)
             return;
     }
     if (result == RESP_INCOMPLETE && input->pos < input->len)
         begin_incoming(client);
     if (result == RESP_ERROR) {
         struct cmd_ctx *ctx = new_command(batch, client);
-        ctx->protocol_error = resp_parser_error(&client->parser, batch->error_text);
+        ctx->protocol_error = true;
         input->pos = input->len;
     }
     list_remove(&client->ready_link);
@@ -418,6 +419,13 @@ static void prefetch_entries(const struct batch *batch)
         db_prefetch_displaced(displaced[i].db, displaced[i].hash);
 }
 
+static void refuse_protocol(struct cmd_ctx *ctx)
+{
+    char text[RESP_ERROR_TEXT_MAX];
+    reply_errorf(ctx, "ERR %s", resp_parser_error(&ctx->client->parser, text));
+    client_close_after_reply(ctx->client);
+}
+
 static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
 {
     struct client *client = ctx->client;
@@ -425,16 +433,13 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
         return;
     ctx->reply.proto = client->proto;
     if (unlikely(ctx->protocol_error)) {
-        reply_errorf(ctx, "ERR %s", ctx->protocol_error);
-        client_close_after_reply(client);
+        refuse_protocol(ctx);
     } else {
         ctx->argv = batch->argv.items + ctx->argv_first;
         ctx->keys = batch->keys + ctx->keys_first;
         batch->running = ctx;
         dispatch(ctx);
         batch->running = NULL;
-        if (unlikely(ctx->detached))
-            incoming_release(&client->incoming);
     }
     client_output_added(client);
 }
@@ -442,8 +447,12 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
 static void execute(struct batch *batch)
 {
     prefetch_entries(batch);
-    for (unsigned i = 0; i < batch->count; i++)
-        execute_one(batch, &batch->commands[i]);
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct cmd_ctx *ctx = &batch->commands[i];
+        execute_one(batch, ctx);
+        if (unlikely(ctx->incoming))
+            incoming_release(&ctx->incoming);
+    }
     batch->count = 0;
     batch->key_count = 0;
     resp_argv_clear(&batch->argv);
@@ -459,8 +468,11 @@ static void execute(struct batch *batch)
 
 void batch_run(struct batch *batch)
 {
-    if (list_empty(&batch->ready))
+    if (list_empty(&batch->ready)) {
+        // The one that had more to run may be gone.
+        loop_keep_awake(batch->server->loop, false);
         return;
+    }
     clock_update();
     do {
         fill(batch);

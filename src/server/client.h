@@ -49,9 +49,9 @@ struct client {
     struct list_link ready_link;    // the batch's ready, settling or deferred list
     struct list_link pending_link;  // clients->pending: has replies to send
     struct list_link closing_link;  // clients->closing
-    int64_t created_ms;
-    uint64_t active_us;            // monotonic time of the last interaction
-    uint64_t soft_limit_since_us;  // when the output passed the soft limit, 0 if it has not
+    uint64_t created_us;            // monotonic time
+    uint64_t active_us;             // of the last interaction
+    uint64_t soft_limit_since_us;   // when the output passed the soft limit, 0 if it has not
     const struct command_entry *last_command;
     char *name;  // NUL-terminated, NULL without one
     char *lib_name;

@@ -42,7 +42,7 @@ uint64_t client_idle_s(const struct client *client)
 
 uint64_t client_age_s(const struct client *client)
 {
-    return (uint64_t)(clock_wall_ms() - client->created_ms) / 1000;
+    return (clock_mono_us() - client->created_us) / 1000000;
 }
 
 static const char *or_empty(const char *text)

@@ -70,6 +70,17 @@ static bool apply_max_clients(void *owner, struct config_error *error)
                          (long long)clients->config.max_clients);
 }
 
+// A new password holds for new connections; without one, nobody has to authenticate any more.
+static bool apply_password(void *owner, struct config_error *error)
+{
+    (void)error;
+    const struct clients *clients = owner;
+    for (struct list_link *link = list_first(&clients->all);
+         link && !clients_need_password(clients); link = list_next(&clients->all, link))
+        client_set_authenticated(LIST_ITEM(link, struct client, all_link), true);
+    return true;
+}
+
 static bool apply_limits(void *owner, struct config_error *error)
 {
     (void)error;
@@ -170,7 +181,8 @@ static const struct config_directive client_directives[] = {
       .type = CONFIG_STRING,
       .flags = CONFIG_SECRET,
       .offset = FIELD(password),
-      .default_text = "" },
+      .default_text = "",
+      .apply = apply_password },
     { .name = "protected-mode",
       .type = CONFIG_BOOL,
       .offset = FIELD(protected_mode),
@@ -236,8 +248,7 @@ static struct client *client_new(struct clients *clients, int fd, bool is_unix)
     client->proto = 2;
     client->db = &clients->server->keyspace->dbs[0];
     client->flags = is_unix ? CLIENT_UNIX : 0;
-    client->created_ms = clock_wall_ms();
-    client->active_us = clock_mono_us();
+    client->created_us = client->active_us = clock_mono_us();
     conn_init(&client->conn, clients->server->loop, &clients->pool, fd, &client_conn_ops);
     if (!is_unix)
         conn_set_tcp_options(fd, (int)clients->config.keepalive_s);

@@ -134,6 +134,11 @@ static bool set_words(const struct registered *directive, const struct slice *wo
                       struct config_error *error)
 {
     const struct config_directive *row = directive->row;
+    for (size_t i = 0; i < count; i++) {
+        // Texts are kept with a NUL at their end.
+        if (words[i].len && memchr(words[i].ptr, '\0', words[i].len))
+            return config_refuse(error, "argument must not have a NUL byte in it");
+    }
     if (row->type == CONFIG_CUSTOM)
         return row->set(directive->owner, words, count, error);
     if (count != 1)
@@ -256,6 +261,10 @@ enum status config_load_file(struct config *config, const char *path, struct con
         config_refuse(error, "%.96s, line %u: '%s': %.64s", path, number, shown, reason.text);
         status = STATUS_INVALID;
         break;
+    }
+    if (status == STATUS_OK && ferror(file)) {
+        config_refuse(error, "can't read configuration file '%.128s': %s", path, strerror(errno));
+        status = STATUS_IO;
     }
     free(line);
     if (!is_stdin)

@@ -11,6 +11,7 @@
 
 struct client;
 struct command_entry;
+struct incoming;
 struct server;
 
 // One list yields the enum and the texts.
@@ -43,11 +44,11 @@ struct cmd_ctx {
     struct resp_writer reply;
     uint64_t changes;  // how much the command changed: the handler adds to it
     enum effect_mode effect_mode;
-    struct slice raw;            // the request's bytes
-    bool raw_is_resp;            // raw is one contiguous RESP array
-    bool detached;               // arguments lie in client->incoming
-    const char *protocol_error;  // not a command: what was wrong with the bytes
-    size_t argv_first;           // while the batch is being filled
+    struct slice raw;           // the request's bytes
+    bool raw_is_resp;           // raw is one contiguous RESP array
+    bool protocol_error;        // not a command: the parser refused the bytes
+    struct incoming *incoming;  // large arguments that arrived apart, or NULL
+    size_t argv_first;          // while the batch is being filled
     size_t keys_first;
 };
 

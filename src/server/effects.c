@@ -107,6 +107,8 @@ void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
     int i = effects->sink_count++;
     effects->sinks[i].fn = fn;
     effects->sinks[i].udata = udata;
+    // It has not heard yet which database the stream is in.
+    effects->selected_db = -1;
 }
 
 bool effects_wanted(const struct effects *effects)
@@ -117,6 +119,9 @@ bool effects_wanted(const struct effects *effects)
 void effect_replace(struct cmd_ctx *ctx, const struct slice *words, size_t count)
 {
     struct effects *effects = ctx->server->effects;
+    // An earlier command may have said what was never sent, because it changed nothing after all.
+    if (ctx->effect_mode != EFFECT_REPLACED)
+        bytes_clear(&effects->replaced);
     ctx->effect_mode = EFFECT_REPLACED;
     if (effects_wanted(effects))
         append_command(&effects->replaced, words, count);

@@ -15,7 +15,7 @@ struct sweep {
     struct entry *due[DUE_MAX];
     unsigned due_count;
     uint64_t seen;
-    int64_t ttl_sum_ms;
+    double ttl_sum_ms;  // the sum of 64-bit times may not fit 64 bits
     int64_t now_ms;
 };
 
@@ -27,7 +27,7 @@ static void collect_due(void *entry, uint8_t expiry_class, void *udata)
     int64_t left_ms = entry_expiry(entry) - sweep->now_ms;
     if (left_ms > 0) {
         sweep->seen++;
-        sweep->ttl_sum_ms += left_ms;
+        sweep->ttl_sum_ms += (double)left_ms;
     } else if (sweep->due_count < DUE_MAX) {
         sweep->due[sweep->due_count++] = entry;
     }
@@ -56,14 +56,18 @@ static void sweep_db(struct db *db, uint64_t deadline_us)
     } while (db->sweep_cursor != 0);
 
     if (sweep.seen)
-        db->avg_ttl_ms = sweep.ttl_sum_ms / (int64_t)sweep.seen;
+        db->avg_ttl_ms = (int64_t)(sweep.ttl_sum_ms / (double)sweep.seen);
 }
 
 void expire_sweep(struct keyspace *keyspace, uint64_t budget_us)
 {
     uint64_t deadline_us = clock_mono_us_now() + budget_us;
+    if (keyspace->expire_passively)
+        return;
     for (int i = 0; i < keyspace->db_count; i++) {
-        struct db *db = &keyspace->dbs[i];
+        // The one behind the last: a large database must not starve the others.
+        keyspace->sweep_db = (keyspace->sweep_db + 1) % keyspace->db_count;
+        struct db *db = &keyspace->dbs[keyspace->sweep_db];
         if (db->expires == 0) {
             db->avg_ttl_ms = 0;
             continue;

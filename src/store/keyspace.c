@@ -12,6 +12,9 @@
 #define EXPIRY_CLASS_NEVER 0
 #define EXPIRY_CLASS_SOME  1
 
+// How often a random choice tries to find a key that has not expired and may not delete any.
+#define PASSIVE_TRIES 100
+
 static inline bool key_matches(const void *entry, const void *udata)
 {
     const struct key *key = udata;
@@ -166,9 +169,19 @@ static void note_expiry(struct db *db, struct table_slot *slot, bool had, bool h
         db->expires--;
 }
 
+// A key whose time has come is hidden from look-ups, but it is still there.
+static void remove_hidden(struct db *db, const struct key *key)
+{
+    struct table_slot *slot = table_find_inl(&db->table, key->hash, key, key_matches);
+    if (slot)
+        db_remove(db, key, (struct entry_ref){ .slot = slot, .entry = table_slot_entry(slot) });
+}
+
 struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry)
 {
     struct table_slot *slot;
+    if (unlikely(db->keyspace->expire_passively))
+        remove_hidden(db, key);
     if (table_insert(&db->table, key->hash, entry, &slot) != STATUS_OK)
         PANIC("out of memory while adding a key to database %d", db->id);
     note_expiry(db, slot, false, entry_has_expiry(entry));
@@ -249,13 +262,17 @@ void db_flush(struct db *db)
 
 struct entry *db_random(struct db *db)
 {
-    for (;;) {
+    bool passive = db->keyspace->expire_passively;
+    for (int tries = 0;; tries++) {
         struct table_slot *slot = table_random(&db->table, &db->keyspace->random);
         if (!slot)
             return NULL;
         struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
-        if (!db_expired(ref.entry) || db->keyspace->expire_passively)
+        // Where others do the deleting, all that is left may have expired.
+        if (!db_expired(ref.entry) || (passive && tries == PASSIVE_TRIES))
             return ref.entry;
+        if (passive)
+            continue;
         struct key key = key_of(entry_key(ref.entry));
         db_expire(db, &key, ref);
     }

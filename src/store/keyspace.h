@@ -67,6 +67,7 @@ struct keyspace {
     int db_count;
     const struct type_ops *types[TYPE_COUNT];
     uint32_t access_clock;  // 24 bits, written into entries that are touched
+    int sweep_db;           // that the expiry sweep was in last
     bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
     uint64_t hits;
     uint64_t misses;

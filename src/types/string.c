@@ -163,7 +163,7 @@ void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref
     if (overwrite(ref->entry, value, expiry))
         return;
     size_t size = entry_size_for(key->len, expiry != EXPIRY_NONE, true, value.len);
-    if (size <= ENTRY_EMBED_MAX || value.len <= sizeof(struct blob)) {
+    if (size <= ENTRY_EMBED_MAX || value.len <= EMBSTR_MAX) {
         const struct entry_spec spec = {
             .type = TYPE_STRING,
             .encoding = STRING_ENC_EMBEDDED,

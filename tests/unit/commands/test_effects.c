@@ -204,7 +204,6 @@ START_TEST(what_changes_nothing_has_no_effect)
         { "RENAMENX first first", ":0\r\n" },
         { "COPY nobody other", ":0\r\n" },
         { "MOVE nobody 1", ":0\r\n" },
-        { "SETRANGE nobody 5 ", "-ERR wrong number" },
         { "TOUCH first", ":1\r\n" },
         { "EXISTS first", ":1\r\n" },
         { "TTL first", ":-1\r\n" },
@@ -455,7 +454,6 @@ START_TEST(large_arguments_of_one_key)
     enum { BYTES = 50000 };
     static char value[BYTES];
     struct bytes request = { 0 };
-    struct bytes want = { 0 };
     begin();
     bytes_append_text(&request, "*5\r\n$4\r\nMSET\r\n");
     for (int i = 0; i < 2; i++) {
@@ -473,7 +471,6 @@ START_TEST(large_arguments_of_one_key)
     ck_assert_uint_eq(fed.len, request.len);
     ck_assert_msg(memcmp(fed.data, request.data, request.len) == 0, "other bytes than were sent");
     bytes_release(&request);
-    bytes_release(&want);
 }
 END_TEST
 

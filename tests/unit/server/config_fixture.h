@@ -157,10 +157,10 @@ struct fixture_value {
     int count;
 };
 
-static inline void fixture_note(const char *name, struct slice value, void *udata)
+static inline void fixture_note(struct slice name, struct slice value, void *udata)
 {
     struct fixture_value *found = udata;
-    if (strcmp(name, found->name) != 0)
+    if (!slice_equal(name, slice_of(found->name)))
         return;
     found->count++;
     ck_assert_uint_lt(value.len, sizeof(found->text));

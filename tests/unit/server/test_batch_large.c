@@ -37,14 +37,14 @@ static void cmd_take(struct cmd_ctx *ctx)
 {
     reply_sums(ctx);
     for (uint32_t i = 1; i < ctx->argc; i++) {
-        struct blob *blob = incoming_take(ctx->client->incoming, ctx->argv[i]);
+        struct blob *blob = incoming_take(ctx->incoming, ctx->argv[i]);
         if (!blob)
             continue;
         taken++;
         EXPECT(blob->refs == 1);
         EXPECT(blob->len == ctx->argv[i].len);
         EXPECT(blob->data == ctx->argv[i].ptr);
-        EXPECT(!incoming_take(ctx->client->incoming, ctx->argv[i]));
+        EXPECT(!incoming_take(ctx->incoming, ctx->argv[i]));
         blob_release(blob);
     }
 }

@@ -251,23 +251,17 @@ START_TEST(texts_are_replaced_and_cleared)
 }
 END_TEST
 
-START_TEST(age_grows)
+// Clocks are set now and then, forwards and backwards: age and idleness are counted by one that is not.
+START_TEST(age_does_not_follow_the_wall_clock)
 {
+    static const int64_t shifts_ms[] = { -3600000, 7200000, 0 };
     rig_connect();
     const struct client *client = rig_last_client();
-    ck_assert_uint_eq(client_age_s(client), 0);
-    clock_shift_ms(5500);
-    ck_assert_uint_eq(client_age_s(client), 5);
-    ck_assert_uint_le(client_idle_s(client), 5);
-}
-END_TEST
-
-// Clocks are set now and then, also backwards.
-START_TEST(age_is_not_huge_when_the_clock_is_set_back)
-{
-    rig_connect();
-    clock_shift_ms(-3600000);
-    ck_assert_uint_lt(client_age_s(rig_last_client()), 3601);
+    for (unsigned i = 0; i < sizeof(shifts_ms) / sizeof(*shifts_ms); i++) {
+        clock_shift_ms(shifts_ms[i]);
+        ck_assert_uint_lt(client_age_s(client), 60);
+        ck_assert_uint_lt(client_idle_s(client), 60);
+    }
 }
 END_TEST
 
@@ -295,8 +289,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(description, set_up, rig_stop);
     tcase_add_test(description, the_line_of_a_client);
     tcase_add_test(description, texts_are_replaced_and_cleared);
-    tcase_add_test(description, age_grows);
-    tcase_add_test(description, age_is_not_huge_when_the_clock_is_set_back);
+        tcase_add_test(description, age_does_not_follow_the_wall_clock);
     suite_add_tcase(suite, description);
     return suite;
 }
