@@ -29,17 +29,6 @@ static struct arena *arena_of(const struct reader *r)
     return &r->list->arena;
 }
 
-// Takes the first word off a line.
-static struct span take_word(struct span *line)
-{
-    *line = span_trim(*line);
-    struct span word = { line->ptr, 0 };
-    while (word.len < line->len && line->ptr[word.len] != ' ')
-        word.len++;
-    *line = span_trim((struct span){ line->ptr + word.len, line->len - word.len });
-    return word;
-}
-
 static struct words split(const struct reader *r, struct span line)
 {
     struct words words;
@@ -64,7 +53,7 @@ static struct span join(const struct reader *r, struct span line)
 static long long take_number(const struct reader *r, struct span *line)
 {
     long long number;
-    if (!span_int(take_word(line), &number) || number < 0)
+    if (!span_int(span_take_word(line), &number) || number < 0)
         mistake(r, "a number is wanted");
     return number;
 }
@@ -83,7 +72,7 @@ static void read_pattern(const struct reader *r, struct span line, struct expect
 {
     const char *error;
     expect_once(r, expect, EXPECT_PATTERN);
-    expect->id = take_word(&line);
+    expect->id = span_take_word(&line);
     if (!pattern_parse(arena_of(r), line, &expect->pattern, &error))
         mistake(r, error);
 }
@@ -93,7 +82,7 @@ static void read_literal(const struct reader *r, struct span word, struct span l
                          struct expect *expect)
 {
     expect_once(r, expect, EXPECT_LITERAL);
-    expect->id = take_word(&line);
+    expect->id = span_take_word(&line);
     struct span bytes = join(r, line);
     if (bytes.len == 0)
         mistake(r, "the bytes of the reply are wanted");
@@ -109,8 +98,8 @@ static void read_kind(const struct reader *r, struct span line, struct expect *e
     const char *error;
     expect_once(r, expect, EXPECT_KIND);
     if (span_starts(line, "7.2 ")) {
-        take_word(&line);
-        expect->id = take_word(&line);
+        span_take_word(&line);
+        expect->id = span_take_word(&line);
     }
     expect->wanted_kind = line;
     if (!kind_valid(line, &error))
@@ -120,13 +109,13 @@ static void read_kind(const struct reader *r, struct span line, struct expect *e
 // save name [element N] [field NAME]
 static void read_save(const struct reader *r, struct span line, struct step *step)
 {
-    struct save save = { .element = -1, .name = take_word(&line) };
+    struct save save = { .element = -1, .name = span_take_word(&line) };
     while (line.len > 0) {
-        struct span word = take_word(&line);
+        struct span word = span_take_word(&line);
         if (span_is(word, "element"))
             save.element = take_number(r, &line);
         else if (span_is(word, "field"))
-            save.field = take_word(&line);
+            save.field = span_take_word(&line);
         else
             mistake(r, "save name [element N] [field NAME]");
     }
@@ -139,7 +128,7 @@ static void read_attachment(const struct reader *r, struct span line)
     if (!r->current || r->current->step_count == 0)
         mistake(r, "an indented line belongs to the command before it");
     struct step *step = &r->current->steps[r->current->step_count - 1];
-    struct span word = take_word(&line);
+    struct span word = span_take_word(&line);
     if (span_is(word, "?"))
         read_pattern(r, line, &step->expect);
     else if (span_is(word, "7.2") || span_is(word, "7.2/2") || span_is(word, "7.2/3"))
@@ -178,7 +167,7 @@ static void set_source(const struct reader *r, struct step *step, struct span li
 static struct span take_connection(struct span *line)
 {
     struct span rest = *line;
-    struct span word = take_word(&rest);
+    struct span word = span_take_word(&rest);
     if (word.len < 2 || word.ptr[word.len - 1] != '>' || rest.len == 0)
         return SPAN("main");
     *line = rest;
@@ -196,7 +185,7 @@ static bool read_special(const struct reader *r, struct span connection, struct 
         { "%closed", STEP_CLOSED }, { "%silent", STEP_SILENT }, { "%until", STEP_UNTIL },
         { "%scan", STEP_SCAN },
     };
-    struct span word = take_word(&line);
+    struct span word = span_take_word(&line);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (!span_is(word, kinds[i].word))
             continue;
@@ -206,7 +195,7 @@ static bool read_special(const struct reader *r, struct span connection, struct 
         if (step->kind == STEP_RAW)
             step->replies = take_number(r, &line);
         if (step->kind == STEP_UNTIL)
-            step->wanted = take_word(&line);
+            step->wanted = span_take_word(&line);
         if (step->kind == STEP_SEND || step->kind == STEP_RAW || step->kind == STEP_UNTIL ||
             step->kind == STEP_SCAN)
             set_source(r, step, line);
@@ -234,7 +223,7 @@ static void read_protocol(const struct reader *r, struct span line)
 static void read_covers(const struct reader *r, struct span line)
 {
     struct test_case *current = r->current;
-    struct covers covers = { .command = take_word(&line), .what = split(r, line) };
+    struct covers covers = { .command = span_take_word(&line), .what = split(r, line) };
     if (covers.what.count == 0)
         mistake(r, "%covers COMMAND WHAT...");
     current->covers = arena_grow(arena_of(r), current->covers, current->covers_count,
@@ -244,7 +233,7 @@ static void read_covers(const struct reader *r, struct span line)
 
 static bool read_property(struct reader *r, struct span line)
 {
-    struct span word = take_word(&line);
+    struct span word = span_take_word(&line);
     if (!r->current)
         mistake(r, "a case begins with === and its name");
     if (span_is(word, "%proto")) {

@@ -4,6 +4,7 @@
 #include "words.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PATIENCE_MS 20000
@@ -93,6 +94,15 @@ static void read_docs(struct catalog *catalog, const struct reply *docs)
     }
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct command *x = a;
+    const struct command *y = b;
+    size_t len = x->name.len < y->name.len ? x->name.len : y->name.len;
+    int order = memcmp(x->name.ptr, y->name.ptr, len);
+    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+}
+
 void catalog_read(struct catalog *catalog, const struct pair *pair)
 {
     struct arena arena = { 0 };
@@ -113,6 +123,8 @@ void catalog_read(struct catalog *catalog, const struct pair *pair)
         }
         connection_close(&c);
     }
+    // The oracle's order differs from run to run; a seed has to mean the same commands.
+    qsort(catalog->items, catalog->count, sizeof(*catalog->items), compare_names);
     arena_release(&arena);
 }
 

@@ -26,7 +26,7 @@ struct catalog {
     struct arena arena;
 };
 
-// Asks both servers. Ends the runner if they do not answer as they should.
+// Asks both servers; the commands are sorted by name. Ends the runner if they do not answer as they should.
 void catalog_read(struct catalog *catalog, const struct pair *pair);
 void catalog_release(struct catalog *catalog);
 

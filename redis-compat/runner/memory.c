@@ -99,6 +99,16 @@ struct span span_trim(struct span a)
     return a;
 }
 
+struct span span_take_word(struct span *line)
+{
+    *line = span_trim(*line);
+    struct span word = { line->ptr, 0 };
+    while (word.len < line->len && line->ptr[word.len] != ' ')
+        word.len++;
+    *line = span_trim((struct span){ line->ptr + word.len, line->len - word.len });
+    return word;
+}
+
 bool span_next_line(struct span *text, struct span *line)
 {
     if (text->len == 0)

@@ -28,6 +28,8 @@ bool span_starts(struct span a, const char *prefix);
 bool span_int(struct span a, long long *out);
 bool span_number(struct span a, double *out);
 struct span span_trim(struct span a);
+// Takes the first word off, and the blanks around it.
+struct span span_take_word(struct span *line);
 // Takes the next line off `text`; false at its end.
 bool span_next_line(struct span *text, struct span *line);
 

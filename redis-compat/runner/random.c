@@ -96,11 +96,10 @@ static void play_run(struct random_worker *worker, size_t run)
                      work->options->seed * 1000003 + run, RUN_COMMANDS);
     session_play(&session, &program, &divergence);
     add_counts(work, session.sent, session.accepted);
+    size_t played = divergence.found ? divergence.at : program.count;
     if (divergence.found && work->failures++ < FAILURES_MAX)
         tell_failure(work, &session, &program, &divergence, run);
-    struct report_line counts = { .cases = 1,
-                                  .failed = divergence.found,
-                                  .commands = program.count };
+    struct report_line counts = { .cases = 1, .failed = divergence.found, .commands = played };
     report_add(work->options->report, SPAN("random runs"), &counts, NULL);
     buffer_release(&divergence.text);
     arena_release(&arena);

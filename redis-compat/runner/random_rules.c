@@ -42,9 +42,9 @@ static void read_reply(struct reader *r, struct span line, struct rule *rule)
     check_command(r, rule->name);
     if (!known_find(r->options->known, id))
         mistake(r, "this is not in KNOWN_DIFFERENCES.md");
-    const char *after = memmem(line.ptr, line.len, id.ptr, id.len);
-    struct span pattern = { after + id.len, (size_t)(line.ptr + line.len - after) - id.len };
-    if (!pattern_parse(&r->rules->arena, span_trim(pattern), &rule->pattern, &error))
+    for (int word = 0; word < 3; word++)
+        span_take_word(&line);
+    if (!pattern_parse(&r->rules->arena, line, &rule->pattern, &error))
         mistake(r, error);
     add(r, &r->rules->replies, rule);
 }
@@ -77,11 +77,10 @@ static void read_rule(struct reader *r, struct span line, const struct words *wo
 // skip COMMAND REASON: the reason is a text, not words.
 static void read_skip(struct reader *r, struct span line)
 {
-    struct span rest = span_trim((struct span){ line.ptr + 5, line.len - 5 });
-    const char *blank = memchr(rest.ptr, ' ', rest.len);
-    if (!blank)
+    span_take_word(&line);
+    struct rule rule = { .name = span_take_word(&line) };
+    if (line.len == 0)
         mistake(r, "a reason is missing");
-    struct rule rule = { .name = { rest.ptr, (size_t)(blank - rest.ptr) } };
     check_command(r, rule.name);
     add(r, &r->rules->skips, &rule);
 }

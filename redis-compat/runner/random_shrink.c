@@ -10,6 +10,8 @@
 #define PLAYS_MAX 800
 #define LIMIT_MS  20000
 
+#define SHOWN_COMMANDS 30
+
 struct shrinker {
     struct session session;
     const struct divergence *wanted;
@@ -84,15 +86,19 @@ void session_shrink(const struct session *session, struct program *program,
         program->count = divergence->at + !divergence->in_state;
     if (!divergence->in_state)
         s.command = session->names[program->items[divergence->at].command];
-    if (still_diverges(&s, program))
-        shrink(&s, program, divergence->in_state ? 0 : 1);
+    if (!still_diverges(&s, program)) {
+        // Not even whole: it hung on the moment. The last commands may tell something.
+        size_t shown = program->count < SHOWN_COMMANDS ? program->count : SHOWN_COMMANDS;
+        program->items += program->count - shown;
+        program->count = shown;
+        buffer_text(&divergence->text, "      (did not come again in a second run; shown are the "
+                                       "last commands)\n");
+        return;
+    }
+    shrink(&s, program, divergence->in_state ? 0 : 1);
     struct divergence last = { 0 };
     session_play(&s.session, program, &last);
-    if (last.found) {
-        buffer_release(&divergence->text);
+    buffer_release(last.found ? &divergence->text : &last.text);
+    if (last.found)
         *divergence = last;
-    } else {
-        buffer_release(&last.text);
-        buffer_text(&divergence->text, "      (did not come again in a second run)\n");
-    }
 }

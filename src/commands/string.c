@@ -51,7 +51,7 @@ static void cmd_get(struct cmd_ctx *ctx)
 static void set_argument(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, uint32_t i,
                          int64_t expiry)
 {
-    struct blob *blob = ctx->incoming ? incoming_take(ctx->incoming, ctx->argv[i]) : NULL;
+    struct blob *blob = ctx->incoming ? incoming_share(ctx->incoming, ctx->argv[i]) : NULL;
     if (unlikely(blob))
         string_set_blob(ctx->db, &ctx->keys[key], ref, blob, expiry);
     else

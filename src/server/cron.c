@@ -76,11 +76,12 @@ static void tick(void *udata)
     clock_update();
     // Ticks come now a little early, now a little late: half a tick is not worth waiting for another.
     uint64_t now_us = clock_mono_us();
-    uint64_t soon_us = now_us + 500000 / (uint64_t)cron->hz;
+    uint64_t tick_us = 1000000 / (uint64_t)cron->hz;
+    uint64_t soon_us = now_us + tick_us / 2;
     for (int i = 0; i < cron->count; i++) {
         uint64_t period_us = cron->jobs[i].period_us;
         uint64_t due_us = cron->jobs[i].due_us;
-        if (due_us > soon_us)
+        if (period_us > tick_us && due_us > soon_us)
             continue;
         cron->jobs[i].due_us = (due_us + period_us > now_us ? due_us : now_us) + period_us;
         cron->jobs[i].fn(cron->jobs[i].udata);

@@ -89,12 +89,12 @@ enum status incoming_recv(struct incoming *incoming, struct conn *conn, size_t *
     return STATUS_OK;
 }
 
-struct blob *incoming_take(struct incoming *incoming, struct slice argument)
+struct blob *incoming_share(const struct incoming *incoming, struct slice argument)
 {
     for (size_t i = 0; incoming && i < incoming->count; i++) {
         struct blob *blob = incoming->blobs[i];
-        if (blob && blob->data == argument.ptr) {
-            incoming->blobs[i] = NULL;
+        if (blob->data == argument.ptr) {
+            blob_retain(blob);
             return blob;
         }
     }
@@ -105,7 +105,7 @@ size_t incoming_memory(const struct incoming *incoming)
 {
     size_t bytes = 0;
     for (size_t i = 0; incoming && i < incoming->count; i++)
-        bytes += incoming->blobs[i] ? blob_memory(incoming->blobs[i]) : 0;
+        bytes += blob_memory(incoming->blobs[i]);
     return bytes;
 }
 
@@ -114,10 +114,8 @@ void incoming_release(struct incoming **incoming)
     struct incoming *in = *incoming;
     if (!in)
         return;
-    for (size_t i = 0; i < in->count; i++) {
-        if (in->blobs[i])
-            blob_release(in->blobs[i]);
-    }
+    for (size_t i = 0; i < in->count; i++)
+        blob_release(in->blobs[i]);
     mem_free(in->blobs, in->cap * sizeof(*in->blobs));
     mem_free(in, sizeof(*in));
     *incoming = NULL;

@@ -3,7 +3,8 @@
 //
 // A bulk of RESP_BIG_BULK bytes or more that has not arrived whole is taken out of the input buffer.
 // Its bytes, and the CRLF behind them, go into a blob of its own, and the parser goes on behind it.
-// When the command is complete, its handler may keep the blob (incoming_take); else it is freed.
+// When the command is complete, its handler may share the blob (incoming_share); the arguments stay
+// readable until the command is over.
 #pragma once
 
 #include "base/bytes.h"
@@ -33,11 +34,11 @@ bool incoming_active(const struct incoming *incoming);
 MUST_CHECK enum status incoming_recv(struct incoming *incoming, struct conn *conn,
                                      size_t *received);
 
-// The blob that an argument lies in, with its reference, or NULL if it lies in none.
-struct blob *incoming_take(struct incoming *incoming, struct slice argument);
+// The blob that an argument lies in, with a reference for the caller, or NULL if it lies in none.
+struct blob *incoming_share(const struct incoming *incoming, struct slice argument);
 
 // Bytes held.
 size_t incoming_memory(const struct incoming *incoming);
 
-// Frees what was not taken; *incoming is NULL afterwards.
+// Drops the references; *incoming is NULL afterwards.
 void incoming_release(struct incoming **incoming);

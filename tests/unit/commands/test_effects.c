@@ -57,25 +57,30 @@ static void run(const char *words, const char *reply)
     rig_expect(fd, reply);
 }
 
+// Reads a line of a type and a number; returns what lies behind it.
+static const char *take_number(const char *at, const char *end, char type, int64_t *number)
+{
+    const char *line = memchr(at, '\r', (size_t)(end - at));
+    if (!line || *at != type)
+        ck_abort_msg("no line of '%c'", type);
+    const struct slice digits = { .ptr = at + 1, .len = (size_t)(line - at - 1) };
+    ck_assert(parse_int64(digits, number));
+    ck_assert(line[1] == '\n');
+    return line + 2;
+}
+
 // Reads one command of the stream as words with blanks between; returns what lies behind it.
 static const char *take_command(const char *at, const char *end, struct bytes *out)
 {
     int64_t argc;
-    const char *line = memchr(at, '\r', (size_t)(end - at));
-    ck_assert(line && *at == '*');
-    ck_assert(parse_int64((struct slice){ .ptr = at + 1, .len = (size_t)(line - at - 1) }, &argc));
-    at = line + 2;
+    at = take_number(at, end, '*', &argc);
     for (int64_t i = 0; i < argc; i++) {
         int64_t len;
-        line = memchr(at, '\r', (size_t)(end - at));
-        ck_assert(line && *at == '$');
-        ck_assert(
-            parse_int64((struct slice){ .ptr = at + 1, .len = (size_t)(line - at - 1) }, &len));
-        ck_assert_int_le(len + 4, end - line);
-        bytes_printf(out, "%s%.*s", i ? " " : "", (int)len, line + 2);
-        at = line + 2 + len;
-        ck_assert_mem_eq(at, "\r\n", 2);
-        at += 2;
+        at = take_number(at, end, '$', &len);
+        ck_assert_int_le(len + 2, end - at);
+        bytes_printf(out, "%s%.*s", i ? " " : "", (int)len, at);
+        ck_assert_mem_eq(at + len, "\r\n", 2);
+        at += len + 2;
     }
     return at;
 }
@@ -117,6 +122,16 @@ static void expect_fed_until(const char *want, int64_t from_now_ms, int64_t sinc
     ck_assert_int_ge(at_ms, since_ms + from_now_ms);
     ck_assert_int_le(at_ms, clock_wall_ms() + from_now_ms);
     bytes_release(&have);
+}
+
+// Drops what has arrived.
+static void drain(void)
+{
+    char rest[256];
+    ssize_t got;
+    do {
+        got = recv(fd, rest, sizeof(rest), 0);
+    } while (got > 0);
 }
 
 static int64_t now_ms(void)
@@ -216,9 +231,7 @@ START_TEST(what_changes_nothing_has_no_effect)
     uint64_t changes = server->changes;
     for (size_t i = 0; i < sizeof(nothing) / sizeof(*nothing); i++) {
         run(nothing[i][0], nothing[i][1]);
-        char rest[256];
-        while (recv(fd, rest, sizeof(rest), 0) > 0)
-            continue;
+        drain();
         ck_assert_msg(fed.len == 0, "%s: %.*s", nothing[i][0], (int)fed.len, fed.data);
     }
     ck_assert_uint_eq(server->changes, changes);
@@ -408,8 +421,7 @@ START_TEST(expired_keys_are_deletions_ahead)
         bytes_release(&have);
         run("DEL k", ":");
         rig_turns(2);
-        char rest[16];
-        recv(fd, rest, sizeof(rest), 0);
+        drain();
         bytes_clear(&fed);
     }
 }

@@ -278,8 +278,10 @@ static void write_data(struct bytes *out)
 static void drain(int fd)
 {
     char rest[4096];
-    while (recv(fd, rest, sizeof(rest), 0) > 0)
-        continue;
+    ssize_t got;
+    do {
+        got = recv(fd, rest, sizeof(rest), 0);
+    } while (got > 0);
 }
 
 static void flush_all(void)

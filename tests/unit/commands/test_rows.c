@@ -112,7 +112,7 @@ END_TEST
 // One argument too few, and too many where there can be too many.
 static void check_arity(const struct command_entry *command)
 {
-    int wrong[2] = { abs(command->arity) - 1, command->arity + 1 };
+    const int wrong[] = { abs(command->arity) - 1, command->arity + 1 };
     int least = command->parent ? 2 : 1;
     char want[128];
     for (int i = 0; i < (command->arity > 0 ? 2 : 1); i++) {

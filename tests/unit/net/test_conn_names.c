@@ -94,7 +94,7 @@ static void expect_names(const struct conn *conn, const struct ends *ends, const
 START_TEST(ends_over_ipv4)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
-    struct ends ends;
+    struct ends ends = { 0 };
     struct conn conn;
     ck_assert_int_eq(inet_pton(AF_INET, "127.0.0.1", &address.sin_addr), 1);
     ck_assert(connect_ends(&ends, (struct sockaddr *)&address, sizeof(address)));
@@ -110,7 +110,7 @@ END_TEST
 START_TEST(ends_over_ipv6)
 {
     struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-    struct ends ends;
+    struct ends ends = { 0 };
     struct conn conn;
     if (!connect_ends(&ends, (struct sockaddr *)&address, sizeof(address)))
         return;
@@ -127,7 +127,7 @@ END_TEST
 START_TEST(a_mapped_loopback_address_is_local)
 {
     struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
-    struct ends ends;
+    struct ends ends = { 0 };
     struct conn conn;
     ck_assert_int_eq(inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr), 1);
     if (!connect_ends(&ends, (struct sockaddr *)&address, sizeof(address)))
@@ -146,7 +146,7 @@ static void unix_ends(size_t name_len)
     char folder[] = "/tmp/respite-conn-XXXXXX";
     char want[CONN_NAME_MAX];
     char have[CONN_NAME_MAX];
-    struct ends ends;
+    struct ends ends = { 0 };
     struct conn conn;
     ck_assert_ptr_nonnull(mkdtemp(folder));
     int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/", folder);
@@ -182,7 +182,7 @@ START_TEST(a_peer_that_is_gone_has_no_name)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
     char have[CONN_NAME_MAX];
-    struct ends ends;
+    struct ends ends = { 0 };
     struct conn conn;
     ck_assert_int_eq(inet_pton(AF_INET, "127.0.0.1", &address.sin_addr), 1);
     ck_assert(connect_ends(&ends, (struct sockaddr *)&address, sizeof(address)));

@@ -289,7 +289,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(description, set_up, rig_stop);
     tcase_add_test(description, the_line_of_a_client);
     tcase_add_test(description, texts_are_replaced_and_cleared);
-        tcase_add_test(description, age_does_not_follow_the_wall_clock);
+    tcase_add_test(description, age_does_not_follow_the_wall_clock);
     suite_add_tcase(suite, description);
     return suite;
 }

@@ -317,8 +317,9 @@ START_TEST(errors_of_arguments)
     expect_args_refused("--list,'open", "quotes");
     expect_args_refused("--list,1,2,3,4,5,6,7", "too many");
     char many[400] = "--list";
+    size_t len = strlen(many);
     for (int i = 0; i < 80; i++)
-        strcat(many, ",w");
+        len += (size_t)snprintf(many + len, sizeof(many) - len, ",w");
     expect_args_refused(many, "");
 }
 END_TEST

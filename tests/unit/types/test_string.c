@@ -106,7 +106,7 @@ static struct slice value_number(size_t i)
 static void every_transition(size_t key_len)
 {
     struct slice name = noise_at(1, key_len);
-    int64_t expiries[] = { EXPIRY_NONE, LATER, LATER + 1 };
+    const int64_t expiries[] = { EXPIRY_NONE, LATER, LATER + 1 };
     for (size_t i = 0; i < VALUES * VALUES * 9; i++) {
         struct slice from = value_number(i / 9 / VALUES);
         struct slice to = value_number(i / 9 % VALUES);
