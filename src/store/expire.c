@@ -15,7 +15,7 @@ struct sweep {
     struct entry *due[DUE_MAX];
     unsigned due_count;
     uint64_t seen;
-    double ttl_sum_ms;  // the sum of 64-bit times may not fit 64 bits
+    __int128 ttl_sum_ms;  // the sum of 64-bit times may not fit 64 bits
     int64_t now_ms;
 };
 
@@ -27,7 +27,7 @@ static void collect_due(void *entry, uint8_t expiry_class, void *udata)
     int64_t left_ms = entry_expiry(entry) - sweep->now_ms;
     if (left_ms > 0) {
         sweep->seen++;
-        sweep->ttl_sum_ms += (double)left_ms;
+        sweep->ttl_sum_ms += left_ms;
     } else if (sweep->due_count < DUE_MAX) {
         sweep->due[sweep->due_count++] = entry;
     }
@@ -56,7 +56,7 @@ static void sweep_db(struct db *db, uint64_t deadline_us)
     } while (db->sweep_cursor != 0);
 
     if (sweep.seen)
-        db->avg_ttl_ms = (int64_t)(sweep.ttl_sum_ms / (double)sweep.seen);
+        db->avg_ttl_ms = (int64_t)(sweep.ttl_sum_ms / (__int128)sweep.seen);
 }
 
 void expire_sweep(struct keyspace *keyspace, uint64_t budget_us)
