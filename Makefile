@@ -125,7 +125,7 @@ UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
 INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
 INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
     $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
-INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh redis-compat/clients/test_*.sh)
+INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh redis-compat/clients/run.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
 HOUSE_SCRIPTS := $(wildcard tests/house/test_*.sh)

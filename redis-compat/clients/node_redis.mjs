@@ -11,7 +11,14 @@ const deadlineMs = 30000;
 const everyByte = Buffer.from(Array.from({ length: 768 }, (_, i) => i % 256));
 
 async function connect(options = {}) {
-    const client = createClient({ url: `redis://127.0.0.1:${port}`, ...options });
+    const client = createClient({
+        socket: {
+            host: '127.0.0.1',
+            port,
+            reconnectStrategy: retries => retries < 100 ? 20 : new Error('gave up'),
+        },
+        ...options,
+    });
     client.on('error', () => {});
     await client.connect();
     return client;

@@ -165,11 +165,13 @@ def errors(r):
 
 def passwords(r):
     expect_equal(r.config_set("requirepass", "a secret"), True)
-    expect_error(AuthenticationError, "Authentication required", connect().ping)
-    expect_error(AuthenticationError, "invalid username-password", connect(password="no").ping)
-    expect_equal(connect(password="a secret").ping(), True)
-    expect_equal(connect(username="default", password="a secret").ping(), True)
-    expect_equal(r.config_set("requirepass", ""), True)
+    try:
+        expect_error(AuthenticationError, "Authentication required", connect().ping)
+        expect_error(ResponseError, "invalid username-password", connect(password="no").ping)
+        expect_equal(connect(password="a secret").ping(), True)
+        expect_equal(connect(username="default", password="a secret").ping(), True)
+    finally:
+        expect_equal(r.config_set("requirepass", ""), True)
     expect_equal(connect().ping(), True)
 
 

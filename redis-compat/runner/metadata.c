@@ -104,9 +104,8 @@ static void compare_infos(struct comparison *c, const struct reply *oracle,
 // --- COMMAND DOCS -------------------------------------------------------------------------------
 
 // Summaries and histories are words of our own.
-static const char *const docs_parts[] = {
-    "since", "group", "complexity", "doc_flags", "deprecated_since", "replaced_by"
-};
+static const char *const docs_parts[] = { "since", "group", "doc_flags", "deprecated_since",
+                                          "replaced_by" };
 
 static const char *const argument_parts[] = { "name",  "type",  "key_spec_index",  "token",
                                               "since", "flags", "deprecated_since" };
@@ -143,6 +142,32 @@ static void compare_arguments(struct comparison *c, const struct reply *oracle,
     buffer_release(&b);
 }
 
+// "O(N)" of a sentence; its first order counts, the sentence is a matter of words.
+static struct span order_of(const struct reply *complexity)
+{
+    struct span text = complexity ? complexity->text : (struct span){ 0 };
+    const char *begin = text.len ? memmem(text.ptr, text.len, "O(", 2) : NULL;
+    if (!begin)
+        return (struct span){ 0 };
+    size_t room = (size_t)(text.ptr + text.len - begin);
+    size_t len = 0;
+    int depth = 0;
+    do {
+        depth += (begin[len] == '(') - (begin[len] == ')');
+        len++;
+    } while (len < room && (len < 2 || depth > 0));
+    return (struct span){ begin, len };
+}
+
+static void compare_complexity(struct comparison *c, const struct reply *oracle,
+                               const struct reply *ours)
+{
+    c->checks++;
+    bool same = !oracle == !ours && span_equal(order_of(oracle), order_of(ours));
+    if (!same && (!ours || !excused(c, "docs-complexity", ours)))
+        tell(c, "docs-complexity", oracle, ours);
+}
+
 static void compare_docs(struct comparison *c, const struct reply *oracle, const struct reply *ours)
 {
     for (size_t i = 0; i + 1 < ours->count; i += 2) {
@@ -157,6 +182,7 @@ static void compare_docs(struct comparison *c, const struct reply *oracle, const
             compare_part(c, part.ptr, reply_lookup(other, docs_parts[k]),
                          reply_lookup(our, docs_parts[k]));
         }
+        compare_complexity(c, reply_lookup(other, "complexity"), reply_lookup(our, "complexity"));
         compare_arguments(c, reply_lookup(other, "arguments"), reply_lookup(our, "arguments"));
         const struct reply *subcommands = reply_lookup(our, "subcommands");
         const struct reply *others = reply_lookup(other, "subcommands");

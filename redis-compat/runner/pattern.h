@@ -10,6 +10,7 @@
 //   unordered      the same elements (of a map: pairs) in any order
 //   unordered*     the same, all the way down
 //   prefix(TEXT)   both begin with TEXT
+//   help           a HELP: status lines, of which the first is the same
 //   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
 //                  all with *); only Respite has C
 //   [P, P]  [P...] an array: element by element, or each element
@@ -28,6 +29,7 @@ enum pattern_kind {
     PATTERN_UNORDERED,
     PATTERN_UNORDERED_DEEP,
     PATTERN_PREFIX,
+    PATTERN_HELP,
     PATTERN_FIELDS,
     PATTERN_ITEMS,
     PATTERN_EACH,

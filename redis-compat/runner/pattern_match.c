@@ -81,17 +81,42 @@ static bool match_unordered(const struct reply *oracle, const struct reply *ours
     return canonical_equal(oracle, ours, deep) || differ(why, "not the same elements");
 }
 
+// A reply's text without the "txt:" of a verbatim one.
+static struct span bare_text(const struct reply *reply)
+{
+    struct span text = reply->text;
+    if (reply->type == REPLY_VERBATIM && text.len >= 4) {
+        text.ptr += 4;
+        text.len -= 4;
+    }
+    return text;
+}
+
 static bool match_prefix(const struct pattern *pattern, const struct reply *oracle,
                          const struct reply *ours, struct buffer *why)
 {
     if (oracle->type != ours->type)
         return differ(why, "another type");
     struct span want = pattern->text;
-    if (oracle->text.len < want.len || ours->text.len < want.len)
+    struct span a = bare_text(oracle);
+    struct span b = bare_text(ours);
+    if (a.len < want.len || b.len < want.len)
         return differ(why, "shorter than the prefix");
-    struct span a = { oracle->text.ptr, want.len };
-    struct span b = { ours->text.ptr, want.len };
+    a.len = b.len = want.len;
     return (span_equal(a, want) && span_equal(b, want)) || differ(why, "another beginning");
+}
+
+static bool match_help(const struct reply *oracle, const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != REPLY_ARRAY || ours->type != REPLY_ARRAY)
+        return differ(why, "not both are arrays");
+    if (oracle->count == 0 || ours->count == 0)
+        return differ(why, "no lines");
+    for (size_t i = 0; i < ours->count; i++) {
+        if (ours->items[i].type != REPLY_STATUS)
+            return differ(why, "a line is no status");
+    }
+    return match_same(&oracle->items[0], &ours->items[0], why);
 }
 
 static bool match_items(const struct pattern *pattern, const struct reply *oracle,
@@ -216,17 +241,6 @@ static bool match_field_line(const struct pattern *pattern, struct span oracle, 
     return false;
 }
 
-// A reply's text without the "txt:" of a verbatim one.
-static struct span bare_text(const struct reply *reply)
-{
-    struct span text = reply->text;
-    if (reply->type == REPLY_VERBATIM && text.len >= 4) {
-        text.ptr += 4;
-        text.len -= 4;
-    }
-    return text;
-}
-
 static bool match_fields(const struct pattern *pattern, const struct reply *oracle,
                          const struct reply *ours, struct buffer *why)
 {
@@ -258,6 +272,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_UNORDERED: return match_unordered(oracle, ours, false, why);
     case PATTERN_UNORDERED_DEEP: return match_unordered(oracle, ours, true, why);
     case PATTERN_PREFIX: return match_prefix(pattern, oracle, ours, why);
+    case PATTERN_HELP: return match_help(oracle, ours, why);
     case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
     case PATTERN_ITEMS:
     case PATTERN_EACH: return match_items(pattern, oracle, ours, why);

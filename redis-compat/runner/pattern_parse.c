@@ -124,6 +124,7 @@ static bool parse_word(struct parser *p, struct pattern *out)
         { "type", PATTERN_TYPE },
         { "shape", PATTERN_SHAPE },
         { "bulk", PATTERN_BULK },
+        { "help", PATTERN_HELP },
         { "unordered*", PATTERN_UNORDERED_DEEP },
         { "unordered", PATTERN_UNORDERED },
         { "int", PATTERN_INT },

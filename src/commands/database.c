@@ -91,6 +91,15 @@ static void cmd_flushall(struct cmd_ctx *ctx)
     reply_ok(ctx);
 }
 
+static const struct command_arg flush_args[] = {
+    { .name = "async",
+      .type = ARG_ONEOF,
+      .flags = ARG_OPTIONAL,
+      .args = ARGS({ .name = "async", .type = ARG_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0" },
+                   { .name = "sync", .type = ARG_PURE_TOKEN, .token = "SYNC", .since = "6.2.0" }) },
+    { 0 },
+};
+
 const struct command database_commands[] = {
     { .name = "select",
       .summary = "Chooses the connection's database.",
@@ -132,13 +141,7 @@ const struct command database_commands[] = {
       .flags = CMD_WRITE,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
       .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
-      .args = ARGS(
-          { .name = "async",
-            .type = ARG_ONEOF,
-            .flags = ARG_OPTIONAL,
-            .args = ARGS(
-                { .name = "async", .type = ARG_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0" },
-                { .name = "sync", .type = ARG_PURE_TOKEN, .token = "SYNC", .since = "6.2.0" }) }),
+      .args = flush_args,
       .handler = cmd_flushdb },
     { .name = "flushall",
       .summary = "Deletes all keys of all databases.",
@@ -149,13 +152,7 @@ const struct command database_commands[] = {
       .flags = CMD_WRITE,
       .acl = ACL_KEYSPACE | ACL_DANGEROUS,
       .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
-      .args = ARGS(
-          { .name = "async",
-            .type = ARG_ONEOF,
-            .flags = ARG_OPTIONAL,
-            .args = ARGS(
-                { .name = "async", .type = ARG_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0" },
-                { .name = "sync", .type = ARG_PURE_TOKEN, .token = "SYNC", .since = "6.2.0" }) }),
+      .args = flush_args,
       .handler = cmd_flushall },
     { 0 },
 };

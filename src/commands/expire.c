@@ -183,6 +183,16 @@ static void cmd_persist(struct cmd_ctx *ctx)
     reply_int(ctx, 1);
 }
 
+// The last argument of all that set a time.
+#define CONDITION                                                                        \
+    {                                                                                    \
+        .name = "condition", .type = ARG_ONEOF, .since = "7.0.0", .flags = ARG_OPTIONAL, \
+        .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },            \
+                     { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" },            \
+                     { .name = "gt", .type = ARG_PURE_TOKEN, .token = "GT" },            \
+                     { .name = "lt", .type = ARG_PURE_TOKEN, .token = "LT" })            \
+    }
+
 const struct command expire_commands[] = {
     { .name = "expire",
       .summary = "Sets a key's time to live in seconds.",
@@ -194,14 +204,7 @@ const struct command expire_commands[] = {
       .acl = ACL_KEYSPACE,
       .keys = { KEYS_FIRST(KEY_RW | KEY_UPDATE) },
       .args = ARGS({ .name = "key", .type = ARG_KEY }, { .name = "seconds", .type = ARG_INTEGER },
-                   { .name = "condition",
-                     .type = ARG_ONEOF,
-                     .since = "7.0.0",
-                     .flags = ARG_OPTIONAL,
-                     .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },
-                                  { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" },
-                                  { .name = "gt", .type = ARG_PURE_TOKEN, .token = "GT" },
-                                  { .name = "lt", .type = ARG_PURE_TOKEN, .token = "LT" }) }),
+                   CONDITION),
       .handler = cmd_expire },
     { .name = "pexpire",
       .summary = "Sets a key's time to live in milliseconds.",
@@ -213,15 +216,7 @@ const struct command expire_commands[] = {
       .acl = ACL_KEYSPACE,
       .keys = { KEYS_FIRST(KEY_RW | KEY_UPDATE) },
       .args = ARGS({ .name = "key", .type = ARG_KEY },
-                   { .name = "milliseconds", .type = ARG_INTEGER },
-                   { .name = "condition",
-                     .type = ARG_ONEOF,
-                     .since = "7.0.0",
-                     .flags = ARG_OPTIONAL,
-                     .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },
-                                  { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" },
-                                  { .name = "gt", .type = ARG_PURE_TOKEN, .token = "GT" },
-                                  { .name = "lt", .type = ARG_PURE_TOKEN, .token = "LT" }) }),
+                   { .name = "milliseconds", .type = ARG_INTEGER }, CONDITION),
       .handler = cmd_pexpire },
     { .name = "expireat",
       .summary = "Sets the Unix time in seconds at which a key expires.",
@@ -233,15 +228,7 @@ const struct command expire_commands[] = {
       .acl = ACL_KEYSPACE,
       .keys = { KEYS_FIRST(KEY_RW | KEY_UPDATE) },
       .args = ARGS({ .name = "key", .type = ARG_KEY },
-                   { .name = "unix-time-seconds", .type = ARG_UNIX_TIME },
-                   { .name = "condition",
-                     .type = ARG_ONEOF,
-                     .since = "7.0.0",
-                     .flags = ARG_OPTIONAL,
-                     .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },
-                                  { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" },
-                                  { .name = "gt", .type = ARG_PURE_TOKEN, .token = "GT" },
-                                  { .name = "lt", .type = ARG_PURE_TOKEN, .token = "LT" }) }),
+                   { .name = "unix-time-seconds", .type = ARG_UNIX_TIME }, CONDITION),
       .handler = cmd_expireat },
     { .name = "pexpireat",
       .summary = "Sets the Unix time in milliseconds at which a key expires.",
@@ -253,15 +240,7 @@ const struct command expire_commands[] = {
       .acl = ACL_KEYSPACE,
       .keys = { KEYS_FIRST(KEY_RW | KEY_UPDATE) },
       .args = ARGS({ .name = "key", .type = ARG_KEY },
-                   { .name = "unix-time-milliseconds", .type = ARG_UNIX_TIME },
-                   { .name = "condition",
-                     .type = ARG_ONEOF,
-                     .since = "7.0.0",
-                     .flags = ARG_OPTIONAL,
-                     .args = ARGS({ .name = "nx", .type = ARG_PURE_TOKEN, .token = "NX" },
-                                  { .name = "xx", .type = ARG_PURE_TOKEN, .token = "XX" },
-                                  { .name = "gt", .type = ARG_PURE_TOKEN, .token = "GT" },
-                                  { .name = "lt", .type = ARG_PURE_TOKEN, .token = "LT" }) }),
+                   { .name = "unix-time-milliseconds", .type = ARG_UNIX_TIME }, CONDITION),
       .handler = cmd_pexpireat },
     { .name = "ttl",
       .summary = "Returns a key's remaining time to live in seconds.",

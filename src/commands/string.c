@@ -270,7 +270,6 @@ static void cmd_getset(struct cmd_ctx *ctx)
 // The new expiry of what GETEX found, with its effect.
 static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t expiry)
 {
-    char text[EXPIRY_TEXT_MAX];
     if (expiry != EXPIRY_NONE && expiry <= clock_wall_ms()) {
         db_remove(ctx->db, &ctx->keys[0], *ref);
         ctx_removed(ctx, 0);
@@ -279,12 +278,13 @@ static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t exp
     }
     db_set_expiry(ctx->db, ref, expiry);
     ctx_written(ctx, 0);
-    if (expiry == EXPIRY_NONE)
+    if (expiry == EXPIRY_NONE) {
         effect_replace(ctx, (struct slice[]){ SLICE("PERSIST"), ctx->argv[1] }, 2);
-    else
-        effect_replace(
-            ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(expiry, text) },
-            3);
+    } else {
+        char text[EXPIRY_TEXT_MAX];
+        struct slice at = expiry_text(expiry, text);
+        effect_replace(ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], at }, 3);
+    }
 }
 
 // GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds |

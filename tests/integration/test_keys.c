@@ -93,7 +93,7 @@ static int compare_texts(const void *a, const void *b)
 static void expect_keys(redisContext *c, const char *pattern, const char *want)
 {
     char got[256] = "";
-    const char *names[32];
+    const char *names[32] = { NULL };
     size_t len = 0;
     redisReply *reply = client_ask(c, "KEYS %s", pattern);
     ck_assert_int_eq(reply->type, REDIS_REPLY_ARRAY);

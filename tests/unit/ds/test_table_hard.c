@@ -139,6 +139,21 @@ START_TEST(a_chain_is_resolved_when_the_table_has_grown)
 }
 END_TEST
 
+START_TEST(a_chain_that_has_become_small_is_one_segment)
+{
+    struct model model;
+    struct table_stats stats;
+    model_init(&model, 1500, hash_identical, 38);
+    model_resize(&model, 1500);
+    model_resize(&model, 60);
+    model_verify(&model);
+    table_stats(&model.table, &stats);
+    ck_assert_uint_eq(stats.chained_segments, 0);
+    ck_assert_uint_lt(table_memory(&model.table), 20000);
+    model_release(&model);
+}
+END_TEST
+
 // --- failing allocation -------------------------------------------------------------------------
 
 // Inserts with every allocation that it needs failing once; the table stays as it was each time.
@@ -254,6 +269,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(clusters, clusters_end_in_chains, 0, CLUSTERED_COUNT);
     tcase_add_loop_test(clusters, clusters_under_random_operations, 0, CLUSTERED_COUNT);
     tcase_add_test(clusters, a_chain_is_resolved_when_the_table_has_grown);
+    tcase_add_test(clusters, a_chain_that_has_become_small_is_one_segment);
     tcase_set_timeout(clusters, 60);
     suite_add_tcase(suite, clusters);
     TCase *memory = tcase_create("memory");

@@ -58,6 +58,12 @@ static void cmd_keys(struct cmd_ctx *ctx)
     }
 }
 
+// TALLY key...: how many keys the batch found.
+static void cmd_tally(struct cmd_ctx *ctx)
+{
+    reply_int(ctx, ctx->key_count);
+}
+
 static const struct command subcommands[] = {
     { .name = "sub", .arity = -2, .handler = cmd_running },
     { 0 },
@@ -73,6 +79,7 @@ static const struct command commands[] = {
     { .name = "first", .arity = -1, .handler = cmd_keys, .keys = { KEYS_FIRST(KEY_RO) } },
     { .name = "all", .arity = -1, .handler = cmd_keys, .keys = { KEYS_ALL(KEY_RO) } },
     { .name = "pairs", .arity = -1, .handler = cmd_keys, .keys = { KEYS_EVERY_SECOND(KEY_RO) } },
+    { .name = "tally", .arity = -1, .handler = cmd_tally, .keys = { KEYS_ALL(KEY_RO) } },
     { .name = "counted",
       .arity = -1,
       .handler = cmd_keys,
@@ -260,6 +267,26 @@ START_TEST(many_keys_that_are_counted)
 }
 END_TEST
 
+// What one client made the server take is given back.
+START_TEST(a_huge_request_leaves_little_behind)
+{
+    enum { COUNT = 300000 };
+    struct bytes request = { 0 };
+    int fd = rig_connect();
+    rig_ask(fd, "tally a\r\n", ":1\r\n");
+    size_t before = mem_used();
+    bytes_printf(&request, "*%d\r\n$5\r\ntally\r\n", COUNT + 1);
+    for (int i = 0; i < COUNT; i++)
+        bytes_append_text(&request, "$1\r\nk\r\n");
+    rig_send(fd, request.data, request.len);
+    rig_expect(fd, ":300000\r\n");
+    bytes_release(&request);
+    rig_ask(fd, "tally a\r\n", ":1\r\n");
+    rig_turns(2);
+    ck_assert_uint_lt(mem_used(), before + 1000000);
+}
+END_TEST
+
 START_TEST(unknown_commands_and_wrong_arity)
 {
     int fd = rig_connect();
@@ -291,6 +318,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, keys_are_found_and_hashed);
     tcase_add_test(tcase, many_keys_in_a_range);
     tcase_add_test(tcase, many_keys_that_are_counted);
+    tcase_add_test(tcase, a_huge_request_leaves_little_behind);
     tcase_add_test(tcase, unknown_commands_and_wrong_arity);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -49,14 +49,29 @@ static inline const char *fixture_encoding(const struct entry *entry)
     return entry_embedded(entry) ? "small" : "large";
 }
 
+static inline void fixture_unshare_small(struct entry *clone)
+{
+    EXPECT(entry_type(clone) == TYPE_STRING);
+}
+
+static inline void fixture_unshare_large(struct entry *clone)
+{
+    const uint64_t *shared = entry_pointer(clone);
+    uint64_t *own = mem_alloc(FIXTURE_VALUE_BYTES);
+    *own = *shared;
+    entry_set_word(clone, (uintptr_t)own);
+}
+
 static const struct type_ops fixture_small_ops = { .name = "small",
                                                    .release = fixture_release_small,
                                                    .memory = fixture_memory_small,
-                                                   .encoding_name = fixture_encoding };
+                                                   .encoding_name = fixture_encoding,
+                                                   .unshare = fixture_unshare_small };
 static const struct type_ops fixture_large_ops = { .name = "large",
                                                    .release = fixture_release_large,
                                                    .memory = fixture_memory_large,
-                                                   .encoding_name = fixture_encoding };
+                                                   .encoding_name = fixture_encoding,
+                                                   .unshare = fixture_unshare_large };
 
 // A checked fixture.
 static inline void fixture_open(void)

@@ -258,6 +258,35 @@ START_TEST(an_expiry_comes_changes_and_goes)
 }
 END_TEST
 
+START_TEST(a_clone_has_another_key)
+{
+    static const size_t lens[] = { 0, 1, 7, 254, 255, 300 };
+    const size_t count = sizeof(lens) / sizeof(*lens);
+    size_t before = mem_used();
+    for (size_t i = 0; i < count * count; i++) {
+        int64_t expiry = i % 2 ? SOME_EXPIRY : EXPIRY_NONE;
+        struct slice key = noise_at(i, lens[i / count]);
+        struct slice value = noise_at(1000, lens[i % count]);
+        struct slice other = noise_at(3000 + i, lens[(i + 1) % count]);
+        struct entry *entry = make_embedded(key, expiry, value);
+        struct entry *clone = entry_clone(entry, other);
+        expect_embedded(clone, other, expiry, value);
+        expect_embedded(entry, key, expiry, value);
+        entry_free(entry);
+        expect_embedded(clone, other, expiry, value);
+        entry_free(clone);
+
+        entry = make_word(key, expiry, i);
+        clone = entry_clone(entry, other);
+        expect_word(clone, other, expiry, i);
+        expect_word(entry, key, expiry, i);
+        entry_free(entry);
+        entry_free(clone);
+    }
+    ck_assert_uint_eq(mem_used(), before);
+}
+END_TEST
+
 // An entry is rewritten over itself, its own key being the key it is given.
 START_TEST(writing_over_itself_keeps_the_key)
 {
@@ -329,6 +358,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(rewriting, set_up, NULL);
     tcase_set_timeout(rewriting, 60);
     tcase_add_test(rewriting, an_expiry_comes_changes_and_goes);
+    tcase_add_test(rewriting, a_clone_has_another_key);
     tcase_add_test(rewriting, writing_over_itself_keeps_the_key);
     tcase_add_test(rewriting, the_key_may_overlap_what_is_written);
     suite_add_tcase(suite, rewriting);

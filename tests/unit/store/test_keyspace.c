@@ -332,6 +332,94 @@ START_TEST(writing_over_a_hidden_expired_key_leaves_one)
 }
 END_TEST
 
+START_TEST(a_detached_entry_is_the_callers)
+{
+    struct db *db = &keyspace.dbs[0];
+    struct key key = key_of(SLICE("k"));
+    struct entry_ref ref = fixture_add(db, SLICE("k"), 7, clock_wall_ms() + 1000);
+    struct entry *entry = db_detach(db, &key, ref);
+    ck_assert_ptr_eq(entry, ref.entry);
+    ck_assert_uint_eq(fixture_released, 0);
+    ck_assert_uint_eq(db_size(db), 0);
+    ck_assert_uint_eq(db->expires, 0);
+    ck_assert_ptr_null(db_find(db, &key).entry);
+    // It can go on elsewhere.
+    db_insert(&keyspace.dbs[1], &key, entry);
+    ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 7);
+    ck_assert_uint_eq(keyspace.dbs[1].expires, 1);
+}
+END_TEST
+
+START_TEST(putting_adds_or_replaces)
+{
+    struct db *db = &keyspace.dbs[0];
+    struct key key = key_of(SLICE("k"));
+    struct entry_ref ref = db_find(db, &key);
+    db_put(db, &key, &ref, fixture_entry(SLICE("k"), 1, true, clock_wall_ms() + 1000));
+    ck_assert_ptr_eq(db_find(db, &key).entry, ref.entry);
+    ck_assert_uint_eq(db->expires, 1);
+    db_put(db, &key, &ref, fixture_entry(SLICE("k"), 2, false, EXPIRY_NONE));
+    ck_assert_ptr_eq(db_find(db, &key).entry, ref.entry);
+    ck_assert_uint_eq(fixture_value(ref.entry), 2);
+    ck_assert_uint_eq(fixture_released, 1);
+    ck_assert_uint_eq(db_size(db), 1);
+    ck_assert_uint_eq(db->expires, 0);
+}
+END_TEST
+
+START_TEST(a_copy_has_a_value_of_its_own)
+{
+    struct db *db = &keyspace.dbs[0];
+    int64_t expiry = clock_wall_ms() + 1000;
+    for (int large = 0; large < 2; large++) {
+        struct key from = key_of(SLICE("from"));
+        struct key to = key_of(SLICE("a-longer-name"));
+        db_insert(db, &from, fixture_entry(SLICE("from"), 5, large, expiry));
+        struct entry *copy = db_copy_entry(db, db_find(db, &from).entry, SLICE("a-longer-name"));
+        db_insert(db, &to, copy);
+        db_remove(db, &from, db_find(db, &from));
+        const struct entry *entry = db_find(db, &to).entry;
+        ck_assert_uint_eq(fixture_value(entry), 5);
+        ck_assert_int_eq(entry_expiry(entry), expiry);
+        ck_assert_int_eq(entry_type(entry), large ? TYPE_LIST : TYPE_STRING);
+        db_flush(db);
+    }
+}
+END_TEST
+
+START_TEST(databases_can_be_swapped)
+{
+    struct db *a = &keyspace.dbs[0];
+    struct db *b = &keyspace.dbs[2];
+    struct key key = key_of(SLICE("k"));
+    char name[FIXTURE_NAME_MAX];
+    for (size_t i = 0; i < 1000; i++)
+        fixture_add(a, fixture_name(name, i), i, i % 2 ? EXPIRY_NONE : clock_wall_ms() + 1000);
+    fixture_add(b, SLICE("k"), 77, EXPIRY_NONE);
+    db_swap(a, b);
+    ck_assert_int_eq(a->id, 0);
+    ck_assert_int_eq(b->id, 2);
+    ck_assert_uint_eq(db_size(a), 1);
+    ck_assert_uint_eq(db_size(b), 1000);
+    ck_assert_uint_eq(a->expires, 0);
+    ck_assert_uint_eq(b->expires, 500);
+    ck_assert_uint_eq(fixture_value(db_find(a, &key).entry), 77);
+    ck_assert_ptr_null(db_find(b, &key).entry);
+    // Both go on as databases do, and tell their own numbers.
+    listen_with(0);
+    clock_shift_ms(2000);
+    key = key_of(fixture_name(name, 0));
+    ck_assert_ptr_null(db_find(b, &key).entry);
+    ck_assert_int_eq(heard[0].db, 2);
+    fixture_add(a, SLICE("new"), 1, EXPIRY_NONE);
+    db_swap(a, a);
+    ck_assert_uint_eq(db_size(a), 2);
+    db_swap(b, a);
+    ck_assert_uint_eq(db_size(b), 2);
+    ck_assert_uint_eq(db_size(a), 999);
+}
+END_TEST
+
 START_TEST(memory_of_an_entry)
 {
     struct db *db = &keyspace.dbs[0];
@@ -355,6 +443,10 @@ static Suite *make_suite(void)
     tcase_add_test(keys, a_moved_entry_is_noted);
     tcase_add_test(keys, reads_are_hits_or_misses);
     tcase_add_test(keys, only_finding_touches);
+    tcase_add_test(keys, a_detached_entry_is_the_callers);
+    tcase_add_test(keys, putting_adds_or_replaces);
+    tcase_add_test(keys, a_copy_has_a_value_of_its_own);
+    tcase_add_test(keys, databases_can_be_swapped);
     tcase_add_test(keys, memory_of_an_entry);
     suite_add_tcase(suite, keys);
 

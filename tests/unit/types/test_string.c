@@ -227,6 +227,60 @@ START_TEST(a_shared_blob_outlives_its_entry)
 }
 END_TEST
 
+START_TEST(a_text_is_a_text_even_if_it_is_a_number)
+{
+    struct key key = key_of(SLICE("k"));
+    struct entry_ref ref = find(SLICE("k"));
+    int64_t number;
+    string_set_text(db, &key, &ref, SLICE("12345"), LATER);
+    expect_string(SLICE("k"), ref, SLICE("12345"), LATER);
+    ck_assert_str_eq(encoding_name(ref), "embstr");
+    ck_assert(string_int64(ref.entry, &number));
+    ck_assert_int_eq(number, 12345);
+    // Over an integer, and the other way round.
+    ref = set(SLICE("k"), SLICE("1"), EXPIRY_NONE);
+    string_set_text(db, &key, &ref, SLICE("2"), EXPIRY_NONE);
+    ck_assert_str_eq(encoding_name(ref), "embstr");
+    ref = set(SLICE("k"), SLICE("3"), EXPIRY_NONE);
+    ck_assert_str_eq(encoding_name(ref), "int");
+}
+END_TEST
+
+START_TEST(a_copy_is_shared_until_one_writes)
+{
+    static const struct slice values[] = { SLICE("12"),
+                                           SLICE("text"),
+                                           { .ptr = noise, .len = 5000 } };
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct key copied = key_of(SLICE("copy"));
+        struct entry_ref from = set(SLICE("k"), values[i], LATER);
+        struct entry *copy = db_copy_entry(db, from.entry, SLICE("copy"));
+        struct entry_ref to = db_insert(db, &copied, copy);
+        expect_string(SLICE("copy"), to, values[i], LATER);
+        ck_assert_int_eq(string_append(db, &to, SLICE("!")), STATUS_OK);
+        ck_assert_uint_eq(string_length(to.entry), values[i].len + 1);
+        from = find(SLICE("k"));
+        expect_string(SLICE("k"), from, values[i], LATER);
+        ck_assert_int_eq(string_append(db, &from, SLICE("?")), STATUS_OK);
+        to = find(SLICE("copy"));
+        char scratch[INT64_TEXT_MAX];
+        ck_assert_int_eq(string_bytes(to.entry, scratch).ptr[values[i].len], '!');
+        db_flush(db);
+    }
+}
+END_TEST
+
+START_TEST(object_refcount)
+{
+    // Small integers are shared objects in Redis.
+    ck_assert_int_eq(string_type_ops.refcount(set(SLICE("k"), SLICE("0"), LATER).entry), INT32_MAX);
+    ck_assert_int_eq(string_type_ops.refcount(set_int(SLICE("k"), 9999).entry), INT32_MAX);
+    ck_assert_int_eq(string_type_ops.refcount(set_int(SLICE("k"), 10000).entry), 1);
+    ck_assert_int_eq(string_type_ops.refcount(set_int(SLICE("k"), -1).entry), 1);
+    ck_assert_int_eq(string_type_ops.refcount(set(SLICE("k"), SLICE("text"), LATER).entry), 1);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("string");
@@ -236,6 +290,8 @@ static Suite *make_suite(void)
     tcase_add_test(encodings, integers_in_other_encodings_are_integers_too);
     tcase_add_test(encodings, object_encoding_names);
     tcase_add_test(encodings, object_encoding_names_under_long_keys);
+    tcase_add_test(encodings, object_refcount);
+    tcase_add_test(encodings, a_text_is_a_text_even_if_it_is_a_number);
     suite_add_tcase(suite, encodings);
 
     TCase *writing = tcase_create("writing");
@@ -247,6 +303,7 @@ static Suite *make_suite(void)
     tcase_add_test(writing, counting_in_place);
     tcase_add_test(writing, an_integer_over_every_value_keeps_the_expiry);
     tcase_add_test(writing, a_shared_blob_outlives_its_entry);
+    tcase_add_test(writing, a_copy_is_shared_until_one_writes);
     suite_add_tcase(suite, writing);
     return suite;
 }

@@ -102,6 +102,44 @@ START_TEST(no_memory_leaves_the_string_as_it_was)
 }
 END_TEST
 
+START_TEST(a_part_is_overwritten)
+{
+    static const struct slice firsts[] = { SLICE("hello world"),
+                                           SLICE("12345678901"),
+                                           { .ptr = noise, .len = 300 } };
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t offset = 0; offset < 400; offset += 7) {
+            char want[500] = { 0 };
+            struct entry_ref ref = set(SLICE("k"), firsts[i], LATER);
+            memcpy(want, firsts[i].ptr, firsts[i].len);
+            memcpy(want + offset, "new", 3);
+            size_t end = offset + 3;
+            size_t len = end > firsts[i].len ? end : firsts[i].len;
+            ck_assert_int_eq(string_set_range(db, &ref, offset, SLICE("new")), STATUS_OK);
+            expect_string(SLICE("k"), ref, (struct slice){ .ptr = want, .len = len }, LATER);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_part_of_a_shared_blob_is_overwritten)
+{
+    struct entry_ref ref = set(SLICE("k"), noise_at(0, 1000), EXPIRY_NONE);
+    struct blob *read = string_blob(ref.entry);
+    blob_retain(read);
+    ck_assert_int_eq(string_set_range(db, &ref, 10, SLICE("!!!")), STATUS_OK);
+    ck_assert_mem_eq(read->data, noise, 1000);
+    ck_assert_uint_eq(read->refs, 1);
+    ck_assert_mem_eq(string_blob(ref.entry)->data + 10, "!!!", 3);
+    blob_release(read);
+    mem_fail_after(0);
+    ck_assert_int_eq(string_set_range(db, &ref, 1u << 20, SLICE("x")), STATUS_NOMEM);
+    mem_fail_never();
+    ck_assert_uint_eq(string_length(ref.entry), 1000);
+    ck_assert_mem_eq(string_blob(ref.entry)->data + 10, "!!!", 3);
+}
+END_TEST
+
 // ---- against a model ----------------------------------------------------------------------------
 
 struct model_string {
@@ -175,6 +213,21 @@ static void step_append(size_t i, struct entry_ref ref)
     expect_string(name_of(i), ref, known_bytes(known), known->expiry);
 }
 
+static void step_set_range(size_t i, struct entry_ref ref)
+{
+    struct model_string *known = &model[i];
+    struct slice part = noise_at(random_below(&dice, 1000), 1 + random_below(&dice, 300));
+    size_t offset = random_below(&dice, MODEL_BYTES - 300);
+    if (!ref.entry)
+        return;
+    EXPECT(string_set_range(db, &ref, offset, part) == STATUS_OK);
+    if (offset > known->len)
+        memset(known->bytes + known->len, 0, offset - known->len);
+    memcpy(known->bytes + offset, part.ptr, part.len);
+    known->len = offset + part.len > known->len ? offset + part.len : known->len;
+    expect_string(name_of(i), ref, known_bytes(known), known->expiry);
+}
+
 static void step_expire(size_t i, struct entry_ref ref)
 {
     if (!ref.entry)
@@ -215,7 +268,7 @@ static void step(void)
     char scratch[INT64_TEXT_MAX];
     int64_t expiry = some_expiry();
     struct slice value = some_value(scratch);
-    switch (random_below(&dice, 8)) {
+    switch (random_below(&dice, 9)) {
     case 0:
     case 1:
         expect_string(name_of(i), set(name_of(i), value, expiry), value, expiry);
@@ -234,6 +287,7 @@ static void step(void)
     case 4: step_append(i, ref); break;
     case 5: step_expire(i, ref); break;
     case 6: step_read(ref); break;
+    case 7: step_set_range(i, ref); break;
     default:
         if (ref.entry)
             db_remove(db, &key, ref);
@@ -277,6 +331,8 @@ static Suite *make_suite(void)
     tcase_add_test(appending, growth_is_amortised);
     tcase_add_test(appending, appending_to_a_shared_blob_leaves_the_reader_alone);
     tcase_add_test(appending, no_memory_leaves_the_string_as_it_was);
+    tcase_add_test(appending, a_part_is_overwritten);
+    tcase_add_test(appending, a_part_of_a_shared_blob_is_overwritten);
     suite_add_tcase(suite, appending);
 
     TCase *operations = tcase_create("random operations");
