@@ -47,21 +47,43 @@ static bool fail(struct splitter *s, const char *error)
     return false;
 }
 
+static bool append_escape(struct splitter *s);
+
+// Reads escapes in the text of $(TEXT*N), as in double quotes.
+static bool unescape(struct span text, struct buffer *out)
+{
+    struct splitter inner = { .line = text };
+    bool ok = true;
+    while (!at_end(&inner) && ok) {
+        char c = inner.line.ptr[inner.pos++];
+        if (c != '\\')
+            buffer_char(&inner.word, c);
+        else
+            ok = append_escape(&inner);
+    }
+    buffer_append(out, buffer_span(&inner.word));
+    buffer_release(&inner.word);
+    return ok;
+}
+
 // TEXT*N
 static bool repeat(struct splitter *s, struct span inner)
 {
     const char *star = memrchr(inner.ptr, '*', inner.len);
+    struct buffer text = { 0 };
     long long times;
     if (!star || star == inner.ptr)
         return false;
-    struct span text = { inner.ptr, (size_t)(star - inner.ptr) };
-    struct span number = { star + 1, inner.len - text.len - 1 };
-    if (!span_int(number, &times) || times < 0 || times > REPEATED_MAX / (long long)text.len)
-        return false;
-    buffer_reserve(&s->word, text.len * (size_t)times);
-    for (long long i = 0; i < times; i++)
-        buffer_append(&s->word, text);
-    return true;
+    struct span before = { inner.ptr, (size_t)(star - inner.ptr) };
+    struct span number = { star + 1, inner.len - before.len - 1 };
+    bool ok = span_int(number, &times) && times >= 0 && unescape(before, &text) &&
+              times <= REPEATED_MAX / (long long)text.len;
+    if (ok)
+        buffer_reserve(&s->word, text.len * (size_t)times);
+    for (long long i = 0; ok && i < times; i++)
+        buffer_append(&s->word, buffer_span(&text));
+    buffer_release(&text);
+    return ok;
 }
 
 // At "$(".
@@ -90,7 +112,7 @@ static bool substitution_here(const struct splitter *s)
 }
 
 // After a backslash in double quotes.
-static bool escape(struct splitter *s)
+static bool append_escape(struct splitter *s)
 {
     static const char names[] = "nrtba\"\\";
     static const char values[] = "\n\r\t\b\a\"\\";
@@ -126,7 +148,7 @@ static bool double_quoted(struct splitter *s)
             return true;
         if (c != '\\')
             buffer_char(&s->word, c);
-        else if (!escape(s))
+        else if (!append_escape(s))
             return false;
     }
     return fail(s, "a \" without its end");

@@ -4,7 +4,7 @@
 //   plain   "a \"quoted\" word\r\n\x00"   'a literal $(word)'   $(name)   x$(y*1000)
 //
 // In double quotes: \n \r \t \b \a \" \\ \xHH. In single quotes: \' only. $(...) is replaced outside
-// single quotes: $(TEXT*N) is TEXT N times; $(NAME) is what the resolver says.
+// single quotes: $(TEXT*N) is TEXT, with its escapes, N times; $(NAME) is what the resolver says.
 #pragma once
 
 #include "memory.h"

@@ -22,9 +22,9 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 143' TERM INT
 
-# False: it ended instead of serving.
+# Starts it on $port; false when it ends instead of serving.
 serve_on_port() {
-    "$server" --port "$port" --bind 127.0.0.1 --dir "$work" "$@" >"$work/log" 2>&1 </dev/null &
+    "$server" --port "$port" --bind 127.0.0.1 --dir "$work" >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in {1..600}; do
         grep -q 'Ready to accept connections' "$work/log" && return 0
@@ -34,11 +34,10 @@ serve_on_port() {
     return 1
 }
 
-# start_server [ARGUMENT...]: more arguments of the server's.
 start_server() {
     for _ in {1..10}; do
         port=$((20000 + RANDOM % 10000))
-        serve_on_port "$@" && return 0
+        serve_on_port && return 0
         grep -q 'in use' "$work/log" || break
     done
     cat "$work/log"
