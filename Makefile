@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Respite: the one entry point. `make help` lists what there is.
 #
 # Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
 # tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself, and so are scripts named
-# test_*.sh under tests/integration/, tests/house/ and redis-compat/clients/.
+# test_*.sh under tests/integration/ and tests/house/, and redis-compat/clients/run.sh.
 #
 # Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
 #   obj/   objects of src/             lib/    one archive a folder of src/, for the tests

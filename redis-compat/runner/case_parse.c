@@ -143,11 +143,16 @@ static void read_attachment(const struct reader *r, struct span line)
 
 // --- Steps --------------------------------------------------------------------------------------
 
+static struct test_case *current_case(const struct reader *r)
+{
+    if (!r->current)
+        mistake(r, "a case begins with === and its name");
+    return r->current;
+}
+
 static struct step *add_step(const struct reader *r, enum step_kind kind, struct span connection)
 {
-    struct test_case *current = r->current;
-    if (!current)
-        mistake(r, "a case begins with === and its name");
+    struct test_case *current = current_case(r);
     current->steps = arena_grow(arena_of(r), current->steps, current->step_count,
                                 sizeof(*current->steps));
     struct step *step = &current->steps[current->step_count++];
@@ -234,17 +239,16 @@ static void read_covers(const struct reader *r, struct span line)
 static bool read_property(struct reader *r, struct span line)
 {
     struct span word = span_take_word(&line);
-    if (!r->current)
-        mistake(r, "a case begins with === and its name");
+    struct test_case *current = current_case(r);
     if (span_is(word, "%proto")) {
         read_protocol(r, line);
     } else if (span_is(word, "%server")) {
-        r->current->fresh = true;
-        r->current->options = split(r, line);
+        current->fresh = true;
+        current->options = split(r, line);
     } else if (span_is(word, "%fresh")) {
-        r->current->fresh = true;
+        current->fresh = true;
     } else if (span_is(word, "%tcp")) {
-        r->current->fresh = r->current->tcp = true;
+        current->fresh = current->tcp = true;
     } else if (span_is(word, "%covers")) {
         read_covers(r, line);
     } else if (span_is(word, "%pipeline") && !r->in_pipeline) {

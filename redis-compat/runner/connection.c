@@ -86,9 +86,7 @@ bool connection_send(struct connection *c, struct span bytes, int timeout_ms)
             bytes.len -= (size_t)sent;
         } else if (errno == EPIPE || errno == ECONNRESET) {
             return true;
-        } else if (errno != EAGAIN && errno != EINTR) {
-            return false;
-        } else if (!wait_for(c->fd, POLLOUT, until_ms)) {
+        } else if ((errno != EAGAIN && errno != EINTR) || !wait_for(c->fd, POLLOUT, until_ms)) {
             return false;
         }
     }

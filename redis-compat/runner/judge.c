@@ -56,7 +56,9 @@ static bool judge_kind(struct known_list *known, const struct exchange *x, struc
     if (kind_match(kind, &x->replies[ORACLE]) == version)
         return refuse(why, version ? "the oracle no longer differs from 7.2"
                                    : "the oracle's is not of this kind");
-    if (x->only_error)
+    if (x->ability == OUT_OF_STEP)
+        return true;
+    if (x->ability == UNABLE)
         return span_starts(ours->raw, "-ERR unknown ") || span_starts(ours->raw, "-NOAUTH ") ||
                refuse(why, "Respite does not have this command, but does not say so");
     return kind_match(kind, ours) || refuse(why, "ours is not of this kind");

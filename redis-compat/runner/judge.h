@@ -6,11 +6,18 @@
 #include "known.h"
 #include "server.h"
 
+// Whether Respite can answer as the oracle does.
+enum ability {
+    ABLE,
+    UNABLE,       // it does not have this command, and has to say so
+    OUT_OF_STEP,  // it lacked a command before: any reply will do
+};
+
 // What was asked and what came.
 struct exchange {
     const struct expect *expect;
-    int protocol;     // 2 or 3
-    bool only_error;  // Respite does not have this command: it has to say so
+    int protocol;          // 2 or 3
+    enum ability ability;  // counts where only the kind does
     struct reply replies[SIDES];
 };
 

@@ -26,11 +26,18 @@ static bool split_row(struct span line, struct span columns[COLUMNS])
     return count == COLUMNS && begin == line.len;
 }
 
-static struct span without_ticks(struct span text)
+// The text of a cell: without its backticks, and with \| as Markdown means it.
+static struct span cell_text(struct arena *arena, struct span cell)
 {
-    if (text.len >= 2 && text.ptr[0] == '`' && text.ptr[text.len - 1] == '`')
-        return (struct span){ text.ptr + 1, text.len - 2 };
-    return text;
+    if (cell.len < 2 || cell.ptr[0] != '`' || cell.ptr[cell.len - 1] != '`')
+        return cell;
+    char *text = arena_alloc(arena, cell.len);
+    size_t len = 0;
+    for (size_t i = 1; i + 1 < cell.len; i++) {
+        if (cell.ptr[i] != '\\' || cell.ptr[i + 1] != '|')
+            text[len++] = cell.ptr[i];
+    }
+    return (struct span){ text, len };
 }
 
 static bool parse_kind(struct known *known)
@@ -56,8 +63,8 @@ static void read_row(struct known_list *list, const char *path, int number, stru
     struct known known = { 0 };
     if (!split_row(line, columns))
         die("%s:%d: not of the form | `id` | kind | reason |", path, number);
-    known.id = without_ticks(columns[0]);
-    known.value = without_ticks(columns[1]);
+    known.id = cell_text(&list->arena, columns[0]);
+    known.value = cell_text(&list->arena, columns[1]);
     if (!parse_kind(&known))
         die("%s:%d: the kind is 7.2, run or own", path, number);
     if (columns[2].len == 0)

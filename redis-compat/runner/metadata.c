@@ -66,6 +66,13 @@ static void compare_part(struct comparison *c, const char *part, const struct re
         tell(c, part, oracle, ours);
 }
 
+static void ask_both(struct connection connections[SIDES], struct arena *arena, const char *line,
+                     struct reply replies[SIDES])
+{
+    for (enum side side = ORACLE; side <= OURS; side++)
+        ask(&connections[side], arena, line, &replies[side]);
+}
+
 // --- COMMAND ------------------------------------------------------------------------------------
 
 static const char *const info_parts[] = { "name", "arity", "flags", "first-key", "last-key",
@@ -191,20 +198,59 @@ static void compare_docs(struct comparison *c, const struct reply *oracle, const
     }
 }
 
-// --- Both protocols -----------------------------------------------------------------------------
+// --- COMMAND LIST -------------------------------------------------------------------------------
 
-static void ask_both(struct connection connections[SIDES], struct arena *arena, const char *line,
-                     struct reply replies[SIDES])
+static bool both_have(const struct catalog *catalog, struct span name)
 {
-    for (enum side side = ORACLE; side <= OURS; side++)
-        ask(&connections[side], arena, line, &replies[side]);
+    const struct command *command = catalog_named(catalog, name);
+    return command && command->has[ORACLE] && command->has[OURS];
 }
 
-static void compare_in(struct comparison *c, const struct pair *pair, bool docs)
+// A list with what only one of the servers has left out.
+static struct reply common_of(struct arena *arena, const struct catalog *catalog,
+                              const struct reply *list)
+{
+    struct reply common = *list;
+    common.items = arena_alloc(arena, list->count * sizeof(*common.items));
+    common.count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (both_have(catalog, list->items[i].text))
+            common.items[common.count++] = list->items[i];
+    }
+    return common;
+}
+
+static void compare_lists(struct comparison *c, const struct catalog *catalog,
+                          struct connection connections[SIDES])
+{
+    static const char *const categories[] = {
+        "",          "keyspace",   "read",        "write",     "set",  "sortedset",
+        "list",      "hash",       "string",      "bitmap",    "geo",  "hyperloglog",
+        "stream",    "pubsub",     "admin",       "fast",      "slow", "blocking",
+        "dangerous", "connection", "transaction", "scripting",
+    };
+    struct arena arena = { 0 };
+    struct reply replies[SIDES];
+    c->command = SPAN("command|list");
+    for (size_t i = 0; i < sizeof(categories) / sizeof(*categories); i++) {
+        struct span line = arena_printf(&arena, "COMMAND LIST%s%s", i ? " FILTERBY ACLCAT " : "",
+                                        categories[i]);
+        ask_both(connections, &arena, line.ptr, replies);
+        struct reply oracle = common_of(&arena, catalog, &replies[ORACLE]);
+        struct reply ours = common_of(&arena, catalog, &replies[OURS]);
+        compare_part(c, line.ptr, &oracle, &ours);
+    }
+    arena_release(&arena);
+}
+
+// --- Both protocols -----------------------------------------------------------------------------
+
+static void compare_in(struct comparison *c, const struct catalog *catalog, const struct pair *pair)
 {
     struct arena arena = { 0 };
     struct connection connections[SIDES];
     struct reply replies[SIDES];
+    const struct command *docs = catalog_named(catalog, SPAN("command|docs"));
     for (enum side side = ORACLE; side <= OURS; side++) {
         if (!server_connect(&pair->servers[side], false, &connections[side]))
             die("no connection to the %s", side_name(side));
@@ -212,7 +258,8 @@ static void compare_in(struct comparison *c, const struct pair *pair, bool docs)
     ask_both(connections, &arena, c->protocol == 3 ? "HELLO 3" : "HELLO 2", replies);
     ask_both(connections, &arena, "COMMAND", replies);
     compare_infos(c, &replies[ORACLE], &replies[OURS]);
-    if (docs) {
+    compare_lists(c, catalog, connections);
+    if (docs && docs->has[OURS]) {
         ask_both(connections, &arena, "COMMAND DOCS", replies);
         compare_docs(c, &replies[ORACLE], &replies[OURS]);
     }
@@ -225,9 +272,8 @@ void metadata_compare(const struct catalog *catalog, const struct pair *pair,
                       struct known_list *known, struct report *report)
 {
     struct comparison c = { .known = known, .report = report };
-    const struct command *docs = catalog_named(catalog, SPAN("command|docs"));
     for (c.protocol = 2; c.protocol <= 3; c.protocol++)
-        compare_in(&c, pair, docs && docs->has[OURS]);
+        compare_in(&c, catalog, pair);
     struct report_line counts = { .cases = c.checks, .failed = c.failed };
     report_add(report, SPAN("metadata"), &counts, &c.text);
     buffer_release(&c.text);

@@ -231,18 +231,40 @@ bool play_fetch(struct play *play, const struct step *step, struct named_connect
     return false;
 }
 
-void play_judge(struct play *play, const struct step *step, const struct words *argv,
-                const struct reply replies[SIDES])
+// Whether Respite does not have the command, or not the subcommand.
+static bool lacks_command(const struct play *play, const struct words *argv)
+{
+    const struct command *command = catalog_find(play->player->catalog, argv->items, argv->count);
+    if (!command || !command->has[OURS])
+        return true;
+    return command->container && argv->count > command->words;
+}
+
+// What may be wanted of Respite's reply, where only its kind counts.
+static enum ability ability_of(const struct play *play, struct named_connection *connection,
+                               const struct words *argv)
+{
+    if (!argv)
+        return ABLE;
+    bool lacks = lacks_command(play, argv);
+    bool queued = connection->would_queue;
+    if (span_is_word(argv->items[0], "multi"))
+        connection->would_queue = lacks;
+    if (span_is_word(argv->items[0], "exec") || span_is_word(argv->items[0], "discard"))
+        connection->would_queue = false;
+    if (lacks)
+        return UNABLE;
+    return queued ? OUT_OF_STEP : ABLE;
+}
+
+void play_judge(struct play *play, const struct step *step, struct named_connection *connection,
+                const struct words *argv, const struct reply replies[SIDES])
 {
     struct exchange exchange = { .expect = &step->expect, .protocol = play->protocol };
     struct buffer why = { 0 };
     exchange.replies[ORACLE] = replies[ORACLE];
     exchange.replies[OURS] = replies[OURS];
-    if (argv && argv->count > 0) {
-        const struct command *command = catalog_find(play->player->catalog, argv->items,
-                                                     argv->count);
-        exchange.only_error = command && !command->has[OURS];
-    }
+    exchange.ability = ability_of(play, connection, argv);
     if (!judge(play->player->known, &exchange, &why)) {
         play_fail(play, step, why.data ? why.data : "");
         append_replies(play, replies);

@@ -9,6 +9,7 @@
 
 struct named_connection {
     struct span name;
+    bool would_queue;  // MULTI has been sent, and Respite does not have it
     struct connection sides[SIDES];
 };
 
@@ -59,9 +60,9 @@ bool play_send(struct play *play, const struct step *step, struct named_connecti
 bool play_fetch(struct play *play, const struct step *step, struct named_connection *connection,
                 struct reply replies[SIDES]);
 
-// Compares them.
-void play_judge(struct play *play, const struct step *step, const struct words *argv,
-                const struct reply replies[SIDES]);
+// Compares them. argv may be NULL.
+void play_judge(struct play *play, const struct step *step, struct named_connection *connection,
+                const struct words *argv, const struct reply replies[SIDES]);
 
 // Steps of their own kinds: player_steps.c. `step` is the first of `count` in a pipeline.
 void play_commands(struct play *play, const struct step *step, size_t count);

@@ -105,7 +105,7 @@ static void read_replies(struct play *play, const struct step *step, size_t coun
     for (size_t i = 0; i < count && !play->abandoned; i++) {
         if (!play_fetch(play, &step[i], connection, replies))
             return;
-        play_judge(play, &step[i], &argv[i], replies);
+        play_judge(play, &step[i], connection, &argv[i], replies);
         play_save(play, &step[i], replies);
         note_sent(play, &argv[i], &replies[ORACLE], count > 1);
         play->result.commands++;
@@ -155,7 +155,7 @@ static void play_raw(struct play *play, const struct step *step,
     for (long long i = 0; i < step->replies && ok; i++) {
         ok = play_fetch(play, step, connection, replies);
         if (ok)
-            play_judge(play, step, NULL, replies);
+            play_judge(play, step, connection, NULL, replies);
     }
     play->result.commands += (size_t)step->replies;
     release_both(bytes);
@@ -167,7 +167,7 @@ static void play_read(struct play *play, const struct step *step,
     struct reply replies[SIDES];
     if (!play_fetch(play, step, connection, replies))
         return;
-    play_judge(play, step, NULL, replies);
+    play_judge(play, step, connection, NULL, replies);
     play_save(play, step, replies);
 }
 
@@ -301,7 +301,7 @@ static void play_scan(struct play *play, const struct step *step,
         }
     }
     judged.expect = any_order;
-    play_judge(play, &judged, NULL, all);
+    play_judge(play, &judged, connection, NULL, all);
     play->result.commands++;
 }
 

@@ -172,10 +172,10 @@ static void make_value(struct maker *m, const struct argument *argument)
 static void make_argument(struct maker *m, const struct argument *argument)
 {
     long long times = 1;
-    if (argument->multiple)
+    if (argument->multiple) {
         times = m->numkeys ? m->numkeys : 1 + (long long)below(m, REPEATED_MAX);
-    if (argument->multiple)
         m->numkeys = 0;
+    }
     for (long long i = 0; i < times; i++) {
         if (argument->token.ptr && (i == 0 || argument->multiple_token))
             emit(m, argument->token);

@@ -80,9 +80,9 @@ struct session {
 
 struct divergence {
     bool found;
-    bool broken;   // a server did not answer
+    bool broken;  // a server did not answer
     bool in_state;
-    size_t at;     // the command that differs, or how many came before the state did
+    size_t at;  // the command that differs, or how many came before the state did
     struct buffer text;
 };
 

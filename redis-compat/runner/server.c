@@ -209,8 +209,9 @@ bool pair_start(struct pair *pair, const struct server_options *options, struct 
     for (enum side side = ORACLE; side <= OURS; side++) {
         struct server *server = &pair->servers[side];
         *server = (struct server){ .side = side, .port = options->tcp ? free_port() : 0 };
-        snprintf(server->dir, sizeof(server->dir), "%s/%u", root_dir, number++);
-        snprintf(server->socket, sizeof(server->socket), "%s/s", server->dir);
+        unsigned own = number++;
+        snprintf(server->dir, sizeof(server->dir), "%s/%u", root_dir, own);
+        snprintf(server->socket, sizeof(server->socket), "%s/%u/s", root_dir, own);
         if (mkdir(server->dir, 0700) != 0)
             die("mkdir %s: %s", server->dir, strerror(errno));
         spawn(server, &arena, options);

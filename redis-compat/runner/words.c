@@ -237,7 +237,7 @@ void words_escape(struct buffer *out, struct span text, size_t limit)
     for (size_t i = 0; i < shown; i++)
         append_escaped(out, text.ptr[i]);
     buffer_char(out, '"');
-    if (shown < text.len)
+    if (text.len > limit)
         buffer_printf(out, "... (%zu bytes)", text.len);
 }
 

@@ -37,7 +37,9 @@
 // the tags, the keys are hashed again (prefetched some ahead) and t becomes d: about 500 entries.
 //
 // Splitting. A segment of 128 splits by its next hash bit into two, each of a size that fits (80 as
-// a rule), with the same tags. If it is as deep as the directory, that doubles: a copy of words.
+// a rule), with the same tags. If it is as deep as the directory, that doubles: a copy of words,
+// into memory whose pages were touched one by one while segments grew (page faults would be most of
+// the doubling).
 //
 // Chaining. Splitting ends at depth log2(segments) + 4 (uniform hashes stay far below) and at 32:
 // clustered or equal hashes must not blow up the directory. Beyond it a segment gets further ones
@@ -160,6 +162,9 @@ static enum status make_room(struct table *table, uint64_t hash, struct table_se
         enum status status = table_segment_grow(table, segment, head->chain == NULL);
         if (status != STATUS_FULL) {
             table_publish(table, hash, head);
+            if (head->depth == table->depth && table_segment_total(head) >= 112) {
+                table_prepare_directory(table);
+            }
             return status;
         }
         last = segment;

@@ -45,13 +45,17 @@ struct table {
     size_t count;   // entries
     size_t memory;  // bytes, as table_memory() reports them
     union {
-        struct table_ref *dir;  // depth > 0: 1 << depth of them
         struct table_ref only;  // depth 0: the one segment, or NULL
+        struct {
+            struct table_ref *dir;   // depth > 0: 1 << depth of them
+            struct table_ref *next;  // memory for twice as many, or NULL
+        };
     };
-    uint32_t segments;  // that the directory points at
-    uint32_t chained;   // further ones, in chains
-    uint32_t at_depth;  // of `segments`, those as deep as the directory: 0 lets it be halved
-    uint8_t depth;      // the directory's
+    uint32_t segments;    // that the directory points at
+    uint32_t chained;     // further ones, in chains
+    uint32_t at_depth;    // of `segments`, those as deep as the directory: 0 lets it be halved
+    uint16_t next_pages;  // how many pages of `next` have been touched
+    uint8_t depth;        // the directory's
 };
 
 // An empty table that owns no memory.

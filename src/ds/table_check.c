@@ -113,6 +113,9 @@ void table_check(const struct table *table)
         } while (prefix != 0);
         if (table->depth > 0) {
             census.memory += mem_good_size(sizeof(struct table_ref) << table->depth);
+            census.memory += table->next == NULL
+                                 ? 0
+                                 : mem_good_size(sizeof(struct table_ref) << table->depth << 1);
         }
     } else {
         ASSERT(table->only.segment == NULL && table->depth == 0);

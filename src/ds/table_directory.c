@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define PAGE_SIZE      4096
+#define PREPARED_PAGES 8  // smaller directories are not worth preparing
+
 // A segment, or chain, on its way into two.
 struct split {
     struct table *table;
@@ -93,43 +96,40 @@ static void directory_free(struct table *table, struct table_ref *dir, unsigned 
     table->memory -= mem_good_size(size);
 }
 
-void table_free_segments(struct table *table)
+static void next_directory_free(struct table *table)
 {
-    if (table->segments == 0) {
-        return;
+    if (table->next != NULL) {
+        directory_free(table, table->next, table->depth + 1U);
     }
-    uint64_t hash = 0;
-    do {
-        struct table_segment *head = table_segment_of(table, hash);
-        hash = table_segment_end(head, hash);
-        chain_free(table, head);
-    } while (hash != 0);
-    if (table->depth > 0) {
-        directory_free(table, table->dir, table->depth);
-    }
+    table->next = NULL;
+    table->next_pages = 0;
 }
 
-enum status table_first_segment(struct table *table)
+void table_prepare_directory(struct table *table)
 {
-    struct table_items none = { NULL, NULL, 0 };
-    struct table_segment *segment = NULL;
-    enum status status = chain_lay(table, &segment, 0, 0, none);
-    if (status == STATUS_OK) {
-        table_publish(table, 0, segment);
-        table->segments = 1;
-        table->at_depth = 1;
+    size_t pages = (sizeof(struct table_ref) << table->depth) * 2 / PAGE_SIZE;
+    if (pages < PREPARED_PAGES || table->next_pages == pages || table->next_pages == UINT16_MAX) {
+        return;
     }
-    return status;
+    if (table->next == NULL) {
+        table->next = directory_alloc(table, table->depth + 1U);
+    }
+    if (table->next != NULL) {
+        memset((char *)table->next + (size_t)table->next_pages * PAGE_SIZE, 0, PAGE_SIZE);
+        table->next_pages++;
+    }
 }
 
 static enum status directory_double(struct table *table)
 {
-    struct table_ref *dir = directory_alloc(table, table->depth + 1U);
+    struct table_ref only = table->only;
+    bool prepared = table->depth > 0 && table->next != NULL;
+    struct table_ref *dir = prepared ? table->next : directory_alloc(table, table->depth + 1U);
     if (dir == NULL) {
         return STATUS_NOMEM;
     }
     if (table->depth == 0) {
-        dir[0] = dir[1] = table->only;
+        dir[0] = dir[1] = only;
     } else {
         for (size_t i = 0; i < (size_t)1 << table->depth; i++) {
             dir[2 * i] = dir[2 * i + 1] = table->dir[i];
@@ -137,6 +137,8 @@ static enum status directory_double(struct table *table)
         directory_free(table, table->dir, table->depth);
     }
     table->dir = dir;
+    table->next = NULL;
+    table->next_pages = 0;
     table->depth++;
     table->at_depth = 0;
     return STATUS_OK;
@@ -146,6 +148,7 @@ static bool directory_halve(struct table *table)
 {
     struct table_ref *old = table->dir;
     unsigned depth = table->depth - 1U;
+    next_directory_free(table);
     if (depth == 0) {
         table->only = old[0];
         table->at_depth = 1;
@@ -165,6 +168,36 @@ static bool directory_halve(struct table *table)
     directory_free(table, old, table->depth);
     table->depth = (uint8_t)depth;
     return true;
+}
+
+enum status table_first_segment(struct table *table)
+{
+    struct table_items none = { NULL, NULL, 0 };
+    struct table_segment *segment = NULL;
+    enum status status = chain_lay(table, &segment, 0, 0, none);
+    if (status == STATUS_OK) {
+        table_publish(table, 0, segment);
+        table->segments = 1;
+        table->at_depth = 1;
+    }
+    return status;
+}
+
+void table_free_segments(struct table *table)
+{
+    if (table->segments == 0) {
+        return;
+    }
+    uint64_t hash = 0;
+    do {
+        struct table_segment *head = table_segment_of(table, hash);
+        hash = table_segment_end(head, hash);
+        chain_free(table, head);
+    } while (hash != 0);
+    if (table->depth > 0) {
+        next_directory_free(table);
+        directory_free(table, table->dir, table->depth);
+    }
 }
 
 bool table_can_split(const struct table *table, const struct table_segment *segment)

@@ -156,6 +156,9 @@ MUST_CHECK enum status table_chain_append(struct table *table, struct table_segm
 // Gives a table without memory its first segment.
 MUST_CHECK enum status table_first_segment(struct table *table);
 
+// Takes a small part of the work off the next doubling of the directory.
+void table_prepare_directory(struct table *table);
+
 // Frees all segments and the directory; the caller resets the fields.
 void table_free_segments(struct table *table);
 

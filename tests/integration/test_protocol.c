@@ -109,6 +109,160 @@ START_TEST(large_value_in_pieces)
 }
 END_TEST
 
+// A request or a reply that is put together.
+struct text {
+    char *bytes;
+    size_t len;
+};
+
+#define TEXT_ROOM (4u << 20)
+
+static void add(struct text *text, const void *bytes, size_t len)
+{
+    if (text->len + len > TEXT_ROOM)
+        ck_abort_msg("no room for %zu bytes more", len);
+    memcpy(text->bytes + text->len, bytes, len);
+    text->len += len;
+}
+
+static void add_text(struct text *text, const char *more)
+{
+    add(text, more, strlen(more));
+}
+
+static void add_bulk(struct text *text, const void *bytes, size_t len)
+{
+    char head[32];
+    snprintf(head, sizeof(head), "$%zu\r\n", len);
+    add_text(text, head);
+    add(text, bytes, len);
+    add_text(text, "\r\n");
+}
+
+// Commands with large arguments in every place, among small ones.
+static void make_large_requests(const char *value, size_t len, struct text *request,
+                                struct text *reply)
+{
+    add_text(request, "*7\r\n$4\r\nMSET\r\n$1\r\na\r\n");
+    add_bulk(request, value, len);
+    add_text(request, "$1\r\nb\r\n$5\r\nsmall\r\n$1\r\nc\r\n");
+    add_bulk(request, value, len / 2);
+    add_text(reply, "+OK\r\n");
+    // As a key.
+    add_text(request, "*3\r\n$3\r\nSET\r\n");
+    add_bulk(request, value, len);
+    add_text(request, "$1\r\n1\r\n*2\r\n$4\r\nINCR\r\n");
+    add_bulk(request, value, len);
+    add_text(reply, "+OK\r\n:2\r\n");
+    // With options behind it, right and wrong ones.
+    add_text(request, "*5\r\n$3\r\nSET\r\n$1\r\nd\r\n");
+    add_bulk(request, value, len);
+    add_text(request, "$2\r\nEX\r\n$3\r\n100\r\n*4\r\n$3\r\nSET\r\n$1\r\nd\r\n");
+    add_bulk(request, value, len);
+    add_text(request, "$3\r\nFOO\r\n");
+    add_text(reply, "+OK\r\n-ERR syntax error\r\n");
+    // Twice in one command, and where it does not belong.
+    add_text(request, "*3\r\n$4\r\nECHO\r\n");
+    add_bulk(request, value, len);
+    add_bulk(request, value, len);
+    add_text(reply, "-ERR wrong number of arguments for 'echo' command\r\n");
+    add_text(request, "*2\r\n$3\r\nGET\r\n");
+    add_bulk(request, value, len - 1);
+    add_text(reply, "$-1\r\n");
+    add_text(request, "*2\r\n");
+    add_bulk(request, value, len);
+    add_text(request, "$1\r\nx\r\n");
+    add_text(reply, "-ERR unknown command '");
+    add(reply, value, 128);
+    add_text(reply, "', with args beginning with: 'x' \r\n");
+    // All of it is there.
+    add_text(request, "APPEND d !\r\n*5\r\n$4\r\nMGET\r\n$1\r\na\r\n$1\r\nb\r\n"
+                      "$1\r\nc\r\n$5\r\nnokey\r\n*1\r\n$4\r\nPING\r\n");
+    char appended[32];
+    snprintf(appended, sizeof(appended), ":%zu\r\n*4\r\n", len + 1);
+    add_text(reply, appended);
+    add_bulk(reply, value, len);
+    add_text(reply, "$5\r\nsmall\r\n");
+    add_bulk(reply, value, len / 2);
+    add_text(reply, "$-1\r\n+PONG\r\n");
+}
+
+START_TEST(large_arguments_everywhere)
+{
+    const size_t lengths[] = { 20000, 32767, 32768, 32769, 70000, 200000 };
+    struct text request = { .bytes = malloc(TEXT_ROOM) };
+    struct text reply = { .bytes = malloc(TEXT_ROOM) };
+    char *value = malloc(200000);
+    ck_assert(request.bytes && reply.bytes && value);
+    // Nothing that an error's text would show in another way.
+    for (size_t i = 0; i < 200000; i++)
+        value[i] = (char)('a' + i * 7 % 26);
+    int fd = raw_connect(plain_server());
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        request.len = reply.len = 0;
+        make_large_requests(value, lengths[i], &request, &reply);
+        const size_t pieces[] = { request.len, 100000, 65536, 30011, 9973 };
+        for (size_t k = 0; k < sizeof(pieces) / sizeof(*pieces); k++) {
+            expect_ok(plain(), "FLUSHALL");
+            for (size_t at = 0; at < request.len; at += pieces[k]) {
+                size_t left = request.len - at;
+                raw_send(fd, request.bytes + at, left < pieces[k] ? left : pieces[k]);
+                let_it_read();
+            }
+            raw_expect_bytes(fd, reply.bytes, reply.len);
+            raw_expect_nothing(fd);
+        }
+    }
+    close(fd);
+    free(request.bytes);
+    free(reply.bytes);
+    free(value);
+}
+END_TEST
+
+// Connections that end, by either side, while a large argument is on its way.
+START_TEST(large_arguments_that_never_end)
+{
+    static char value[60000];
+    memset(value, 'v', sizeof(value));
+    long long before = server_info(plain_server(), "used_memory");
+    for (int i = 0; i < 60; i++) {
+        int fd = raw_connect(plain_server());
+        raw_text(fd, i % 3 ? "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100000\r\n"
+                           : "*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$60000\r\n");
+        raw_send(fd, value, sizeof(value));
+        if (i % 3 == 0)
+            raw_text(fd, "\r\n$1\r\nb\r\n$50000\r\nsome");
+        let_it_read();
+        if (i % 2)
+            ck_assert_int_ge(client_int(plain(), "CLIENT KILL TYPE normal"), 1);
+        close(fd);
+    }
+    expect_int(plain(), 0, "DBSIZE");
+    for (struct deadline limit = deadline();; deadline_wait(&limit)) {
+        if (server_info(plain_server(), "used_memory") - before < 500000)
+            break;
+    }
+}
+END_TEST
+
+// What is behind a large argument is as strictly looked at as anything.
+START_TEST(errors_behind_a_large_argument)
+{
+    static char value[60000];
+    memset(value, 'v', sizeof(value));
+    int fd = raw_connect(plain_server());
+    raw_text(fd, "*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$60000\r\n");
+    let_it_read();
+    raw_send(fd, value, sizeof(value));
+    raw_text(fd, "\r\nx1\r\n");
+    raw_expect(fd, "-ERR Protocol error: expected '$', got 'x'\r\n");
+    raw_expect_closed(fd);
+    close(fd);
+    expect_int(plain(), 0, "EXISTS a");
+}
+END_TEST
+
 // --- Pipelines ----------------------------------------------------------------------------------
 
 START_TEST(ten_thousand_commands_in_one_write)
@@ -435,6 +589,9 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, byte_by_byte);
     tcase_add_test(tcase, interleaved_clients);
     tcase_add_test(tcase, large_value_in_pieces);
+    tcase_add_test(tcase, large_arguments_everywhere);
+    tcase_add_test(tcase, large_arguments_that_never_end);
+    tcase_add_test(tcase, errors_behind_a_large_argument);
     tcase = plain_tcase(suite, "pipelines");
     tcase_add_test(tcase, ten_thousand_commands_in_one_write);
     tcase_add_test(tcase, mixed_pipeline_in_one_write);

@@ -10,14 +10,14 @@
 #define CLIENTS 24
 #define STEPS   30000
 
-// One client's end, and what it still has to send.
-struct end {
+// One client, and what it still has to send.
+struct peer {
     int fd;  // -1: not connected
     struct bytes out;
     size_t sent;
 };
 
-static struct end ends[CLIENTS];
+static struct peer peers[CLIENTS];
 static struct random dice;
 static char noise[200000];
 
@@ -26,7 +26,7 @@ static void set_up(void)
     random_seed(&dice, 21);
     memset(noise, 'n', sizeof(noise));
     for (int i = 0; i < CLIENTS; i++)
-        ends[i] = (struct end){ .fd = -1 };
+        peers[i] = (struct peer){ .fd = -1 };
     rig_make(NULL);
     commands_register(server->registry);
     rig_start();
@@ -99,65 +99,65 @@ static void add_request(struct bytes *out)
     }
 }
 
-static void hang_up(struct end *end)
+static void hang_up(struct peer *peer)
 {
-    rig_disconnect(end->fd);
-    end->fd = -1;
-    bytes_release(&end->out);
-    end->sent = 0;
+    rig_disconnect(peer->fd);
+    peer->fd = -1;
+    bytes_release(&peer->out);
+    peer->sent = 0;
 }
 
 // Sends some of what is left; what is sent or refused is forgotten.
-static void send_some(struct end *end)
+static void send_some(struct peer *peer)
 {
-    size_t left = end->out.len - end->sent;
+    size_t left = peer->out.len - peer->sent;
     size_t piece = 1 + random_below(&dice, one_in(4) ? 200000 : 20000);
-    ssize_t len = send(end->fd, end->out.data + end->sent, piece < left ? piece : left,
+    ssize_t len = send(peer->fd, peer->out.data + peer->sent, piece < left ? piece : left,
                        MSG_NOSIGNAL);
     if (len > 0)
-        end->sent += (size_t)len;
+        peer->sent += (size_t)len;
     else if (errno != EAGAIN)
-        hang_up(end);
-    if (end->sent == end->out.len) {
-        bytes_clear(&end->out);
-        end->sent = 0;
+        hang_up(peer);
+    if (peer->sent == peer->out.len) {
+        bytes_clear(&peer->out);
+        peer->sent = 0;
     }
 }
 
 // Some read all, some little, and those who sent the largest requests nothing for a while.
-static void receive_some(struct end *end)
+static void receive_some(struct peer *peer)
 {
     static char room[300000];
-    ssize_t len = recv(end->fd, room, 1 + random_below(&dice, sizeof(room)), 0);
+    ssize_t len = recv(peer->fd, room, 1 + random_below(&dice, sizeof(room)), 0);
     if (len == 0 || (len < 0 && errno != EAGAIN))
-        hang_up(end);
+        hang_up(peer);
 }
 
-static void act(struct end *end)
+static void act(struct peer *peer)
 {
-    if (end->fd < 0) {
-        end->fd = rig_connect();
+    if (peer->fd < 0) {
+        peer->fd = rig_connect();
         return;
     }
     switch (random_below(&dice, 8)) {
     case 0:
     case 1:
-        if (end->out.len < 1000000)
-            add_request(&end->out);
+        if (peer->out.len < 1000000)
+            add_request(&peer->out);
         break;
     case 2:
     case 3:
     case 4:
-        if (end->out.len)
-            send_some(end);
+        if (peer->out.len)
+            send_some(peer);
         break;
     case 5:
-    case 6: receive_some(end); break;
+    case 6: receive_some(peer); break;
     default:
         if (one_in(60))
-            hang_up(end);
+            hang_up(peer);
         else if (one_in(60))
-            shutdown(end->fd, SHUT_WR);
+            shutdown(peer->fd, SHUT_WR);
         break;
     }
 }
@@ -165,7 +165,7 @@ static void act(struct end *end)
 START_TEST(the_server_outlives_its_clients)
 {
     for (int i = 0; i < STEPS; i++) {
-        act(&ends[random_below(&dice, CLIENTS)]);
+        act(&peers[random_below(&dice, CLIENTS)]);
         if (one_in(3))
             rig_turn();
         if (one_in(50))
@@ -175,8 +175,8 @@ START_TEST(the_server_outlives_its_clients)
     ck_assert_uint_gt(server->stats.output_limit_disconnections, 0);
     ck_assert_uint_gt(server->clients->next_id, CLIENTS * 2);
     for (int i = 0; i < CLIENTS; i++) {
-        if (ends[i].fd >= 0)
-            hang_up(&ends[i]);
+        if (peers[i].fd >= 0)
+            hang_up(&peers[i]);
     }
     for (int turns = 0; server->clients->count && turns < RIG_PATIENCE; turns++)
         rig_turn();

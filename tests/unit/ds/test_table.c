@@ -107,6 +107,7 @@ START_TEST(a_million_and_back)
     static const size_t sizes[] = { 100,    20000,  3000,   150000,  400000, 390000,
                                     700000, 300000, 900000, 1000000, 50000,  0 };
     struct model model;
+    size_t before = mem_used();
     model_init(&model, 1000000, hash_uniform, 99);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         // The last tenth by drawing at random, the rest in order: drawing would take for ever.
@@ -127,6 +128,7 @@ START_TEST(a_million_and_back)
     }
     ck_assert_uint_eq(model.table.count, 0);
     ck_assert_uint_eq(table_memory(&model.table), 0);
+    ck_assert_uint_eq(mem_used(), before);
     model_release(&model);
 }
 END_TEST
