@@ -191,9 +191,18 @@ static void play_expect_fetch(struct play *play, const struct step *step,
     }
 }
 
-static struct span text_of(const struct reply *reply)
+// Whether a reply's text is the wanted one: "(nil)" is a null, ">=N" any number from N on.
+static bool is_wanted(const struct reply *reply, struct span wanted)
 {
-    return reply->null ? SPAN("(nil)") : reply->text;
+    double number;
+    double least;
+    if (reply->null)
+        return span_is(wanted, "(nil)");
+    if (!span_starts(wanted, ">="))
+        return span_equal(reply->text, wanted);
+    wanted.ptr += 2;
+    wanted.len -= 2;
+    return span_number(wanted, &least) && span_number(reply->text, &number) && number >= least;
 }
 
 // Asks one server until it answers what is wanted.
@@ -212,7 +221,7 @@ static bool poll_side(struct play *play, const struct step *step, struct connect
         if (!connection_send(c, buffer_span(&bytes), PATIENCE_MS) ||
             connection_fetch(c, &play->arena, PATIENCE_MS, &reply) != FETCH_REPLY)
             break;
-        reached = span_equal(text_of(&reply), step->wanted);
+        reached = is_wanted(&reply, step->wanted);
         if (!reached)
             nap_ms(2);
     }

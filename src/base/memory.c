@@ -401,7 +401,8 @@ void mem_free_aligned(void *ptr, size_t size, size_t alignment)
 char *mem_strndup(const char *text, size_t len)
 {
     char *copy = mem_alloc(len + 1);
-    memcpy(copy, text, len);
+    if (len)
+        memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;
 }

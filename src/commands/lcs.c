@@ -55,7 +55,7 @@ static bool parse_options(struct cmd_ctx *ctx, struct lcs *lcs)
 // Makes the table; if it would be too large, replies.
 static bool make_table(struct cmd_ctx *ctx, struct lcs *lcs)
 {
-    size_t limit = (size_t)ctx->server->clients->config.max_bulk_bytes;
+    size_t limit = (size_t)ctx->server->clients->limits.max_bulk;
     size_t cells;
     if (lcs->a.len >= UINT32_MAX - 1 || lcs->b.len >= UINT32_MAX - 1) {
         reply_error(ctx, ERR_LCS_TOO_LONG);

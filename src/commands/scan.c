@@ -82,7 +82,8 @@ static bool parse_cursor(struct slice text, uint64_t *cursor)
         text.ptr++;
         text.len--;
     }
-    if (!parse_uint64(text, cursor))
+    *cursor = 0;
+    if (text.len > 0 && !parse_uint64(text, cursor))
         return false;
     *cursor = negative ? -*cursor : *cursor;
     return true;

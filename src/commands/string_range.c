@@ -9,7 +9,7 @@
 // Whether a string may have this length; if not, replies.
 static bool check_length(struct cmd_ctx *ctx, uint64_t len)
 {
-    if (len <= (uint64_t)ctx->server->clients->config.max_bulk_bytes)
+    if (len <= (uint64_t)ctx->server->clients->limits.max_bulk)
         return true;
     reply_error(ctx, ERR_STRING_TOO_LONG);
     return false;

@@ -143,10 +143,12 @@ enum status listener_open_unix(struct loop *loop, const char *path, unsigned mod
     struct stat old;
     if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
         unlink(path);
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        (mode && chmod(path, mode) != 0) || listen(fd, backlog) != 0) {
+    bool bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    if (!bound || (mode && chmod(path, mode) != 0) || listen(fd, backlog) != 0) {
         int error = errno;
         close(fd);
+        if (bound)
+            unlink(path);
         errno = error;
         return STATUS_IO;
     }

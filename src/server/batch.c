@@ -15,6 +15,9 @@
 #define BATCH_COMMANDS 64
 #define BATCH_KEYS     512
 
+// The keys' array is kept up to this many.
+#define BATCH_KEYS_KEEP 16384
+
 // Displaced entries of a batch that are worth a second step.
 #define PREFETCH_DISPLACED 32
 
@@ -220,34 +223,62 @@ static void settle(struct client *client)
 
 // --- Filling the batch --------------------------------------------------------------------------
 
+// Room for `count` more keys: how many there are is the client's choice.
+MUST_CHECK static bool reserve_keys(struct batch *batch, size_t count)
+{
+    size_t wanted = batch->key_count + count;
+    if (likely(wanted <= batch->key_cap))
+        return true;
+    size_t cap = wanted > batch->key_cap * 2 ? wanted : batch->key_cap * 2;
+    struct key *keys = mem_try_realloc(batch->keys, batch->key_cap * sizeof(*keys),
+                                       cap * sizeof(*keys));
+    if (!keys)
+        return false;
+    batch->keys = keys;
+    batch->key_cap = cap;
+    return true;
+}
+
+// Gives back what an unusual request has made the array grow by.
+static void forget_keys(struct batch *batch)
+{
+    batch->key_count = 0;
+    if (likely(batch->key_cap <= BATCH_KEYS_KEEP))
+        return;
+    mem_free(batch->keys, batch->key_cap * sizeof(*batch->keys));
+    batch->keys = mem_alloc(BATCH_KEYS * sizeof(*batch->keys));
+    batch->key_cap = BATCH_KEYS;
+}
+
 static void add_key(struct batch *batch, const struct client *client, struct slice name)
 {
-    if (unlikely(batch->key_count == batch->key_cap)) {
-        size_t cap = batch->key_cap * 2;
-        batch->keys = mem_realloc(batch->keys, batch->key_cap * sizeof(*batch->keys),
-                                  cap * sizeof(*batch->keys));
-        batch->key_cap = cap;
-    }
     struct key key = key_of(name);
     db_prefetch_bucket(client->db, key.hash);
     batch->keys[batch->key_count++] = key;
 }
 
-static void add_complex_keys(struct batch *batch, const struct cmd_ctx *ctx)
+// False: no memory.
+MUST_CHECK static bool add_complex_keys(struct batch *batch, const struct cmd_ctx *ctx)
 {
     struct key_place few[BATCH_KEYS];
     int count = registry_find_keys(ctx->command, ctx->argv, ctx->argc, few, BATCH_KEYS);
+    if (count <= 0)
+        return true;
     struct key_place *places = few;
     size_t bytes = 0;
     if (unlikely(count > BATCH_KEYS)) {
         bytes = (size_t)count * sizeof(*places);
-        places = mem_alloc(bytes);
+        places = mem_try_alloc(bytes);
+        if (!places)
+            return false;
         registry_find_keys(ctx->command, ctx->argv, ctx->argc, places, count);
     }
-    for (int i = 0; i < count; i++)
+    bool room = reserve_keys(batch, (size_t)count);
+    for (int i = 0; room && i < count; i++)
         add_key(batch, ctx->client, ctx->argv[places[i].position]);
     if (unlikely(bytes))
         mem_free(places, bytes);
+    return room;
 }
 
 // Hashes the command's keys; their places in the batch's array follow one another.
@@ -262,10 +293,13 @@ static void add_keys(struct batch *batch, struct cmd_ctx *ctx)
                                               : (int64_t)ctx->argc + command->key_last;
         if (last >= (int64_t)ctx->argc)
             last = (int64_t)ctx->argc - 1;
-        for (int64_t i = command->key_first; i <= last; i += command->key_step)
+        if (unlikely(!reserve_keys(batch, ctx->argc)))
+            ctx->out_of_memory = true;
+        for (int64_t i = command->key_first; i <= last && !ctx->out_of_memory;
+             i += command->key_step)
             add_key(batch, ctx->client, ctx->argv[i]);
     } else if (unlikely(command->keys_complex)) {
-        add_complex_keys(batch, ctx);
+        ctx->out_of_memory = !add_complex_keys(batch, ctx);
     }
     ctx->key_count = (uint32_t)(batch->key_count - ctx->keys_first);
 }
@@ -283,6 +317,7 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->changes = 0;
     ctx->effect_mode = EFFECT_VERBATIM;
     ctx->incoming = NULL;
+    ctx->out_of_memory = false;
     ctx->protocol_error = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
@@ -434,6 +469,8 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
     ctx->reply.proto = client->proto;
     if (unlikely(ctx->protocol_error)) {
         refuse_protocol(ctx);
+    } else if (unlikely(ctx->out_of_memory)) {
+        reply_error(ctx, ERR_OUT_OF_MEMORY);
     } else {
         ctx->argv = batch->argv.items + ctx->argv_first;
         ctx->keys = batch->keys + ctx->keys_first;
@@ -454,7 +491,7 @@ static void execute(struct batch *batch)
             incoming_release(&ctx->incoming);
     }
     batch->count = 0;
-    batch->key_count = 0;
+    forget_keys(batch);
     resp_argv_clear(&batch->argv);
 
     struct list_link *link;

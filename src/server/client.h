@@ -78,6 +78,10 @@ struct clients_config {
     bool protected_mode;
 };
 
+// Longer strings are refused whatever proto-max-bulk-len says: lengths of keys and of what is sent by
+// reference take 32 bits.
+#define STRING_BYTES_MAX INT32_MAX
+
 struct clients {
     struct server *server;
     struct clients_config config;
@@ -88,7 +92,7 @@ struct clients {
     size_t count;
     uint64_t next_id;
     uint32_t auth_gate;
-    struct resp_limits limits;         // of the parser
+    struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
     uint64_t recent_max_input;
     uint64_t recent_max_output;

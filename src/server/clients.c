@@ -85,8 +85,9 @@ static bool apply_limits(void *owner, struct config_error *error)
 {
     (void)error;
     struct clients *clients = owner;
-    clients->limits.max_bulk = clients->config.max_bulk_bytes;
-    clients->unauth_limits.max_bulk = clients->config.max_bulk_bytes;
+    int64_t max_bulk = clients->config.max_bulk_bytes;
+    max_bulk = max_bulk < STRING_BYTES_MAX ? max_bulk : STRING_BYTES_MAX;
+    clients->limits.max_bulk = clients->unauth_limits.max_bulk = max_bulk;
     return true;
 }
 

@@ -240,6 +240,18 @@ static bool load_line(struct config *config, char *line, size_t len, struct conf
     return done;
 }
 
+// The line for an error: without the words of a directive that is secret.
+static void show_line(struct config *config, const char *line, char *out, size_t size)
+{
+    const char *begin = line + strspn(line, " \t");
+    struct slice name = { .ptr = begin, .len = strcspn(begin, " \t\r\n") };
+    const struct registered *directive = find_directive(config, name);
+    if (directive && directive->row->flags & CONFIG_SECRET)
+        snprintf(out, size, "%.*s ...", (int)name.len, name.ptr);
+    else
+        snprintf(out, size, "%.*s", (int)strcspn(line, "\r\n"), line);
+}
+
 enum status config_load_file(struct config *config, const char *path, struct config_error *error)
 {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -255,7 +267,7 @@ enum status config_load_file(struct config *config, const char *path, struct con
     for (unsigned number = 1; (len = getline(&line, &room, file)) >= 0; number++) {
         struct config_error reason;
         char shown[96];
-        snprintf(shown, sizeof(shown), "%.*s", (int)strcspn(line, "\r\n"), line);
+        show_line(config, line, shown, sizeof(shown));
         if (load_line(config, line, (size_t)len, &reason))
             continue;
         config_refuse(error, "%.96s, line %u: '%s': %.64s", path, number, shown, reason.text);

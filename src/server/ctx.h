@@ -46,6 +46,7 @@ struct cmd_ctx {
     enum effect_mode effect_mode;
     struct slice raw;           // the request's bytes
     bool raw_is_resp;           // raw is one contiguous RESP array
+    bool out_of_memory;         // its keys found no room
     bool protocol_error;        // not a command: the parser refused the bytes
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
     size_t argv_first;          // while the batch is being filled

@@ -156,6 +156,19 @@ enum status network_open(struct network *network)
     return STATUS_OK;
 }
 
+void network_describe(const struct network *network, struct bytes *out)
+{
+    int number = 0;
+    if (network->port) {
+        bytes_printf(out, "listener%d:name=tcp", number++);
+        for (int i = 0; i < network->address_count; i++)
+            bytes_printf(out, ",bind=%s", network->addresses[i]);
+        bytes_printf(out, ",port=%d\r\n", (int)network->port);
+    }
+    if (network->unix_path[0])
+        bytes_printf(out, "listener%d:name=unix,bind=%s\r\n", number, network->unix_path);
+}
+
 int network_port(const struct network *network)
 {
     return (int)network->port;

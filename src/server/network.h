@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+struct bytes;
 struct network;
 struct server;
 
@@ -13,6 +14,9 @@ void network_free(struct network *network);
 // Opens the sockets that the configuration asks for. An address with a leading '-' may be missing;
 // any other that cannot be had is logged and fails the start.
 MUST_CHECK enum status network_open(struct network *network);
+
+// Appends INFO's lines about the listeners.
+void network_describe(const struct network *network, struct bytes *out);
 
 // The TCP port, 0 if there is none.
 int network_port(const struct network *network);

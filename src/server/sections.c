@@ -51,12 +51,11 @@ static void info_server(void *udata, struct bytes *out)
                  "lru_clock:%u\r\n"
                  "executable:%s\r\n"
                  "config_file:%s\r\n"
-                 "io_threads_active:0\r\n"
-                 "listener0:name=tcp,port=%d\r\n",
+                 "io_threads_active:0\r\n",
                  (long long)now_us, (long long)uptime_s, (long long)(uptime_s / 86400),
                  (long long)cron_hz(server->cron), (long long)cron_hz(server->cron),
-                 server->keyspace->access_clock, server->executable, server->config_file,
-                 network_port(server->network));
+                 server->keyspace->access_clock, server->executable, server->config_file);
+    network_describe(server->network, out);
 }
 
 static void memory_line(struct bytes *out, const char *name, size_t bytes)

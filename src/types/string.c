@@ -196,7 +196,8 @@ void string_set_blob(struct db *db, const struct key *key, struct entry_ref *ref
 
 void string_set_int64(struct db *db, const struct key *key, struct entry_ref *ref, int64_t value)
 {
-    if (ref->entry && entry_encoding(ref->entry) == STRING_ENC_INT) {
+    if (ref->entry && entry_type(ref->entry) == TYPE_STRING &&
+        entry_encoding(ref->entry) == STRING_ENC_INT) {
         entry_set_word(ref->entry, (uint64_t)value);
         return;
     }
