@@ -172,19 +172,34 @@ static void append_log(struct buffer *why, const struct server *server)
     buffer_release(&log);
 }
 
-// Any reply to a PING will do: a server with a password answers an error.
-static bool answers(const struct server *server)
+bool server_tell(const struct server *server, const char *command, struct buffer *answer)
 {
     struct connection c;
     struct arena arena = { 0 };
-    struct reply reply;
+    struct reply reply = { 0 };
+    struct buffer bytes = { 0 };
     if (!server_connect(server, server->port != 0, &c))
         return false;
-    bool ok = connection_send(&c, SPAN("PING\r\n"), PATIENCE_MS) &&
-              connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY &&
-              !span_starts(reply.text, "LOADING");
+    // The server closes: afterwards it does not count this connection any more.
+    buffer_printf(&bytes, "%s\r\nQUIT\r\n", command);
+    bool ok = connection_send(&c, buffer_span(&bytes), PATIENCE_MS) &&
+              connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY;
+    buffer_append(answer, reply.raw);
+    while (ok && connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY)
+        continue;
     connection_close(&c);
+    buffer_release(&bytes);
     arena_release(&arena);
+    return ok;
+}
+
+// Any reply to a PING will do: a server with a password answers an error.
+static bool answers(const struct server *server)
+{
+    struct buffer answer = { 0 };
+    bool ok = server_tell(server, "PING", &answer) &&
+              !span_starts(buffer_span(&answer), "-LOADING");
+    buffer_release(&answer);
     return ok;
 }
 

@@ -44,5 +44,9 @@ bool pair_stop(struct pair *pair, struct buffer *why);
 // False: it has ended.
 bool server_alive(struct server *server);
 
+// Sends a command on a connection of its own, and appends the reply. False: there was none. When it
+// returns the server has forgotten the connection.
+bool server_tell(const struct server *server, const char *command, struct buffer *answer);
+
 // A connection by the server's UNIX socket, or its port.
 bool server_connect(const struct server *server, bool tcp, struct connection *out);

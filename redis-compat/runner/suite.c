@@ -5,8 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define JOBS_MAX    16
-#define PATIENCE_MS 20000
+#define JOBS_MAX 16
 
 // A case in one protocol.
 struct run {
@@ -44,27 +43,26 @@ static bool flush_pair(const struct pair *pair)
 {
     bool ok = true;
     for (enum side side = ORACLE; side <= OURS && ok; side++) {
-        struct connection c;
-        struct arena arena = { 0 };
-        struct reply reply;
-        if (!server_connect(&pair->servers[side], false, &c))
-            return false;
-        ok = connection_send(&c, SPAN("FLUSHALL\r\n"), PATIENCE_MS) &&
-             connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY &&
-             span_is(reply.raw, "+OK\r\n");
-        connection_close(&c);
-        arena_release(&arena);
+        struct buffer answer = { 0 };
+        ok = server_tell(&pair->servers[side], "FLUSHALL", &answer) &&
+             span_is(buffer_span(&answer), "+OK\r\n");
+        buffer_release(&answer);
     }
     return ok;
 }
 
+// False: the servers of the case before ended badly.
 static bool prepare_pair(struct worker *worker, struct buffer *out)
 {
     static const struct server_options usual = { 0 };
     if (worker->up && flush_pair(&worker->pair))
         return true;
-    bool ok = stop_pair(worker, out) && pair_start(&worker->pair, &usual, out);
-    worker->up = ok;
+    bool ok = stop_pair(worker, out);
+    struct buffer why = { 0 };
+    // Without servers all cases would fail in the same way.
+    if (!pair_start(&worker->pair, &usual, &why))
+        die("%.*s", SHOW(buffer_span(&why)));
+    worker->up = true;
     return ok;
 }
 

@@ -19,14 +19,12 @@ static bool printable(struct slice text)
     return true;
 }
 
-bool client_name_set(struct cmd_ctx *ctx, struct slice name)
+bool client_name_check(struct cmd_ctx *ctx, struct slice name)
 {
-    if (!printable(name)) {
-        reply_error(ctx, ERR_CLIENT_NAME);
-        return false;
-    }
-    client_set_text(&ctx->client->name, name);
-    return true;
+    if (printable(name))
+        return true;
+    reply_error(ctx, ERR_CLIENT_NAME);
+    return false;
 }
 
 // CLIENT ID
@@ -48,8 +46,10 @@ static void cmd_client_info(struct cmd_ctx *ctx)
 // CLIENT SETNAME name
 static void cmd_client_setname(struct cmd_ctx *ctx)
 {
-    if (client_name_set(ctx, ctx->argv[2]))
-        reply_ok(ctx);
+    if (!client_name_check(ctx, ctx->argv[2]))
+        return;
+    client_set_text(&ctx->client->name, ctx->argv[2]);
+    reply_ok(ctx);
 }
 
 // CLIENT GETNAME

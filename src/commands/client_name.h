@@ -4,6 +4,6 @@
 
 #include "server/ctx.h"
 
-// Sets the client's name, or clears it with an empty one. False: it has characters that CLIENT LIST
-// could not show; the error has been replied.
-bool client_name_set(struct cmd_ctx *ctx, struct slice name);
+// Whether a client may have this name. False: it has characters that CLIENT LIST could not show; the
+// error has been replied.
+bool client_name_check(struct cmd_ctx *ctx, struct slice name);

@@ -12,7 +12,7 @@ static const struct command_entry *resolve(struct cmd_ctx *ctx)
     struct cmd_ctx inner = { .server = ctx->server, .argv = ctx->argv + 2, .argc = ctx->argc - 2 };
     dispatch_resolve(&inner);
     const struct command_entry *command = inner.command;
-    if (!command) {
+    if (!command || (command->is_container && inner.argc > 1)) {
         reply_error(ctx, ERR_INVALID_COMMAND);
         return NULL;
     }

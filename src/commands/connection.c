@@ -111,6 +111,8 @@ static bool parse_hello(struct cmd_ctx *ctx, struct hello_options *options)
         } else if (arg_is(ctx, i, "setname") && more >= 1) {
             options->has_name = true;
             options->name = ctx->argv[++i];
+            if (!client_name_check(ctx, options->name))
+                return false;
         } else {
             reply_errorf(ctx, "ERR Syntax error in HELLO option '%.*s'", (int)ctx->argv[i].len,
                          ctx->argv[i].ptr);
@@ -132,8 +134,8 @@ static void cmd_hello(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_HELLO_NO_AUTH);
         return;
     }
-    if (options.has_name && !client_name_set(ctx, options.name))
-        return;
+    if (options.has_name)
+        client_set_text(&ctx->client->name, options.name);
     ctx->client->proto = ctx->reply.proto = (uint8_t)options.proto;
 
     struct resp_writer *w = &ctx->reply;

@@ -159,7 +159,9 @@ const struct command string_range_commands[] = {
     { .name = "setrange",
       .summary = "Overwrites part of a string, growing it as needed.",
       .since = "2.2.0",
-      .complexity = "O(N) where N is the length of the part, or of the string if it has to move",
+      .complexity =
+          "O(1) for short parts, else O(M) where M is the length of the part; a string that has to "
+          "move is copied",
       .group = GROUP_STRING,
       .arity = 4,
       .flags = CMD_WRITE | CMD_DENYOOM,

@@ -73,8 +73,9 @@ static bool parse_number(enum config_type type, struct slice word, int64_t *out,
                          struct config_error *error)
 {
     if (type == CONFIG_MEMORY) {
-        uint64_t bytes;
-        if (!parse_memory(word, &bytes) || bytes > INT64_MAX)
+        uint64_t bytes = 0;
+        // Nothing at all counts as nothing.
+        if ((word.len && !parse_memory(word, &bytes)) || bytes > INT64_MAX)
             return config_refuse(error, "argument must be a memory value");
         *out = (int64_t)bytes;
         return true;

@@ -31,6 +31,9 @@ void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
     va_start(args, format);
     bytes_vprintf(&text, format, args);
     va_end(args);
+    // Line ends at the end go; those within become blanks.
+    while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+        text.len--;
     ctx->server->stats.error_replies++;
     resp_error(&ctx->reply, bytes_slice(&text));
     bytes_release(&text);
