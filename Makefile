@@ -170,9 +170,9 @@ export RESPITE_SERVER ?= $(abspath $(SERVER))
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: $(SERVER) test-programs ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+test: $(SERVER) test-programs $(B)/$(TEST_MODE)/compat ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(HOUSE_SCRIPTS)
+	    $(B)/$(TEST_MODE)/compat $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
