@@ -128,6 +128,7 @@ INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/inte
     $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh redis-compat/clients/run.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
+COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
 HOUSE_SCRIPTS := $(wildcard tests/house/test_*.sh)
 
@@ -170,9 +171,9 @@ export RESPITE_SERVER ?= $(abspath $(SERVER))
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: $(SERVER) test-programs $(B)/$(TEST_MODE)/compat ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+test: $(SERVER) test-programs $(COMPAT) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(B)/$(TEST_MODE)/compat $(HOUSE_SCRIPTS)
+	    $(COMPAT) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -183,8 +184,8 @@ test-integration: $(SERVER) $(INTEGRATION_PROGRAMS) ## Tests against a live serv
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
 
-compat: $(SERVER) $(B)/$(TEST_MODE)/compat ## Respite against redis-server, case by case (COMPAT_ARGS=--help)
-	$(Q)$(B)/$(TEST_MODE)/compat $(COMPAT_ARGS)
+compat: $(SERVER) $(COMPAT) ## Respite against redis-server, case by case (COMPAT_ARGS=--help)
+	$(Q)$(COMPAT) $(COMPAT_ARGS)
 
 test-programs: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(INTEGRATION_PROGRAMS)
 

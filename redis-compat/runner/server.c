@@ -185,8 +185,10 @@ bool server_tell(const struct server *server, const char *command, struct buffer
     bool ok = connection_send(&c, buffer_span(&bytes), PATIENCE_MS) &&
               connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY;
     buffer_append(answer, reply.raw);
-    while (ok && connection_fetch(&c, &arena, PATIENCE_MS, &reply) == FETCH_REPLY)
-        continue;
+    enum fetch_result rest;
+    do
+        rest = ok ? connection_fetch(&c, &arena, PATIENCE_MS, &reply) : FETCH_CLOSED;
+    while (rest == FETCH_REPLY);
     connection_close(&c);
     buffer_release(&bytes);
     arena_release(&arena);

@@ -8,7 +8,7 @@
 #define TABLE_SEGMENT_SLOTS (TABLE_MAX_TOTAL * TABLE_BUCKET_SLOTS)
 #define TABLE_MAX_DEPTH     32
 #define TABLE_MAX_SLACK     4  // depth beyond log2(segments)
-#define TABLE_MAX_USED_BITS 3  // 16 tag bits less at least 13 useful ones
+#define TABLE_MAX_USED_BITS 2  // 16 tag bits less at least 13 useful ones
 #define TABLE_MERGE_COUNT   (80 * TABLE_BUCKET_SLOTS * 6 / 10)
 #define TABLE_STASH_MAX     31  // the stash counter's sticky value
 #define TABLE_BUILD_LOAD    80  // percent, of a segment after a split

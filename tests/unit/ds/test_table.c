@@ -22,7 +22,8 @@ START_TEST(empty_table_answers)
     table_iter_init(&iter, &table);
     ck_assert_ptr_null(table_iter_next(&iter));
     table_prefetch_bucket(&table, 1);
-    table_prefetch_entry(&table, 1);
+    ck_assert(table_prefetch_entry(&table, 1));
+    table_prefetch_displaced(&table, 1);
     table_stats(&table, &stats);
     ck_assert_uint_eq(stats.slots, 0);
     ck_assert_uint_eq(table_memory(&table), 0);
@@ -262,17 +263,53 @@ START_TEST(churn_keeps_the_order)
 }
 END_TEST
 
-// Prefetching is a hint: it changes nothing and never fails.
-START_TEST(prefetching_is_harmless)
+// Prefetching is a hint that changes nothing; only for displaced entries there is more to fetch.
+START_TEST(prefetching_tells_displaced_entries)
 {
     struct model model;
+    struct table_stats stats;
+    size_t displaced = 0;
     model_init(&model, 4000, hash_uniform, 9);
-    model_resize(&model, 2000);
+    model_resize(&model, 3000);
     for (size_t i = 0; i < model.nitems; i++) {
-        table_prefetch_bucket(&model.table, model.items[i].hash);
-        table_prefetch_entry(&model.table, model.items[i].hash);
+        const struct item *item = &model.items[i];
+        table_prefetch_bucket(&model.table, item->hash);
+        if (!table_prefetch_entry(&model.table, item->hash)) {
+            table_prefetch_displaced(&model.table, item->hash);
+            displaced += item->present;
+        }
     }
+    table_stats(&model.table, &stats);
+    ck_assert_uint_gt(displaced, 100);
+    // Where another entry with the same tag lies in the home bucket, it is taken for this one.
+    ck_assert_uint_le(displaced, stats.in_neighbour + stats.in_stash);
+    ck_assert_uint_ge(displaced * 10 / 9, stats.in_neighbour + stats.in_stash);
     model_verify(&model);
+    model_release(&model);
+}
+END_TEST
+
+// Memory for a directory of the double size is got before its time; it must not be lost.
+START_TEST(a_prepared_directory_is_given_back)
+{
+    struct model model;
+    size_t before = mem_used();
+    model_init(&model, 640000, hash_uniform, 11);
+    for (size_t i = 0; i < model.nitems; i++) {
+        model_insert(&model, &model.items[i]);
+    }
+    ck_assert_ptr_nonnull(model.table.next);
+    table_check(&model.table);
+    for (size_t i = 0; i < model.nitems; i++) {
+        model_remove(&model, &model.items[i]);
+    }
+    ck_assert_uint_eq(mem_used(), before);
+    for (size_t i = 0; i < model.nitems; i++) {
+        model_insert(&model, &model.items[i]);
+    }
+    ck_assert_ptr_nonnull(model.table.next);
+    table_release(&model.table, NULL, NULL);
+    ck_assert_uint_eq(mem_used(), before);
     model_release(&model);
 }
 END_TEST
@@ -312,13 +349,14 @@ static Suite *make_suite(void)
     tcase_add_test(basics, reserving_more_for_a_table_in_use);
     tcase_add_test(basics, shrinking_gives_memory_back);
     tcase_add_test(basics, churn_keeps_the_order);
-    tcase_add_test(basics, prefetching_is_harmless);
+    tcase_add_test(basics, prefetching_tells_displaced_entries);
     tcase_add_test(basics, bucket_match_compares_all_tags);
     tcase_set_timeout(basics, 60);
     suite_add_tcase(suite, basics);
     TCase *model = tcase_create("model");
     tcase_add_test(model, random_operations_at_small_sizes);
     tcase_add_test(model, a_million_and_back);
+    tcase_add_test(model, a_prepared_directory_is_given_back);
     tcase_set_timeout(model, 120);
     suite_add_tcase(suite, model);
     return suite;
