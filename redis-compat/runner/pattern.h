@@ -7,6 +7,7 @@
 //   int   bulk     integers; bulk strings or nulls
 //   int~N          integers that differ by at most N; negative ones not at all
 //   number~N       numbers in any clothes (integer, double, bulk) that differ by at most N
+//   side(N)        numbers that are both below N, or both not
 //   unordered      the same elements (of a map: pairs) in any order
 //   unordered*     the same, all the way down
 //   prefix(TEXT)   both begin with TEXT
@@ -26,6 +27,7 @@ enum pattern_kind {
     PATTERN_INT,
     PATTERN_BULK,
     PATTERN_NUMBER,
+    PATTERN_SIDE,
     PATTERN_UNORDERED,
     PATTERN_UNORDERED_DEEP,
     PATTERN_PREFIX,
@@ -39,7 +41,7 @@ enum pattern_kind {
 struct pattern {
     enum pattern_kind kind;
     bool bounded;           // INT, NUMBER: by tolerance
-    double tolerance;       // INT, NUMBER
+    double tolerance;       // INT, NUMBER; SIDE: the limit
     struct span text;       // PREFIX
     struct span *names;     // FIELDS, MAP
     struct pattern *items;  // ITEMS, EACH, MAP

@@ -71,6 +71,18 @@ static bool match_number(const struct pattern *pattern, const struct reply *orac
     return true;
 }
 
+static bool match_side(double limit, const struct reply *oracle, const struct reply *ours,
+                       struct buffer *why)
+{
+    double a;
+    double b;
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    if (!span_number(oracle->text, &a) || !span_number(ours->text, &b))
+        return differ(why, "not both are numbers");
+    return (a < limit) == (b < limit) || differ(why, "on different sides of the limit");
+}
+
 static bool match_unordered(const struct reply *oracle, const struct reply *ours, bool deep,
                             struct buffer *why)
 {
@@ -269,6 +281,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_BULK: return match_bulk(oracle, ours, why);
     case PATTERN_INT:
     case PATTERN_NUMBER: return match_number(pattern, oracle, ours, why);
+    case PATTERN_SIDE: return match_side(pattern->tolerance, oracle, ours, why);
     case PATTERN_UNORDERED: return match_unordered(oracle, ours, false, why);
     case PATTERN_UNORDERED_DEEP: return match_unordered(oracle, ours, true, why);
     case PATTERN_PREFIX: return match_prefix(pattern, oracle, ours, why);

@@ -150,6 +150,11 @@ static bool parse(struct parser *p, struct pattern *out)
         out->kind = PATTERN_PREFIX;
         out->text = take_until(p, ")");
         ok = take(p, ")") || fail(p, "prefix(...) without its end");
+    } else if (take(p, "side(")) {
+        out->kind = PATTERN_SIDE;
+        ok = span_number(take_until(p, ")"), &out->tolerance) && take(p, ")");
+        if (!ok)
+            fail(p, "a number is wanted in side(...)");
     } else if (take(p, "fields(")) {
         ok = parse_fields(p, out);
     } else if (take(p, "[")) {

@@ -61,13 +61,15 @@ static void remember_words(struct play *play, const struct words *argv)
     }
 }
 
-static void note_sent(struct play *play, const struct words *argv, const struct reply *oracle,
-                      bool pipelined)
+// Where only the kind of the reply is looked at, nothing is covered.
+static void note_sent(struct play *play, const struct step *step, const struct words *argv,
+                      const struct reply *oracle, bool pipelined)
 {
     const struct command *command = catalog_find(play->player->catalog, argv->items, argv->count);
     struct sent sent = { .argv = argv, .oracle = oracle, .pipelined = pipelined };
     sent.missing_key = names_missing_key(play, command, argv);
-    coverage_note(play->player->coverage, &sent);
+    if (step->expect.kind != EXPECT_KIND)
+        coverage_note(play->player->coverage, &sent);
     remember_words(play, argv);
     if (argv->count > 1 && span_is_word(argv->items[0], "config") &&
         span_is_word(argv->items[1], "set"))
@@ -107,7 +109,7 @@ static void read_replies(struct play *play, const struct step *step, size_t coun
             return;
         play_judge(play, &step[i], connection, &argv[i], replies);
         play_save(play, &step[i], replies);
-        note_sent(play, &argv[i], &replies[ORACLE], count > 1);
+        note_sent(play, &step[i], &argv[i], &replies[ORACLE], count > 1);
         play->result.commands++;
     }
 }
@@ -133,7 +135,7 @@ static void play_send_only(struct play *play, const struct step *step,
     if (append_commands(play, step, 1, &argv, bytes) && play_send(play, step, connection, bytes)) {
         // It will be answered by a %read: what coverage wants to know is known now.
         struct reply none = { .type = REPLY_NULL, .null = true };
-        note_sent(play, &argv, &none, false);
+        note_sent(play, step, &argv, &none, false);
         play->result.commands++;
     }
     release_both(bytes);
@@ -227,7 +229,7 @@ static bool poll_side(struct play *play, const struct step *step, struct connect
     }
     buffer_release(&bytes);
     if (reached)
-        note_sent(play, &argv, &reply, false);
+        note_sent(play, step, &argv, &reply, false);
     return reached;
 }
 
@@ -284,7 +286,7 @@ static bool scan_side(struct play *play, const struct step *step, struct connect
         if (!ok || reply.count != 2 || reply.items[0].type != REPLY_BULK)
             return false;
         if (side == ORACLE)
-            note_sent(play, &argv, &reply, false);
+            note_sent(play, step, &argv, &reply, false);
         add_elements(play, all, &reply.items[1]);
         play_set_variable(play, SPAN("cursor"), side, reply.items[0].text);
         if (span_is(reply.items[0].text, "0"))

@@ -7,6 +7,9 @@
 #define DATABASES   16
 #define SHOWN_BYTES 400
 
+static const struct pattern same = { .kind = PATTERN_SAME };
+static const struct pattern unordered = { .kind = PATTERN_UNORDERED };
+
 struct talk {
     const struct session *session;
     struct divergence *out;
@@ -43,16 +46,19 @@ static bool diverges(struct talk *t, const struct words *argv, const struct repl
 }
 
 // By the rule for replies of this command.
-static bool compare(struct talk *t, struct span command, const struct words *argv,
+static const struct pattern *pattern_of(const struct session *session, struct span command)
+{
+    const struct rule *rule = rules_find(&session->rules->replies, command);
+    return rule ? &rule->pattern : &same;
+}
+
+static bool compare(struct talk *t, const struct pattern *pattern, const struct words *argv,
                     const struct reply replies[SIDES])
 {
-    static const struct pattern same = { .kind = PATTERN_SAME };
     if (span_equal(replies[ORACLE].raw, replies[OURS].raw))
         return true;
     struct buffer why = { 0 };
-    const struct rule *rule = rules_find(&t->session->rules->replies, command);
-    bool ok = pattern_match(rule ? &rule->pattern : &same, &replies[ORACLE], &replies[OURS],
-                            &why) ||
+    bool ok = pattern_match(pattern, &replies[ORACLE], &replies[OURS], &why) ||
               diverges(t, argv, replies, &why);
     buffer_release(&why);
     return ok;
@@ -107,7 +113,8 @@ static bool play_chunk(struct talk *t, const struct program *program, size_t fro
             break;
         count(t->session, command, &replies[ORACLE]);
         if (t->session->compare_replies)
-            ok = compare(t, t->session->names[command->command], &command->argv, replies);
+            ok = compare(t, pattern_of(t->session, t->session->names[command->command]),
+                         &command->argv, replies);
     }
     arena_release(&t->arena);
     return ok;
@@ -116,12 +123,12 @@ static bool play_chunk(struct talk *t, const struct program *program, size_t fro
 // --- The state ----------------------------------------------------------------------------------
 
 // Asks both the same, and compares. The replies live as long as the arena.
-static bool ask_both(struct talk *t, const struct words *argv, struct reply replies[SIDES])
+static bool ask_both(struct talk *t, const struct words *argv, const struct pattern *pattern,
+                     struct reply replies[SIDES])
 {
     struct buffer bytes = { 0 };
     command_append(&bytes, argv->items, argv->count);
-    bool ok = send_both(t, &bytes) && fetch_both(t, replies) &&
-              compare(t, argv->items[0], argv, replies);
+    bool ok = send_both(t, &bytes) && fetch_both(t, replies) && compare(t, pattern, argv, replies);
     buffer_release(&bytes);
     return ok;
 }
@@ -141,7 +148,7 @@ static bool compare_key(struct talk *t, struct span key)
     const struct rule_list *states = &t->session->rules->states;
     struct reply replies[SIDES];
     struct words ask_type = { (struct span[]){ SPAN("type"), key }, 2 };
-    if (!ask_both(t, &ask_type, replies))
+    if (!ask_both(t, &ask_type, pattern_of(t->session, SPAN("type")), replies))
         return false;
     struct span type = replies[ORACLE].text;
     for (size_t i = 0; i < states->count; i++) {
@@ -149,7 +156,7 @@ static bool compare_key(struct talk *t, struct span key)
         if (!span_is(rule->name, "*") && !span_equal(rule->name, type))
             continue;
         struct words argv = for_key(t, &rule->words, key);
-        if (!ask_both(t, &argv, replies))
+        if (!ask_both(t, &argv, pattern_of(t->session, argv.items[0]), replies))
             return false;
     }
     return true;
@@ -161,7 +168,7 @@ static bool compare_database(struct talk *t, int database)
     struct words select = { (struct span[]){ SPAN("select"), number }, 2 };
     struct words keys = { (struct span[]){ SPAN("keys"), SPAN("*") }, 2 };
     struct reply replies[SIDES];
-    if (!ask_both(t, &select, replies) || !ask_both(t, &keys, replies))
+    if (!ask_both(t, &select, &same, replies) || !ask_both(t, &keys, &unordered, replies))
         return false;
     struct reply all = replies[ORACLE];
     for (size_t i = 0; i < all.count; i++) {
@@ -214,7 +221,7 @@ static bool flush_both(struct talk *t)
 {
     struct words argv = { (struct span[]){ SPAN("flushall") }, 1 };
     struct reply replies[SIDES];
-    return ask_both(t, &argv, replies);
+    return ask_both(t, &argv, &same, replies);
 }
 
 static bool state_due(const struct session *session, const struct program *program, size_t done)

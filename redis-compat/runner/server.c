@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -49,6 +50,28 @@ static void remove_root(void)
     nftw(root_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+// Who ends the runner wants the folders gone as well: exit() sees to that.
+static void *watch_signals(void *udata)
+{
+    int number;
+    sigwait(udata, &number);
+    exit(128 + number);
+}
+
+// Before any other thread is started: they inherit what is blocked here.
+static void begin_to_watch(void)
+{
+    static sigset_t ends;
+    pthread_t watcher;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    if (pthread_create(&watcher, NULL, watch_signals, &ends) != 0)
+        die("no thread");
+    pthread_detach(watcher);
+}
+
 // A program that the environment names; a path is made absolute, for servers change the folder.
 static const char *find_program(const char *name, const char *otherwise, char room[PATH_MAX])
 {
@@ -72,6 +95,7 @@ void servers_init(void)
     if (!mkdtemp(root_dir))
         die("mkdtemp %s: %s", root_dir, strerror(errno));
     atexit(remove_root);
+    begin_to_watch();
 }
 
 static void nap_ms(long ms)
@@ -106,6 +130,9 @@ _Noreturn static void become(const char *dir, char *const *argv, pid_t parent)
     dup2(in, 0);
     dup2(out, 1);
     dup2(out, 2);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     execvp(argv[0], argv);
     dprintf(2, "%s: %s\n", argv[0], strerror(errno));

@@ -358,7 +358,7 @@ static void begin_incoming(struct client *client)
         input->len = input->pos + len;
         if (input->buf == input->own.data)
             input->own.len = input->len;
-        if (len + incoming_memory(client->incoming) > query_buffer_limit(client))
+        if (len + incoming_bytes(client->incoming) > query_buffer_limit(client))
             cut_query_buffer(client);
         break;
     case STATUS_NOMEM: cut_for_memory(client, client->parser.bulk_len); break;

@@ -101,6 +101,14 @@ struct blob *incoming_share(const struct incoming *incoming, struct slice argume
     return NULL;
 }
 
+size_t incoming_bytes(const struct incoming *incoming)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; incoming && i < incoming->count; i++)
+        bytes += incoming->blobs[i]->len;
+    return bytes;
+}
+
 size_t incoming_memory(const struct incoming *incoming)
 {
     size_t bytes = 0;

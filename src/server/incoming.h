@@ -37,7 +37,10 @@ MUST_CHECK enum status incoming_recv(struct incoming *incoming, struct conn *con
 // The blob that an argument lies in, with a reference for the caller, or NULL if it lies in none.
 struct blob *incoming_share(const struct incoming *incoming, struct slice argument);
 
-// Bytes held.
+// Bytes of the arguments, as the client has promised them.
+size_t incoming_bytes(const struct incoming *incoming);
+
+// Bytes held, as allocated.
 size_t incoming_memory(const struct incoming *incoming);
 
 // Drops the references; *incoming is NULL afterwards.
