@@ -32,7 +32,7 @@ struct table_segment {
     uint8_t nhome;
     uint8_t nstash;
     uint8_t depth;      // leading hash bits that all its entries share
-    uint8_t tag_depth;  // hash bit at which the tags begin: depth - 3 .. depth
+    uint8_t tag_depth;  // hash bit at which the tags begin: depth - 2 .. depth
 };
 
 _Static_assert(sizeof(struct table_segment) <= 32, "two segments a cache line");

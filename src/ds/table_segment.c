@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#define BUCKET_ALIGN 64
-#define HASH_LOOKAHEAD \
-    32  // about 600 ns of hashing: what a line from memory takes on a busy machine
+#define BUCKET_ALIGN   64
+#define HASH_LOOKAHEAD 32  // entries: about what hashes in the time of a read from memory
 
 // Totals of buckets: jemalloc's size classes.
 static const uint8_t ladder[] = { 1,  2,  3,  4,  5,  6,  7,  8,  10, 12, 14,  16,
@@ -223,15 +222,18 @@ enum status table_segment_resize(struct table *table, struct table_segment *segm
 
 void table_batch_retag(const struct table *table, struct table_batch *batch, unsigned tag_depth)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        if (i + HASH_LOOKAHEAD < batch->count) {
-            struct table_slot ahead = { batch->words[i + HASH_LOOKAHEAD] };
-            table_prefetch_line(table_slot_entry(&ahead));
+    for (uint32_t ahead = 0; ahead < batch->count + HASH_LOOKAHEAD; ahead++) {
+        if (ahead < batch->count) {
+            struct table_slot slot = { batch->words[ahead] };
+            table_prefetch_line(table_slot_entry(&slot));
         }
-        struct table_slot slot = { batch->words[i] };
-        void *entry = table_slot_entry(&slot);
-        uint64_t hash = table->ops->hash(entry);
-        batch->words[i] = (hash << tag_depth) >> 48 << 48 | (uintptr_t)entry;
+        if (ahead >= HASH_LOOKAHEAD) {
+            uint64_t *word = &batch->words[ahead - HASH_LOOKAHEAD];
+            struct table_slot slot = { *word };
+            void *entry = table_slot_entry(&slot);
+            uint64_t hash = table->ops->hash(entry);
+            *word = (hash << tag_depth) >> 48 << 48 | (uintptr_t)entry;
+        }
     }
 }
 
