@@ -335,7 +335,7 @@ static void add_command(struct batch *batch, struct client *client,
         ctx->incoming = client->incoming;
         client->incoming = NULL;
     }
-    // The array may still move while the batch is being filled: this is for now.
+    // The array may still move while the batch is being filled: execute_one() sets it again.
     ctx->argv = batch->argv.items + parsed->argv_first;
     dispatch_resolve(ctx);
     add_keys(batch, ctx);
