@@ -100,7 +100,7 @@ pattern 'side(0)' 'INCR n'
 expect_ok 'pattern side' compat same pattern.case
 pattern 'int~0' 'INCR n'
 expect_ok 'pattern int~0' compat same pattern.case
-pattern 'fields(id addr laddr fd age idle +nosuch)' 'CLIENT INFO'
+pattern 'fields(id addr laddr fd age idle qbuf qbuf-free argv-mem rbs rbp tot-mem +nosuch)' 'CLIENT INFO'
 expect_ok 'pattern fields' compat same pattern.case
 pattern 'fields(cmd)' 'INFO server'
 expect_refused 'pattern fields, other values' 'the field' compat same pattern.case
