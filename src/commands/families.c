@@ -5,12 +5,26 @@
 #include "commands/tables.h"
 #include "server/registry.h"
 
+// One a line.
+// clang-format off
 static const struct command *const families[] = {
-    connection_commands,    client_commands, string_commands,   string_range_commands,
-    counter_commands,       lcs_commands,    key_commands,      object_commands,
-    expire_commands,        scan_commands,   database_commands, admin_commands,
+    connection_commands,
+    client_commands,
+    string_commands,
+    string_range_commands,
+    counter_commands,
+    lcs_commands,
+    key_commands,
+    object_commands,
+    expire_commands,
+    scan_commands,
+    database_commands,
+    admin_commands,
+    config_commands,
+    debug_commands,
     introspection_commands,
 };
+// clang-format on
 
 void commands_register(struct registry *registry)
 {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CONFIG: directives of the running server.
+#include "server/config.h"
+#include "commands/tables.h"
+#include "server/ctx.h"
+#include "server/server.h"
+
+#include <string.h>
+
+struct config_emit {
+    struct cmd_ctx *ctx;
+    size_t count;
+};
+
+static void emit_directive(struct slice name, struct slice value, void *udata)
+{
+    struct config_emit *emit = udata;
+    resp_bulk_slice(&emit->ctx->reply, name);
+    resp_bulk_slice(&emit->ctx->reply, value);
+    emit->count++;
+}
+
+// CONFIG GET parameter [parameter ...]
+static void cmd_config_get(struct cmd_ctx *ctx)
+{
+    struct config_emit emit = { .ctx = ctx };
+    struct resp_deferred pairs;
+    resp_deferred_begin(&ctx->reply, &pairs);
+    config_get(ctx->server->config, ctx->argv + 2, ctx->argc - 2, emit_directive, &emit);
+    resp_deferred_end(&ctx->reply, &pairs, resp_map, emit.count);
+}
+
+// CONFIG SET parameter value [parameter value ...]
+static void cmd_config_set(struct cmd_ctx *ctx)
+{
+    if (ctx->argc % 2) {
+        reply_error(ctx, ERR_SYNTAX);
+        return;
+    }
+    struct config_error error;
+    if (config_set(ctx->server->config, ctx->argv + 2, (ctx->argc - 2) / 2, &error) == STATUS_OK)
+        reply_ok(ctx);
+    else
+        reply_errorf(ctx, "ERR %s", error.text);
+}
+
+// CONFIG RESETSTAT
+static void cmd_config_resetstat(struct cmd_ctx *ctx)
+{
+    struct keyspace *keyspace = ctx->server->keyspace;
+    memset(&ctx->server->stats, 0, sizeof(ctx->server->stats));
+    memset(&ctx->server->rates, 0, sizeof(ctx->server->rates));
+    keyspace->hits = keyspace->misses = 0;
+    keyspace->expired_keys = keyspace->expired_by_sweep = 0;
+    reply_ok(ctx);
+}
+
+// CONFIG HELP
+static void cmd_config_help(struct cmd_ctx *ctx)
+{
+    static const char *const lines[] = {
+        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET <pattern> [<pattern> ...]",
+        "    The directives whose names match, with their values.",
+        "HELP",
+        "    These lines.",
+        "RESETSTAT",
+        "    Set the counters of INFO stats to zero.",
+        "SET <directive> <value> [<directive> <value> ...]",
+        "    Set directives, all or none.",
+    };
+    reply_help(ctx, lines, sizeof(lines) / sizeof(*lines));
+}
+
+#define CONFIG_FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+
+static const struct command config_subcommands[] = {
+    { .name = "get",
+      .summary = "Returns directives and their values.",
+      .since = "2.0.0",
+      .complexity = "O(N) where N is the number of directives",
+      .group = GROUP_SERVER,
+      .arity = -3,
+      .flags = CONFIG_FLAGS,
+      .args = ARGS({ .name = "parameter",
+                     .type = ARG_BLOCK,
+                     .flags = ARG_MULTIPLE,
+                     .args = ARGS({ .name = "parameter", .type = ARG_STRING }) }),
+      .handler = cmd_config_get },
+    { .name = "set",
+      .summary = "Sets directives of the running server.",
+      .since = "2.0.0",
+      .complexity = "O(N) where N is the number of directives",
+      .group = GROUP_SERVER,
+      .arity = -4,
+      .flags = CONFIG_FLAGS,
+      .tips = { "request_policy:all_nodes", "response_policy:all_succeeded" },
+      .args = ARGS({ .name = "parameter_value",
+                     .type = ARG_BLOCK,
+                     .flags = ARG_MULTIPLE,
+                     .args = ARGS({ .name = "parameter", .type = ARG_STRING },
+                                  { .name = "value", .type = ARG_STRING }) }),
+      .handler = cmd_config_set },
+    { .name = "resetstat",
+      .summary = "Sets the counters of INFO to zero.",
+      .since = "2.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 2,
+      .flags = CONFIG_FLAGS,
+      .tips = { "request_policy:all_nodes", "response_policy:all_succeeded" },
+      .handler = cmd_config_resetstat },
+    { .name = "help",
+      .summary = "Lists the subcommands.",
+      .since = "5.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 2,
+      .flags = CMD_LOADING | CMD_STALE,
+      .handler = cmd_config_help },
+    { 0 },
+};
+
+const struct command config_commands[] = {
+    { .name = "config",
+      .summary = "A container for commands about the configuration.",
+      .since = "2.0.0",
+      .complexity = "Depends on subcommand.",
+      .group = GROUP_SERVER,
+      .arity = -2,
+      .subcommands = config_subcommands },
+    { 0 },
+};
