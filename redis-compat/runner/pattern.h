@@ -11,6 +11,7 @@
 //   unordered      the same elements (of a map: pairs) in any order
 //   unordered*     the same, all the way down
 //   prefix(TEXT)   both begin with TEXT
+//   behind(TEXT)   the same bytes behind the first TEXT in them
 //   help           a HELP: status lines, of which the first is the same
 //   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
 //                  all with *); only Respite has C
@@ -31,6 +32,7 @@ enum pattern_kind {
     PATTERN_UNORDERED,
     PATTERN_UNORDERED_DEEP,
     PATTERN_PREFIX,
+    PATTERN_BEHIND,
     PATTERN_HELP,
     PATTERN_FIELDS,
     PATTERN_ITEMS,
@@ -42,7 +44,7 @@ struct pattern {
     enum pattern_kind kind;
     bool bounded;           // INT, NUMBER: by tolerance
     double tolerance;       // INT, NUMBER; SIDE: the limit
-    struct span text;       // PREFIX
+    struct span text;       // PREFIX, BEHIND
     struct span *names;     // FIELDS, MAP
     struct pattern *items;  // ITEMS, EACH, MAP
     size_t count;

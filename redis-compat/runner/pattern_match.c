@@ -3,6 +3,8 @@
 #include "canonical.h"
 #include "pattern.h"
 
+#include <string.h>
+
 #include <math.h>
 
 static bool differ(struct buffer *why, const char *reason)
@@ -116,6 +118,30 @@ static bool match_prefix(const struct pattern *pattern, const struct reply *orac
         return differ(why, "shorter than the prefix");
     a.len = b.len = want.len;
     return (span_equal(a, want) && span_equal(b, want)) || differ(why, "another beginning");
+}
+
+// What stands behind the first `mark`; false if it is not there.
+static bool text_behind(struct span mark, struct span *text)
+{
+    const char *at = mark.len ? memmem(text->ptr, text->len, mark.ptr, mark.len) : NULL;
+    if (!at)
+        return false;
+    const char *end = text->ptr + text->len;
+    text->ptr = at + mark.len;
+    text->len = (size_t)(end - text->ptr);
+    return true;
+}
+
+static bool match_behind(const struct pattern *pattern, const struct reply *oracle,
+                         const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    struct span a = bare_text(oracle);
+    struct span b = bare_text(ours);
+    if (!text_behind(pattern->text, &a) || !text_behind(pattern->text, &b))
+        return differ(why, "the text is not there");
+    return span_equal(a, b) || differ(why, "another end");
 }
 
 static bool match_help(const struct reply *oracle, const struct reply *ours, struct buffer *why)
@@ -285,6 +311,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_UNORDERED: return match_unordered(oracle, ours, false, why);
     case PATTERN_UNORDERED_DEEP: return match_unordered(oracle, ours, true, why);
     case PATTERN_PREFIX: return match_prefix(pattern, oracle, ours, why);
+    case PATTERN_BEHIND: return match_behind(pattern, oracle, ours, why);
     case PATTERN_HELP: return match_help(oracle, ours, why);
     case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
     case PATTERN_ITEMS:

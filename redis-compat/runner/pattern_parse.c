@@ -140,6 +140,13 @@ static bool parse_word(struct parser *p, struct pattern *out)
     return fail(p, "no such pattern");
 }
 
+static bool parse_text(struct parser *p, enum pattern_kind kind, struct pattern *out)
+{
+    out->kind = kind;
+    out->text = take_until(p, ")");
+    return take(p, ")") || fail(p, "a text without its closing bracket");
+}
+
 static bool parse(struct parser *p, struct pattern *out)
 {
     bool ok;
@@ -147,9 +154,9 @@ static bool parse(struct parser *p, struct pattern *out)
         return fail(p, "nested too deep");
     p->depth++;
     if (take(p, "prefix(")) {
-        out->kind = PATTERN_PREFIX;
-        out->text = take_until(p, ")");
-        ok = take(p, ")") || fail(p, "prefix(...) without its end");
+        ok = parse_text(p, PATTERN_PREFIX, out);
+    } else if (take(p, "behind(")) {
+        ok = parse_text(p, PATTERN_BEHIND, out);
     } else if (take(p, "side(")) {
         out->kind = PATTERN_SIDE;
         ok = span_number(take_until(p, ")"), &out->tolerance) && take(p, ")");

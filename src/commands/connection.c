@@ -37,6 +37,7 @@ static void cmd_quit(struct cmd_ctx *ctx)
 static void cmd_reset(struct cmd_ctx *ctx)
 {
     client_reset(ctx->client);
+    client_replies_on(ctx);
     ctx->reply.proto = ctx->client->proto;
     resp_simple(&ctx->reply, SLICE("RESET"));
 }
@@ -72,6 +73,8 @@ static void cmd_auth(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
         return;
     }
+    for (uint32_t i = 1; i < ctx->argc; i++)
+        ctx_redact(ctx, i);
     if (ctx->argc == 2 && !clients_need_password(ctx->server->clients)) {
         reply_error(ctx, ERR_AUTH_WITHOUT_PASSWORD);
         return;
@@ -107,7 +110,9 @@ static bool parse_hello(struct cmd_ctx *ctx, struct hello_options *options)
         if (arg_is(ctx, i, "auth") && more >= 2) {
             options->has_auth = true;
             options->user = ctx->argv[++i];
+            ctx_redact(ctx, i);
             options->password = ctx->argv[++i];
+            ctx_redact(ctx, i);
         } else if (arg_is(ctx, i, "setname") && more >= 1) {
             options->has_name = true;
             options->name = ctx->argv[++i];

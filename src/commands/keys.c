@@ -63,6 +63,8 @@ static void cmd_randomkey(struct cmd_ctx *ctx)
 static void cmd_touch(struct cmd_ctx *ctx)
 {
     int64_t touched = 0;
+    // Here it is asked for, whatever CLIENT NO-TOUCH says.
+    ctx->server->keyspace->untouched = false;
     for (uint32_t i = 0; i < ctx->key_count; i++)
         touched += db_find_read(ctx->db, &ctx->keys[i]).entry != NULL;
     reply_int(ctx, touched);

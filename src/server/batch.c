@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/arena.h"
+#include "resp/request.h"
 #include "server/client.h"
 #include "server/dispatch.h"
 #include "server/registry.h"
@@ -33,6 +34,8 @@ struct batch {
     struct list ready;     // clients with input that has not been looked at
     struct list settling;  // clients whose input is used up or incomplete
     struct list deferred;  // clients that have had their turn and have more
+    struct list behind;    // clients that have more behind a barrier
+    struct list gated;     // clients whose next command waits at a gate
     struct resp_argv argv;
     struct key *keys;
     size_t key_count;
@@ -55,6 +58,8 @@ struct batch *batch_new(struct server *server)
     list_init(&batch->ready);
     list_init(&batch->settling);
     list_init(&batch->deferred);
+    list_init(&batch->behind);
+    list_init(&batch->gated);
     batch->key_cap = BATCH_KEYS;
     batch->keys = mem_alloc(batch->key_cap * sizeof(*batch->keys));
     loop_on_ready(server->loop, run_hook, batch);
@@ -86,7 +91,7 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
     server->stats.net_input_bytes += received;
     server->stats.reads++;
     client->active_us = clock_mono_us();
-    if (!list_linked(&client->ready_link))
+    if (!list_linked(&client->ready_link) && !(client->flags & CLIENT_HELD))
         list_append(&batch->ready, &client->ready_link);
 }
 
@@ -165,9 +170,22 @@ static void read_incoming(struct batch *batch, struct client *client)
         read_failed(client, status);
 }
 
+// What a client sends while it is held is kept, so that its going away is noticed; up to a limit.
+static void read_held(struct batch *batch, struct client *client)
+{
+    if (client->input.own.len >= OWN_READ_MAX)
+        conn_pause_reading(&client->conn);
+    else
+        read_own(batch, client);
+}
+
 void batch_read(struct batch *batch, struct client *client)
 {
     struct client_input *input = &client->input;
+    if (unlikely(client->flags & CLIENT_HELD)) {
+        read_held(batch, client);
+        return;
+    }
     // Input that is still to be run (the client had its turn) is run before more is taken.
     if (list_linked(&client->ready_link))
         return;
@@ -323,8 +341,8 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     return ctx;
 }
 
-static void add_command(struct batch *batch, struct client *client,
-                        const struct resp_command *parsed, const char *start)
+static const struct command_entry *add_command(struct batch *batch, struct client *client,
+                                               const struct resp_command *parsed, const char *start)
 {
     struct cmd_ctx *ctx = new_command(batch, client);
     ctx->argv_first = parsed->argv_first;
@@ -339,6 +357,7 @@ static void add_command(struct batch *batch, struct client *client,
     ctx->argv = batch->argv.items + parsed->argv_first;
     dispatch_resolve(ctx);
     add_keys(batch, ctx);
+    return ctx->command;
 }
 
 static bool batch_full(const struct batch *batch)
@@ -366,38 +385,116 @@ static void begin_incoming(struct client *client)
     }
 }
 
-// Takes commands from one client, until its input is used up (it goes to the settling list), its
-// turn is over (to the deferred list) or the batch is full (it stays where it is).
-static void take_commands(struct batch *batch, struct client *client)
+// --- Waiting ------------------------------------------------------------------------------------
+
+void batch_hold(struct batch *batch, struct client *client)
+{
+    if (client->flags & CLIENT_HELD)
+        return;
+    client->flags |= CLIENT_HELD;
+    batch->server->clients->held++;
+}
+
+void batch_resume(struct batch *batch, struct client *client)
+{
+    if (!(client->flags & CLIENT_HELD))
+        return;
+    client->flags &= ~(uint32_t)CLIENT_HELD;
+    batch->server->clients->held--;
+    list_remove(&client->ready_link);
+    if (client->flags & CLIENT_CLOSING)
+        return;
+    conn_resume_reading(&client->conn);
+    if (client->input.len) {
+        list_append(&batch->ready, &client->ready_link);
+        loop_keep_awake(batch->server->loop, true);
+    }
+}
+
+void batch_resume_held(struct batch *batch)
+{
+    struct list_link *link;
+    while ((link = list_first(&batch->gated)) != NULL)
+        batch_resume(batch, LIST_ITEM(link, struct client, ready_link));
+}
+
+// Whether the command has to wait at one of the gates that hold.
+static bool waits(const struct batch *batch, struct client *client,
+                  const struct resp_command *parsed)
+{
+    struct cmd_ctx ctx = {
+        .server = batch->server,
+        .client = client,
+        .argv = batch->argv.items + parsed->argv_first,
+        .argc = parsed->argc,
+    };
+    dispatch_resolve(&ctx);
+    client->last_command = ctx.command ? ctx.command : client->last_command;
+    return ctx.command && ctx.command->gates & batch->server->holds &&
+           dispatch_right_arity(ctx.command, ctx.argc);
+}
+
+static void put_at_gate(struct batch *batch, struct client *client)
+{
+    settle(client);
+    list_remove(&client->ready_link);
+    list_append(&batch->gated, &client->ready_link);
+    batch_hold(batch, client);
+}
+
+// Lets the client wait in front of the command that was just parsed, its first one in this batch.
+static void wait_at_gate(struct batch *batch, struct client *client,
+                         const struct resp_command *parsed)
 {
     struct client_input *input = &client->input;
-    bool authenticated = client->flags & CLIENT_AUTHENTICATED;
-    const struct resp_limits *limits = authenticated ? &client->server->clients->limits
-                                                     : &client->server->clients->unauth_limits;
-    enum resp_result result = RESP_INCOMPLETE;
-    while (input->pos < input->len) {
-        if (batch_full(batch))
-            return;
-        if (client->turn_commands >= TURN_COMMANDS) {
-            list_remove(&client->ready_link);
-            list_append(&batch->deferred, &client->ready_link);
-            return;
-        }
-        struct resp_command parsed;
-        char *start = input->buf + input->pos;
-        result = resp_parse(&client->parser, start, input->len - input->pos, limits, &batch->argv,
-                            &parsed);
-        if (result != RESP_COMMAND)
-            break;
-        input->pos += parsed.consumed;
-        if (parsed.argc == 0)
-            continue;
-        client->turn_commands++;
-        add_command(batch, client, &parsed, start);
-        // What it may send next depends on this one.
-        if (!authenticated)
-            return;
+    if (parsed->is_inline) {
+        // Its quotes are gone: it cannot be parsed a second time as it is.
+        struct bytes again = { 0 };
+        resp_append_request(&again, batch->argv.items + parsed->argv_first, parsed->argc);
+        bytes_append(&again, input->buf + input->pos + parsed->consumed,
+                     input->len - input->pos - parsed->consumed);
+        bytes_release(&input->own);
+        input->own = again;
+        input->buf = again.data;
+        input->pos = 0;
+        input->len = again.len;
     }
+    batch->argv.len = parsed->argv_first;
+    put_at_gate(batch, client);
+}
+
+// --- Filling the batch --------------------------------------------------------------------------
+
+// Lets a client be on another list than the ready one.
+static void move_to(struct list *list, struct client *client)
+{
+    list_remove(&client->ready_link);
+    list_append(list, &client->ready_link);
+}
+
+// What a client may have in one batch.
+struct share {
+    const struct resp_limits *limits;
+    bool one_at_a_time;  // what it may send next depends on this one
+    bool held;           // commands may have to wait
+};
+
+static struct share share_of(const struct batch *batch, const struct client *client)
+{
+    const struct clients *clients = batch->server->clients;
+    bool authenticated = client->flags & CLIENT_AUTHENTICATED;
+    bool held = batch->server->holds != 0;
+    return (struct share){
+        .limits = authenticated ? &clients->limits : &clients->unauth_limits,
+        .one_at_a_time = !authenticated || held,
+        .held = held,
+    };
+}
+
+// The client's input is used up, or what is left of it is not a whole command, or none at all.
+static void end_of_input(struct batch *batch, struct client *client, enum resp_result result)
+{
+    struct client_input *input = &client->input;
     if (result == RESP_INCOMPLETE && input->pos < input->len)
         begin_incoming(client);
     if (result == RESP_ERROR) {
@@ -405,8 +502,51 @@ static void take_commands(struct batch *batch, struct client *client)
         ctx->protocol_error = true;
         input->pos = input->len;
     }
-    list_remove(&client->ready_link);
-    list_append(&batch->settling, &client->ready_link);
+    move_to(&batch->settling, client);
+}
+
+// Takes commands from one client, until its input is used up (it goes to the settling list), its
+// turn is over (to the deferred list), it waits (to the list of those behind a barrier or at a gate)
+// or the batch is full (it stays where it is).
+static void take_commands(struct batch *batch, struct client *client)
+{
+    struct client_input *input = &client->input;
+    const struct share share = share_of(batch, client);
+    enum resp_result result = RESP_INCOMPLETE;
+    if (unlikely(share.held && client->incoming)) {
+        // Its arguments could not be put back.
+        put_at_gate(batch, client);
+        return;
+    }
+    while (input->pos < input->len) {
+        if (batch_full(batch))
+            return;
+        if (client->turn_commands >= TURN_COMMANDS) {
+            move_to(&batch->deferred, client);
+            return;
+        }
+        struct resp_command parsed;
+        char *start = input->buf + input->pos;
+        result = resp_parse(&client->parser, start, input->len - input->pos, share.limits,
+                            &batch->argv, &parsed);
+        if (result != RESP_COMMAND)
+            break;
+        if (unlikely(share.held) && parsed.argc && waits(batch, client, &parsed)) {
+            wait_at_gate(batch, client, &parsed);
+            return;
+        }
+        input->pos += parsed.consumed;
+        if (parsed.argc == 0)
+            continue;
+        client->turn_commands++;
+        const struct command_entry *command = add_command(batch, client, &parsed, start);
+        bool alone = share.one_at_a_time || (command && command->is_barrier);
+        if (unlikely(alone) && input->pos < input->len) {
+            move_to(&batch->behind, client);
+            return;
+        }
+    }
+    end_of_input(batch, client, result);
 }
 
 static void fill(struct batch *batch)
@@ -416,18 +556,13 @@ static void fill(struct batch *batch)
         struct client *client = LIST_ITEM(link, struct client, ready_link);
         if (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)) {
             client->input.pos = client->input.len;
-            list_remove(link);
-            list_append(&batch->settling, link);
+            move_to(&batch->settling, client);
             continue;
         }
         take_commands(batch, client);
         // One that is still at the front has been given as much as it gets in this batch.
-        if (list_first(&batch->ready) == link) {
-            list_remove(link);
-            list_append(&batch->ready, link);
-            if (!(client->flags & CLIENT_AUTHENTICATED))
-                return;
-        }
+        if (list_first(&batch->ready) == link)
+            move_to(&batch->ready, client);
     }
 }
 
@@ -461,12 +596,9 @@ static void refuse_protocol(struct cmd_ctx *ctx)
     client_close_after_reply(ctx->client);
 }
 
-static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
+static void run(struct batch *batch, struct cmd_ctx *ctx)
 {
-    struct client *client = ctx->client;
-    if (unlikely(client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)))
-        return;
-    ctx->reply.proto = client->proto;
+    ctx->reply.proto = ctx->client->proto;
     if (unlikely(ctx->protocol_error)) {
         refuse_protocol(ctx);
     } else if (unlikely(ctx->out_of_memory)) {
@@ -478,7 +610,37 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
         dispatch(ctx);
         batch->running = NULL;
     }
-    client_output_added(client);
+    client_output_added(ctx->client);
+}
+
+// A command of a client that has CLIENT_UNUSUAL flags.
+static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
+{
+    struct client *client = ctx->client;
+    struct keyspace *keyspace = batch->server->keyspace;
+    if (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY))
+        return;
+    struct outq nowhere;
+    outq_init(&nowhere, &batch->server->clients->pool);
+    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
+        ctx->reply.out = &nowhere;
+    client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
+    run(batch, ctx);
+    keyspace->untouched = false;
+    outq_clear(&nowhere);
+}
+
+// The command that the client's others waited for is done; it may have had the client held.
+static void leave_barrier(struct batch *batch, struct client *client)
+{
+    if (!(client->flags & CLIENT_HELD)) {
+        move_to(&batch->ready, client);
+        return;
+    }
+    list_remove(&client->ready_link);
+    client->turn_commands = 0;
+    settle(client);
 }
 
 static void execute(struct batch *batch)
@@ -486,7 +648,10 @@ static void execute(struct batch *batch)
     prefetch_entries(batch);
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];
-        execute_one(batch, ctx);
+        if (likely(!(ctx->client->flags & CLIENT_UNUSUAL)))
+            run(batch, ctx);
+        else
+            run_unusual(batch, ctx);
         if (unlikely(ctx->incoming))
             incoming_release(&ctx->incoming);
     }
@@ -501,6 +666,8 @@ static void execute(struct batch *batch)
         client->turn_commands = 0;
         settle(client);
     }
+    while ((link = list_first(&batch->behind)) != NULL)
+        leave_barrier(batch, LIST_ITEM(link, struct client, ready_link));
 }
 
 void batch_run(struct batch *batch)

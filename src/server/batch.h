@@ -27,6 +27,17 @@ void batch_read(struct batch *batch, struct client *client);
 // Runs everything that is ready, as far as fairness lets it.
 void batch_run(struct batch *batch);
 
+// What the client has sent and sends from now on waits. For a handler whose command is a barrier: of
+// others, later commands may already be on their way.
+void batch_hold(struct batch *batch, struct client *client);
+
+// Runs it.
+void batch_resume(struct batch *batch, struct client *client);
+
+// Commands at the gates of server->holds wait, with all that their clients send behind them; to be
+// called when a gate is taken off.
+void batch_resume_held(struct batch *batch);
+
 // The command that is running now and its client's id, for the crash report; NULL if there is none.
 // Async-signal-safe.
 const char *batch_running(const struct batch *batch, unsigned long long *client_id);

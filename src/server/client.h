@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cmd_ctx;
 struct command_entry;
 struct server;
 
@@ -23,7 +24,18 @@ enum client_flag {
     CLIENT_CLOSE_AFTER_REPLY = 1u << 1,  // no more commands; closed when the replies are out
     CLIENT_UNIX = 1u << 2,
     CLIENT_AUTHENTICATED = 1u << 3,
+    CLIENT_HELD = 1u << 4,        // what it has sent waits (batch_hold)
+    CLIENT_REPLY_OFF = 1u << 5,   // CLIENT REPLY OFF
+    CLIENT_REPLY_SKIP = 1u << 6,  // the next command's reply is not sent
+    CLIENT_NO_TOUCH = 1u << 7,    // its commands leave access clocks as they are
+    CLIENT_NO_EVICT = 1u << 8,    // not to be closed to save memory
+    CLIENT_MONITOR = 1u << 9,
 };
+
+// Flags that a command's way has to look at.
+#define CLIENT_UNUSUAL                                                                  \
+    (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | \
+     CLIENT_NO_TOUCH)
 
 // Bytes received and not yet run: in the arena, or in `own`.
 struct client_input {
@@ -46,9 +58,10 @@ struct client {
     struct incoming *incoming;      // large arguments of the command that is arriving
     uint32_t turn_commands;         // run in this turn of the loop
     struct list_link all_link;      // clients->all
-    struct list_link ready_link;    // the batch's ready, settling or deferred list
+    struct list_link ready_link;    // one of the batch's lists
     struct list_link pending_link;  // clients->pending: has replies to send
     struct list_link closing_link;  // clients->closing
+    struct list_link monitor_link;  // monitors->clients
     uint64_t created_us;            // monotonic time
     uint64_t active_us;             // of the last interaction
     uint64_t soft_limit_since_us;   // when the output passed the soft limit, 0 if it has not
@@ -90,6 +103,7 @@ struct clients {
     struct list pending;
     struct list closing;
     size_t count;
+    size_t held;  // whose input waits: INFO's blocked_clients
     uint64_t next_id;
     uint32_t auth_gate;
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
@@ -121,6 +135,9 @@ void client_output_added(struct client *client);
 
 // Sets who the client is: authenticated or not.
 void client_set_authenticated(struct client *client, bool authenticated);
+
+// Lets the client have replies again (CLIENT REPLY ON), from the running command's on.
+void client_replies_on(struct cmd_ctx *ctx);
 
 // Back to the state of a new connection (RESET).
 void client_reset(struct client *client);

@@ -53,13 +53,19 @@ static const char *or_empty(const char *text)
 // The letters of `flags`.
 static void append_flags(const struct client *client, struct bytes *out)
 {
+    static const struct {
+        uint32_t flag;
+        char letter;
+    } letters[] = {
+        { CLIENT_MONITOR, 'O' },  { CLIENT_HELD, 'b' }, { CLIENT_CLOSE_AFTER_REPLY, 'c' },
+        { CLIENT_CLOSING, 'A' },  { CLIENT_UNIX, 'U' }, { CLIENT_NO_EVICT, 'e' },
+        { CLIENT_NO_TOUCH, 'T' },
+    };
     size_t before = out->len;
-    if (client->flags & CLIENT_CLOSE_AFTER_REPLY)
-        bytes_append_char(out, 'c');
-    if (client->flags & CLIENT_CLOSING)
-        bytes_append_char(out, 'A');
-    if (client->flags & CLIENT_UNIX)
-        bytes_append_char(out, 'U');
+    for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
+        if (client->flags & letters[i].flag)
+            bytes_append_char(out, letters[i].letter);
+    }
     if (out->len == before)
         bytes_append_char(out, 'N');
 }

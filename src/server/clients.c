@@ -9,6 +9,7 @@
 #include "server/cron.h"
 #include "server/ctx.h"
 #include "server/info.h"
+#include "server/monitor.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -267,6 +268,8 @@ static void client_free(struct client *client)
     list_remove(&client->ready_link);
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
+    monitor_remove(client);
+    batch_resume(client->server->batch, client);
     conn_close(&client->conn);
     resp_parser_reset(&client->parser);
     bytes_release(&client->input.own);
@@ -323,11 +326,19 @@ void client_close_after_reply(struct client *client)
     client_output_added(client);
 }
 
+void client_replies_on(struct cmd_ctx *ctx)
+{
+    ctx->client->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP);
+    ctx->reply.out = &ctx->client->conn.out;
+}
+
 void client_reset(struct client *client)
 {
     struct clients *clients = client->server->clients;
     client->db = &client->server->keyspace->dbs[0];
     client->proto = 2;
+    client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
+    monitor_remove(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }
@@ -422,7 +433,9 @@ static void flush_all(void *udata)
 
 static void check_client(struct clients *clients, struct client *client)
 {
-    if (clients->config.timeout_s && client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
+    bool may_idle = client->flags & CLIENT_HELD;
+    if (clients->config.timeout_s && !may_idle &&
+        client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
         log_verbose("Closing idle client");
         client_close(client);
         return;
@@ -456,14 +469,14 @@ static void info_clients(void *udata, struct bytes *out)
                  "maxclients:%lld\r\n"
                  "client_recent_max_input_buffer:%llu\r\n"
                  "client_recent_max_output_buffer:%llu\r\n"
-                 "blocked_clients:0\r\n"
+                 "blocked_clients:%zu\r\n"
                  "tracking_clients:0\r\n"
                  "clients_in_timeout_table:0\r\n"
                  "total_blocking_keys:0\r\n"
                  "total_blocking_keys_on_nokey:0\r\n",
                  clients->count, (long long)clients->config.max_clients,
                  (unsigned long long)clients->recent_max_input,
-                 (unsigned long long)clients->recent_max_output);
+                 (unsigned long long)clients->recent_max_output, clients->held);
 }
 
 struct clients *clients_new(struct server *server)

@@ -153,7 +153,7 @@ struct command {
     const char *name;        // lower case; a subcommand's own name
     const char *summary;     // in our own words
     const char *since;       // the Redis version that introduced it
-    const char *complexity;  // O(...)
+    const char *complexity;  // O(...); NULL where it says nothing
     enum command_group group;
     int arity;  // number of arguments with the name; negative: at least that many
     uint32_t flags;
@@ -163,6 +163,7 @@ struct command {
     const char *deprecated_since;
     const char *replaced_by;
     bool is_syscmd;  // not for applications, as COMMAND DOCS says
+    bool barrier;    // may keep what its client sent behind it from being run
     const struct command_arg *args;
     // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.
     uint32_t (*key_flags)(const struct slice *argv, uint32_t argc);

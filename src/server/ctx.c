@@ -44,17 +44,34 @@ void reply_wrong_arity(struct cmd_ctx *ctx)
     reply_errorf(ctx, "ERR wrong number of arguments for '%s' command", ctx->command->full_name);
 }
 
+// The container's name as errors show it.
+#define CONTAINER_NAME_MAX 32
+static void container_name(const struct command_entry *container, char out[CONTAINER_NAME_MAX])
+{
+    size_t len = 0;
+    for (const char *p = container->row->name; *p && len < CONTAINER_NAME_MAX - 1; p++)
+        out[len++] = (char)toupper((unsigned char)*p);
+    out[len] = '\0';
+}
+
 void reply_unknown_subcommand(struct cmd_ctx *ctx)
 {
     struct slice name = ctx->argv[1];
-    char container[32];
-    size_t len = 0;
-    for (const char *p = ctx->command->row->name; *p && len < sizeof(container) - 1; p++)
-        container[len++] = (char)toupper((unsigned char)*p);
-    container[len] = '\0';
+    char container[CONTAINER_NAME_MAX];
+    container_name(ctx->command, container);
     reply_errorf(ctx, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                  (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr,
                  container);
+}
+
+void reply_subcommand_arity(struct cmd_ctx *ctx)
+{
+    struct slice name = ctx->argv[1];
+    char container[CONTAINER_NAME_MAX];
+    container_name(ctx->command->parent, container);
+    reply_errorf(
+        ctx, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr, container);
 }
 
 void reply_unknown_command(struct cmd_ctx *ctx)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/client.h"
 #include "server/effects.h"
+#include "server/monitor.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -72,10 +73,13 @@ void dispatch(struct cmd_ctx *ctx)
         return;
     struct client *client = ctx->client;
     ctx->db = client->db;
+    ctx->secret_args = 0;
     client->last_command = ctx->command;
     ctx->server->stats.commands++;
     ctx->command->calls++;
     ctx->command->handler(ctx);
     if (ctx->changes)
         effects_commit(ctx);
+    if (unlikely(ctx->server->monitored))
+        monitor_feed(ctx);
 }

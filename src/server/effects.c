@@ -6,6 +6,7 @@
 #include "base/numbers.h"
 #include "base/panic.h"
 #include "resp/parser.h"
+#include "resp/request.h"
 #include "server/server.h"
 
 #define SINKS_MAX 4
@@ -30,36 +31,10 @@ static void feed(struct effects *effects, struct slice resp)
         effects->sinks[i].fn(effects->sinks[i].udata, resp);
 }
 
-static void append_word(struct bytes *out, struct slice word)
-{
-    char *p = bytes_reserve(out, word.len + INT64_TEXT_MAX + 5);
-    size_t len = 0;
-    p[len++] = '$';
-    len += (size_t)format_uint64(p + len, word.len);
-    p[len++] = '\r';
-    p[len++] = '\n';
-    memcpy(p + len, word.ptr, word.len);
-    len += word.len;
-    p[len++] = '\r';
-    p[len++] = '\n';
-    out->len += len;
-}
-
-static void append_command(struct bytes *out, const struct slice *words, size_t count)
-{
-    char head[INT64_TEXT_MAX + 3] = "*";
-    size_t len = 1 + (size_t)format_uint64(head + 1, count);
-    head[len++] = '\r';
-    head[len++] = '\n';
-    bytes_append(out, head, len);
-    for (size_t i = 0; i < count; i++)
-        append_word(out, words[i]);
-}
-
 static void feed_command(struct effects *effects, const struct slice *words, size_t count)
 {
     bytes_clear(&effects->encoded);
-    append_command(&effects->encoded, words, count);
+    resp_append_request(&effects->encoded, words, count);
     feed(effects, bytes_slice(&effects->encoded));
     if (effects->encoded.cap > KEEP_BYTES)
         bytes_release(&effects->encoded);
@@ -124,7 +99,7 @@ void effect_replace(struct cmd_ctx *ctx, const struct slice *words, size_t count
         bytes_clear(&effects->replaced);
     ctx->effect_mode = EFFECT_REPLACED;
     if (effects_wanted(effects))
-        append_command(&effects->replaced, words, count);
+        resp_append_request(&effects->replaced, words, count);
 }
 
 void effect_drop(struct cmd_ctx *ctx)

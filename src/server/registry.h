@@ -4,7 +4,8 @@
 // A gate is a reason not to run a command now (not authenticated, loading, out of memory, inside a
 // transaction...). Its owner registers it before the commands and gets a bit. A command is subject to
 // the gates that its row makes it subject to; a gate is shut while its bit is set on the server or on
-// the client. So dispatch tests one mask, and grows no branch for a new gate.
+// the client. So dispatch tests one mask, and grows no branch for a new gate. While a gate's bit is in
+// the server's holds, its commands are not refused but wait (server/batch.h).
 #pragma once
 
 #include "base/bytes.h"
@@ -28,6 +29,7 @@ struct command_entry {
     int16_t key_step;
     bool keys_complex;  // use registry_find_keys()
     bool is_container;
+    bool is_barrier;  // what its client sent behind it waits until it is done
     uint64_t calls;
     const struct command_entry *parent;
     struct command_entry *subcommands;
@@ -44,7 +46,8 @@ typedef bool (*gate_applies_fn)(const struct command *row);
 // Called for a shut gate: true if it has answered the command, which is then not run.
 typedef bool (*gate_refuses_fn)(struct cmd_ctx *ctx);
 
-// At start-up, before the commands: returns the gate's bit. Gates are asked in this order.
+// At start-up, before the commands: returns the gate's bit. Gates are asked in this order. `refuses`
+// is NULL for a gate that only ever holds.
 uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
                            gate_refuses_fn refuses);
 

@@ -13,7 +13,9 @@
 #include "server/cron.h"
 #include "server/effects.h"
 #include "server/info.h"
+#include "server/monitor.h"
 #include "server/network.h"
+#include "server/pause.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
@@ -68,6 +70,8 @@ struct server *server_new(void)
     sections_register_server(server);
     server->batch = batch_new(server);
     server->clients = clients_new(server);
+    server->monitors = monitors_new(server);
+    server->pause = pause_new(server);
     server->network = network_new(server);
     sections_register_memory(server);
     sections_register_stats(server);
@@ -99,6 +103,8 @@ void server_free(struct server *server)
 {
     network_free(server->network);
     clients_free(server->clients);
+    monitors_free(server->monitors);
+    pause_free(server->pause);
     batch_free(server->batch);
     effects_free(server->effects);
     settings_free(server, server->settings);

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct info;
 struct cron;
 struct network;
 struct settings;
+struct pause;
+struct monitors;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -59,7 +62,11 @@ struct server {
     struct cron *cron;
     struct network *network;
     struct settings *settings;
+    struct pause *pause;
+    struct monitors *monitors;
     uint32_t gates;    // shut for everybody: bits of server/registry.h
+    uint32_t holds;    // gates at which commands wait instead
+    bool monitored;    // somebody listens with MONITOR
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
     struct server_rates rates;

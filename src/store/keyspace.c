@@ -130,7 +130,7 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
 struct entry_ref db_find(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_peek(db, key);
-    if (ref.entry)
+    if (ref.entry && likely(!db->keyspace->untouched))
         entry_set_access(ref.entry, db->keyspace->access_clock);
     return ref;
 }

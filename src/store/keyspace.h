@@ -69,6 +69,7 @@ struct keyspace {
     uint32_t access_clock;  // 24 bits, written into entries that are touched
     int sweep_db;           // that the expiry sweep was in last
     bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
+    bool untouched;         // look-ups leave access clocks as they are
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;

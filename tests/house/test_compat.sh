@@ -96,6 +96,10 @@ sed -i '1a %proto 2' "$tree/pattern.case"
 expect_ok 'pattern [=, number~1000]' compat other pattern.case
 pattern 'prefix(ERR )' 'NOSUCH'
 expect_ok 'pattern prefix' compat same pattern.case
+pattern 'behind(unknown)' 'NOSUCH'
+expect_ok 'pattern behind' compat same pattern.case
+pattern 'behind(nowhere)' 'NOSUCH'
+expect_refused 'pattern behind, text missing' 'not there' compat same pattern.case
 pattern 'side(0)' 'INCR n'
 expect_ok 'pattern side' compat same pattern.case
 pattern 'int~0' 'INCR n'
