@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The way of a command: see batch.h.
-#include "server/batch.h"
+#include "server/batch_internal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,10 +12,6 @@
 #include "server/registry.h"
 #include "server/server.h"
 
-// Commands and keys that are in flight between parsing and execution.
-#define BATCH_COMMANDS 64
-#define BATCH_KEYS     512
-
 // The keys' array is kept up to this many.
 #define BATCH_KEYS_KEEP 16384
 
@@ -24,26 +20,6 @@
 
 // Commands that one client runs in one turn of the loop.
 #define TURN_COMMANDS 2048
-
-// Reads into a client's own buffer grow with what is there, up to this.
-#define OWN_READ_MAX (1u << 20)
-
-struct batch {
-    struct server *server;
-    struct arena arena;
-    struct list ready;     // clients with input that has not been looked at
-    struct list settling;  // clients whose input is used up or incomplete
-    struct list deferred;  // clients that have had their turn and have more
-    struct list behind;    // clients that have more behind a barrier
-    struct list gated;     // clients whose next command waits at a gate
-    struct resp_argv argv;
-    struct key *keys;
-    size_t key_count;
-    size_t key_cap;
-    unsigned count;
-    const struct cmd_ctx *running;
-    struct cmd_ctx commands[BATCH_COMMANDS];
-};
 
 static void run_hook(void *udata)
 {
@@ -81,162 +57,6 @@ const char *batch_running(const struct batch *batch, unsigned long long *client_
         return NULL;
     *client_id = ctx->client->id;
     return ctx->command->full_name;
-}
-
-// --- Reading ------------------------------------------------------------------------------------
-
-static void note_read(struct batch *batch, struct client *client, size_t received)
-{
-    struct server *server = batch->server;
-    server->stats.net_input_bytes += received;
-    server->stats.reads++;
-    client->active_us = clock_mono_us();
-    if (!list_linked(&client->ready_link) && !(client->flags & CLIENT_HELD))
-        list_append(&batch->ready, &client->ready_link);
-}
-
-static void cut_for_memory(struct client *client, size_t bytes)
-{
-    log_warning("Closing client %llu: no memory for %zu more bytes of its request",
-                (unsigned long long)client->id, bytes);
-    client_close(client);
-}
-
-static void read_failed(struct client *client, enum status status)
-{
-    if (status != STATUS_AGAIN)
-        client_close(client);
-}
-
-static uint64_t query_buffer_limit(const struct client *client)
-{
-    return (uint64_t)client->server->clients->config.query_buffer_bytes;
-}
-
-static void cut_query_buffer(struct client *client)
-{
-    struct bytes text = { 0 };
-    client_describe(client, &text);
-    log_warning("Closing client that reached max query buffer length (client-query-buffer-limit "
-                "%llu): %.*s",
-                (unsigned long long)query_buffer_limit(client), (int)text.len, text.data);
-    bytes_release(&text);
-    client->server->stats.query_limit_disconnections++;
-    client_close(client);
-}
-
-// Reads behind an incomplete command.
-static void read_own(struct batch *batch, struct client *client)
-{
-    struct client_input *input = &client->input;
-    if (input->pos) {
-        bytes_consume(&input->own, input->pos);
-        input->pos = 0;
-    }
-    size_t room = input->own.len < ARENA_READ ? ARENA_READ : input->own.len;
-    room = room < OWN_READ_MAX ? room : OWN_READ_MAX;
-    uint64_t limit = query_buffer_limit(client);
-    if (input->own.len >= limit) {
-        cut_query_buffer(client);
-        return;
-    }
-    room = input->own.len + room > limit ? limit - input->own.len : room;
-    if (bytes_try_reserve(&input->own, room) != STATUS_OK) {
-        cut_for_memory(client, room);
-        return;
-    }
-    input->buf = input->own.data;
-    size_t received;
-    enum status status = conn_recv(&client->conn, input->buf + input->own.len, room, &received);
-    if (status != STATUS_OK) {
-        read_failed(client, status);
-        return;
-    }
-    input->own.len += received;
-    input->len = input->own.len;
-    note_read(batch, client, received);
-}
-
-// Reads a large argument into its own place.
-static void read_incoming(struct batch *batch, struct client *client)
-{
-    size_t received;
-    enum status status = incoming_recv(client->incoming, &client->conn, &received);
-    batch->server->stats.net_input_bytes += received;
-    client->active_us = clock_mono_us();
-    if (status == STATUS_OK)
-        note_read(batch, client, 0);
-    else
-        read_failed(client, status);
-}
-
-// What a client sends while it is held is kept, so that its going away is noticed; up to a limit.
-static void read_held(struct batch *batch, struct client *client)
-{
-    if (client->input.own.len >= OWN_READ_MAX)
-        conn_pause_reading(&client->conn);
-    else
-        read_own(batch, client);
-}
-
-void batch_read(struct batch *batch, struct client *client)
-{
-    struct client_input *input = &client->input;
-    if (unlikely(client->flags & CLIENT_HELD)) {
-        read_held(batch, client);
-        return;
-    }
-    // Input that is still to be run (the client had its turn) is run before more is taken.
-    if (list_linked(&client->ready_link))
-        return;
-    if (incoming_active(client->incoming)) {
-        read_incoming(batch, client);
-        return;
-    }
-    if (input->len) {
-        read_own(batch, client);
-        return;
-    }
-    char *room = arena_room(&batch->arena);
-    if (!room) {
-        batch_run(batch);
-        if (client->flags & CLIENT_CLOSING || input->len)
-            return;
-        room = arena_room(&batch->arena);
-    }
-    size_t received;
-    enum status status = conn_recv(&client->conn, room, ARENA_READ, &received);
-    if (status != STATUS_OK) {
-        read_failed(client, status);
-        return;
-    }
-    arena_take(&batch->arena, received);
-    input->buf = room;
-    input->pos = 0;
-    input->len = received;
-    note_read(batch, client, received);
-}
-
-// Keeps what is left of the client's input where it can stay, or lets the buffer go.
-static void settle(struct client *client)
-{
-    struct client_input *input = &client->input;
-    bool is_own = input->own.data && input->buf == input->own.data;
-    size_t left = input->len - input->pos;
-    struct clients *clients = client->server->clients;
-    if (left > clients->recent_max_input)
-        clients->recent_max_input = left;
-    if (left == 0) {
-        if (is_own)
-            bytes_release(&input->own);
-        input->buf = NULL;
-        input->pos = input->len = 0;
-    } else if (!is_own) {
-        bytes_append(&input->own, input->buf + input->pos, left);
-        input->buf = input->own.data;
-        input->pos = 0;
-        input->len = left;
-    }
 }
 
 // --- Filling the batch --------------------------------------------------------------------------
@@ -365,26 +185,6 @@ static bool batch_full(const struct batch *batch)
     return batch->count == BATCH_COMMANDS || batch->key_count >= BATCH_KEYS;
 }
 
-// The command is not complete: if it waits in a large argument, that one is received apart.
-static void begin_incoming(struct client *client)
-{
-    struct client_input *input = &client->input;
-    size_t len = input->len - input->pos;
-    if (!(client->flags & CLIENT_AUTHENTICATED))
-        return;
-    switch (incoming_begin(&client->incoming, &client->parser, input->buf + input->pos, &len)) {
-    case STATUS_OK:
-        input->len = input->pos + len;
-        if (input->buf == input->own.data)
-            input->own.len = input->len;
-        if (len + incoming_bytes(client->incoming) > query_buffer_limit(client))
-            cut_query_buffer(client);
-        break;
-    case STATUS_NOMEM: cut_for_memory(client, client->parser.bulk_len); break;
-    default: break;
-    }
-}
-
 // --- Waiting ------------------------------------------------------------------------------------
 
 void batch_hold(struct batch *batch, struct client *client)
@@ -436,7 +236,7 @@ static bool waits(const struct batch *batch, struct client *client,
 
 static void put_at_gate(struct batch *batch, struct client *client)
 {
-    settle(client);
+    batch_settle(client);
     list_remove(&client->ready_link);
     list_append(&batch->gated, &client->ready_link);
     batch_hold(batch, client);
@@ -496,7 +296,7 @@ static void end_of_input(struct batch *batch, struct client *client, enum resp_r
 {
     struct client_input *input = &client->input;
     if (result == RESP_INCOMPLETE && input->pos < input->len)
-        begin_incoming(client);
+        batch_begin_incoming(client);
     if (result == RESP_ERROR) {
         struct cmd_ctx *ctx = new_command(batch, client);
         ctx->protocol_error = true;
@@ -640,7 +440,7 @@ static void leave_barrier(struct batch *batch, struct client *client)
     }
     list_remove(&client->ready_link);
     client->turn_commands = 0;
-    settle(client);
+    batch_settle(client);
 }
 
 static void execute(struct batch *batch)
@@ -664,7 +464,7 @@ static void execute(struct batch *batch)
         struct client *client = LIST_ITEM(link, struct client, ready_link);
         list_remove(link);
         client->turn_commands = 0;
-        settle(client);
+        batch_settle(client);
     }
     while ((link = list_first(&batch->behind)) != NULL)
         leave_barrier(batch, LIST_ITEM(link, struct client, ready_link));
@@ -689,7 +489,7 @@ void batch_run(struct batch *batch)
     while ((link = list_first(&batch->deferred)) != NULL) {
         struct client *client = LIST_ITEM(link, struct client, ready_link);
         client->turn_commands = 0;
-        settle(client);
+        batch_settle(client);
         list_remove(link);
         list_append(&batch->ready, link);
     }
