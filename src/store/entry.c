@@ -65,6 +65,60 @@ void entry_free(struct entry *entry)
     mem_free(entry, entry_size(entry));
 }
 
+// The entry's fields, but for its payload.
+static struct entry_spec spec_of(const struct entry *entry)
+{
+    return (struct entry_spec){
+        .type = entry_type(entry),
+        .encoding = entry_encoding(entry),
+        .access = entry_access(entry),
+        .expiry = entry_expiry(entry),
+    };
+}
+
+struct entry *entry_resize_embedded(struct entry *entry, size_t len)
+{
+    size_t have = entry_embedded_bytes(entry).len;
+    size_t size = entry_size(entry);
+    size_t wanted = entry_size_for(entry_key(entry).len, entry_has_expiry(entry), true, len);
+    size_t shift = entry_length_size(len) - entry_length_size(have);
+    if (shift == 0) {
+        entry = mem_realloc(entry, size, wanted);
+        write_length(entry_payload(entry), len);
+        return entry;
+    }
+    // The length field itself takes another size: the payload begins elsewhere.
+    struct entry_spec spec = spec_of(entry);
+    spec.embedded = true;
+    spec.embedded_len = len;
+    struct entry *moved = entry_new(entry_key(entry), &spec);
+    memcpy((char *)(uintptr_t)entry_embedded_bytes(moved).ptr, entry_embedded_bytes(entry).ptr,
+           have < len ? have : len);
+    entry_free(entry);
+    return moved;
+}
+
+struct entry *entry_with_word(struct entry *entry, unsigned encoding, uint64_t word)
+{
+    struct entry_spec spec = spec_of(entry);
+    spec.encoding = encoding;
+    spec.word = word;
+    struct entry *moved = entry_new(entry_key(entry), &spec);
+    entry_free(entry);
+    return moved;
+}
+
+struct entry *entry_with_embedded(struct entry *entry, unsigned encoding, size_t len)
+{
+    struct entry_spec spec = spec_of(entry);
+    spec.encoding = encoding;
+    spec.embedded = true;
+    spec.embedded_len = len;
+    struct entry *moved = entry_new(entry_key(entry), &spec);
+    entry_free(entry);
+    return moved;
+}
+
 static struct entry *clone_with(const struct entry *entry, struct slice key, int64_t expiry)
 {
     bool embedded = entry_embedded(entry);

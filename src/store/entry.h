@@ -183,6 +183,16 @@ struct entry *entry_new(struct slice key, const struct entry_spec *spec);
 // Writes an entry's fields into memory of at least entry_size_for(); the key may overlap.
 void entry_write(struct entry *entry, struct slice key, const struct entry_spec *spec);
 
+// The entry with an embedded payload of `len` bytes in place of the one it has, whose beginning is
+// kept as far as there is room; what is new is not filled in. In place where the allocation serves,
+// else the entry moves.
+struct entry *entry_resize_embedded(struct entry *entry, size_t len);
+
+// The entry with another encoding and, instead of its payload, a word or `len` embedded bytes that the
+// caller fills in. The entry moves; what the old payload pointed to is the caller's.
+struct entry *entry_with_word(struct entry *entry, unsigned encoding, uint64_t word);
+struct entry *entry_with_embedded(struct entry *entry, unsigned encoding, size_t len);
+
 // Frees the entry alone, not what its payload points to.
 void entry_free(struct entry *entry);
 

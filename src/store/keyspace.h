@@ -129,6 +129,15 @@ void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry);
 // The entry at `ref` has moved in memory or changed its expiry flag: `had_expiry` is what it was.
 void db_entry_moved(struct db *db, struct entry_ref *ref, struct entry *entry, bool had_expiry);
 
+// After a change of the value at `ref` that may have moved the entry, and left its expiry alone.
+static inline void db_entry_changed(struct entry_ref *ref, struct entry *entry)
+{
+    if (ref->entry == entry)
+        return;
+    table_slot_set(ref->slot, entry);
+    ref->entry = entry;
+}
+
 // Sets or (EXPIRY_NONE) takes off the expiry; the entry may move, `ref` follows.
 void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms);
 
