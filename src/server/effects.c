@@ -15,6 +15,8 @@
 #define KEEP_BYTES (1u << 20)
 
 struct effects {
+    struct keyspace *keyspace;
+    int listener;
     int sink_count;
     struct {
         effect_sink_fn fn;
@@ -53,10 +55,7 @@ static void select_db(struct effects *effects, int db)
 static void on_key_event(void *udata, enum key_event event, struct db *db, const struct key *key)
 {
     struct effects *effects = udata;
-    if (event != KEY_EXPIRED && event != KEY_EVICTED)
-        return;
-    if (!effects_wanted(effects))
-        return;
+    (void)event;
     select_db(effects, db->id);
     feed_command(effects, (struct slice[]){ SLICE("DEL"), key_slice(key) }, 2);
 }
@@ -65,7 +64,8 @@ struct effects *effects_new(struct server *server)
 {
     struct effects *effects = mem_alloc_zeroed(sizeof(*effects));
     effects->selected_db = -1;
-    keyspace_listen(server->keyspace, on_key_event, effects);
+    effects->keyspace = server->keyspace;
+    effects->listener = keyspace_listen(server->keyspace, on_key_event, effects);
     return effects;
 }
 
@@ -82,6 +82,8 @@ void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
     int i = effects->sink_count++;
     effects->sinks[i].fn = fn;
     effects->sinks[i].udata = udata;
+    keyspace_hear(effects->keyspace, effects->listener,
+                  KEY_EVENT(KEY_EXPIRED) | KEY_EVENT(KEY_EVICTED));
     // It has not heard yet which database the stream is in.
     effects->selected_db = -1;
 }

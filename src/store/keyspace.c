@@ -56,12 +56,32 @@ void keyspace_open(struct keyspace *keyspace, int db_count)
     }
 }
 
+static void entry_release(struct keyspace *keyspace, struct entry *entry)
+{
+    const struct type_ops *ops = keyspace->types[entry_type(entry)];
+    ops->release(entry);
+    entry_free(entry);
+}
+
+static void release_from_table(void *entry, void *udata)
+{
+    entry_release(udata, entry);
+}
+
+static void empty(struct db *db)
+{
+    table_release(&db->table, release_from_table, db->keyspace);
+    db->expires = 0;
+    db->sweep_cursor = 0;
+    db->avg_ttl_ms = 0;
+}
+
 void keyspace_release(struct keyspace *keyspace)
 {
     if (!keyspace->dbs)
         return;
     for (int i = 0; i < keyspace->db_count; i++)
-        db_flush(&keyspace->dbs[i]);
+        empty(&keyspace->dbs[i]);
     mem_free(keyspace->dbs, (size_t)keyspace->db_count * sizeof(*keyspace->dbs));
     keyspace->dbs = NULL;
 }
@@ -73,31 +93,35 @@ void keyspace_register_type(struct keyspace *keyspace, enum value_type type,
     keyspace->types[type] = ops;
 }
 
-void keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata)
+int keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata)
 {
     ASSERT(keyspace->listener_count < KEYSPACE_LISTENERS_MAX);
     int i = keyspace->listener_count++;
     keyspace->listeners[i].fn = fn;
     keyspace->listeners[i].udata = udata;
+    return i;
 }
 
-void keyspace_announce(struct keyspace *keyspace, enum key_event event, struct db *db,
-                       const struct key *key)
+void keyspace_hear(struct keyspace *keyspace, int listener, uint32_t events)
 {
+    keyspace->listeners[listener].events = events;
+    keyspace->heard = 0;
     for (int i = 0; i < keyspace->listener_count; i++)
-        keyspace->listeners[i].fn(keyspace->listeners[i].udata, event, db, key);
+        keyspace->heard |= keyspace->listeners[i].events;
+}
+
+void keyspace_tell(struct keyspace *keyspace, enum key_event event, struct db *db,
+                   const struct key *key)
+{
+    for (int i = 0; i < keyspace->listener_count; i++) {
+        if (keyspace->listeners[i].events & KEY_EVENT(event))
+            keyspace->listeners[i].fn(keyspace->listeners[i].udata, event, db, key);
+    }
 }
 
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms)
 {
     keyspace->access_clock = (uint32_t)(now_ms / 1000) & 0xFFFFFF;
-}
-
-static void entry_release(struct keyspace *keyspace, struct entry *entry)
-{
-    const struct type_ops *ops = keyspace->types[entry_type(entry)];
-    ops->release(entry);
-    entry_free(entry);
 }
 
 bool db_expired(const struct entry *entry)
@@ -245,19 +269,14 @@ void db_swap(struct db *a, struct db *b)
     *b = old_a;
     a->id = old_a.id;
     b->id = id_b;
-}
-
-static void release_from_table(void *entry, void *udata)
-{
-    entry_release(udata, entry);
+    keyspace_announce(a->keyspace, DB_SWAPPED, a, NULL);
+    keyspace_announce(a->keyspace, DB_SWAPPED, b, NULL);
 }
 
 void db_flush(struct db *db)
 {
-    table_release(&db->table, release_from_table, db->keyspace);
-    db->expires = 0;
-    db->sweep_cursor = 0;
-    db->avg_ttl_ms = 0;
+    keyspace_announce(db->keyspace, DB_FLUSHED, db, NULL);
+    empty(db);
 }
 
 struct entry *db_random(struct db *db)

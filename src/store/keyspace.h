@@ -8,6 +8,7 @@
 // listener, and the value types register their operations.
 #pragma once
 
+#include "base/panic.h"
 #include "base/random.h"
 #include "ds/table.h"
 #include "store/entry.h"
@@ -46,7 +47,12 @@ enum key_event {
     KEY_REMOVED,  // by a command
     KEY_EXPIRED,  // by its time; announced before it is gone
     KEY_EVICTED,  // by the memory limit
+    DB_SWAPPED,   // two databases have exchanged their contents; announced for both, without a key
+    DB_FLUSHED,   // everything is about to be removed; without a key
 };
+
+// Sets of events.
+#define KEY_EVENT(event) (1u << (event))
 
 struct db {
     struct table table;
@@ -75,8 +81,10 @@ struct keyspace {
     uint64_t expired_keys;
     uint64_t expired_by_sweep;
     struct random random;
+    uint32_t heard;  // events that somebody listens to
     int listener_count;
     struct {
+        uint32_t events;
         key_event_fn fn;
         void *udata;
     } listeners[KEYSPACE_LISTENERS_MAX];
@@ -93,12 +101,23 @@ void keyspace_release(struct keyspace *keyspace);
 void keyspace_register_type(struct keyspace *keyspace, enum value_type type,
                             const struct type_ops *ops);
 
-// At start-up: `fn` hears of every key event from now on.
-void keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata);
+// At start-up: `fn` will hear of key events, once keyspace_hear() says of which. Returns the
+// listener's number.
+int keyspace_listen(struct keyspace *keyspace, key_event_fn fn, void *udata);
+
+// From now on the listener hears of these events (KEY_EVENT() bits) and no others.
+void keyspace_hear(struct keyspace *keyspace, int listener, uint32_t events);
+
+void keyspace_tell(struct keyspace *keyspace, enum key_event event, struct db *db,
+                   const struct key *key);
 
 // Tells the listeners; costs a branch if there is none. Commands announce what they wrote.
-void keyspace_announce(struct keyspace *keyspace, enum key_event event, struct db *db,
-                       const struct key *key);
+static inline void keyspace_announce(struct keyspace *keyspace, enum key_event event, struct db *db,
+                                     const struct key *key)
+{
+    if (unlikely(keyspace->heard & KEY_EVENT(event)))
+        keyspace_tell(keyspace, event, db, key);
+}
 
 // Sets the clock that touched entries get: seconds, 24 bits.
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms);

@@ -24,7 +24,7 @@ static void set_up(void)
 {
     fixture_open();
     announced = 0;
-    keyspace_listen(&keyspace, on_event, NULL);
+    keyspace_hear(&keyspace, keyspace_listen(&keyspace, on_event, NULL), KEY_EVENT(KEY_EXPIRED));
 }
 
 // Adds `count` keys from number `first` on, all with this expiry.

@@ -22,6 +22,10 @@ static void hear(void *udata, enum key_event event, struct db *db, const struct 
     EXPECT(heard_count < EVENTS_MAX);
     struct heard *note = &heard[heard_count++];
     *note = (struct heard){ .event = event, .listener = *(const int *)udata, .db = db->id };
+    if (!key) {
+        note->was_there = db_size(db) > 0;
+        return;
+    }
     snprintf(note->key, sizeof(note->key), "%.*s", (int)key->len, key->ptr);
     note->was_there = table_find(&db->table, key->hash, key) != NULL;
 }
@@ -36,7 +40,8 @@ static void set_up(void)
 
 static void listen_with(int listener)
 {
-    keyspace_listen(&keyspace, hear, (void *)(uintptr_t)&listener_ids[listener]);
+    int number = keyspace_listen(&keyspace, hear, (void *)(uintptr_t)&listener_ids[listener]);
+    keyspace_hear(&keyspace, number, UINT32_MAX);
 }
 
 START_TEST(a_new_keyspace_is_empty)
@@ -255,6 +260,43 @@ START_TEST(listeners_hear_in_the_order_in_which_they_came)
 }
 END_TEST
 
+START_TEST(listeners_hear_what_they_asked_for)
+{
+    struct key key = key_of(SLICE("k"));
+    int number = keyspace_listen(&keyspace, hear, (void *)(uintptr_t)&listener_ids[0]);
+    keyspace_announce(&keyspace, KEY_WRITTEN, &keyspace.dbs[0], &key);
+    ck_assert_uint_eq(heard_count, 0);
+    keyspace_hear(&keyspace, number, KEY_EVENT(KEY_REMOVED));
+    keyspace_announce(&keyspace, KEY_WRITTEN, &keyspace.dbs[0], &key);
+    keyspace_announce(&keyspace, KEY_REMOVED, &keyspace.dbs[0], &key);
+    ck_assert_uint_eq(heard_count, 1);
+    ck_assert_int_eq(heard[0].event, KEY_REMOVED);
+    keyspace_hear(&keyspace, number, 0);
+    keyspace_announce(&keyspace, KEY_REMOVED, &keyspace.dbs[0], &key);
+    ck_assert_uint_eq(heard_count, 1);
+}
+END_TEST
+
+START_TEST(whole_databases_are_announced)
+{
+    fixture_add(&keyspace.dbs[1], SLICE("k"), 1, EXPIRY_NONE);
+    listen_with(0);
+    db_swap(&keyspace.dbs[0], &keyspace.dbs[1]);
+    ck_assert_uint_eq(heard_count, 2);
+    ck_assert_int_eq(heard[0].event, DB_SWAPPED);
+    ck_assert_int_eq(heard[0].db, 0);
+    ck_assert(heard[0].was_there);
+    ck_assert_int_eq(heard[1].event, DB_SWAPPED);
+    ck_assert_int_eq(heard[1].db, 1);
+    ck_assert(!heard[1].was_there);
+    db_flush(&keyspace.dbs[0]);
+    ck_assert_uint_eq(heard_count, 3);
+    ck_assert_int_eq(heard[2].event, DB_FLUSHED);
+    ck_assert(heard[2].was_there);
+    ck_assert_uint_eq(db_size(&keyspace.dbs[0]), 0);
+}
+END_TEST
+
 START_TEST(an_expiry_is_announced_before_the_key_is_gone)
 {
     struct db *db = &keyspace.dbs[2];
@@ -462,6 +504,8 @@ static Suite *make_suite(void)
     TCase *events = tcase_create("events");
     tcase_add_checked_fixture(events, set_up, fixture_close);
     tcase_add_test(events, listeners_hear_in_the_order_in_which_they_came);
+    tcase_add_test(events, listeners_hear_what_they_asked_for);
+    tcase_add_test(events, whole_databases_are_announced);
     tcase_add_test(events, an_expiry_is_announced_before_the_key_is_gone);
     tcase_add_test(events, removing_and_replacing_announce_nothing);
     suite_add_tcase(suite, events);

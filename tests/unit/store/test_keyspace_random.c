@@ -68,7 +68,7 @@ static void set_up(void)
     memset(model, 0, sizeof(model));
     random_seed(&dice, 7);
     expired_events = hits = misses = 0;
-    keyspace_listen(&keyspace, on_event, NULL);
+    keyspace_hear(&keyspace, keyspace_listen(&keyspace, on_event, NULL), KEY_EVENT(KEY_EXPIRED));
 }
 
 static int64_t some_expiry(void)
