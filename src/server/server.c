@@ -13,6 +13,7 @@
 #include "server/cron.h"
 #include "server/effects.h"
 #include "server/info.h"
+#include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/pause.h"
@@ -65,6 +66,7 @@ struct server *server_new(void)
     server->info = info_new();
     server->cron = cron_new(server);
     server->settings = settings_new(server);
+    server->limits = limits_new(server);
     server->effects = effects_new(server);
 
     sections_register_server(server);
@@ -108,6 +110,7 @@ void server_free(struct server *server)
     batch_free(server->batch);
     effects_free(server->effects);
     settings_free(server, server->settings);
+    limits_free(server->limits);
     cron_free(server->cron);
     info_free(server->info);
     registry_free(server->registry);

@@ -25,6 +25,7 @@ struct info;
 struct cron;
 struct network;
 struct settings;
+struct collection_limits;
 struct pause;
 struct monitors;
 
@@ -62,6 +63,7 @@ struct server {
     struct cron *cron;
     struct network *network;
     struct settings *settings;
+    struct collection_limits *limits;
     struct pause *pause;
     struct monitors *monitors;
     uint32_t gates;    // shut for everybody: bits of server/registry.h
