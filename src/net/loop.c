@@ -42,6 +42,7 @@ struct loop {
     struct hooks sleep;
     bool turn_open;  // READY hooks have run, SLEEP hooks have not
     uint64_t woken_ticks;
+    uint64_t turn_ready_ticks;
     uint64_t turns;
     uint64_t busy_ticks;
     uint64_t ready_ticks;
@@ -79,7 +80,7 @@ static void on_check(struct ev_loop *ev, struct ev_check *watcher, int events)
     loop->turn_open = true;
     uint64_t from_ticks = clock_ticks();
     run_hooks(&loop->ready);
-    loop->ready_ticks += clock_ticks() - from_ticks;
+    loop->turn_ready_ticks = clock_ticks() - from_ticks;
 }
 
 static void end_turn(struct loop *loop)
@@ -92,6 +93,7 @@ static void end_turn(struct loop *loop)
         return;
     loop->turns++;
     loop->busy_ticks += clock_ticks() - loop->woken_ticks;
+    loop->ready_ticks += loop->turn_ready_ticks;
 }
 
 static void on_prepare(struct ev_loop *ev, struct ev_prepare *watcher, int events)
