@@ -5,8 +5,10 @@
 #include "base/memory.h"
 #include "base/panic.h"
 
+#include <stdint.h>
 #include <string.h>
 
+// As many as a mask has bits.
 #define SECTIONS_MAX 32
 #define SUBJECTS_MAX 24
 
@@ -86,17 +88,18 @@ void info_add_lines(struct info *info, const char *section, const char *subject,
     add_subject(info, section, (struct subject){ subject, NULL, NULL, lines });
 }
 
-static bool wanted(const struct section *section, const struct slice *names, size_t count)
+// The sections of one name, a bit each.
+static uint32_t sections_named(const struct info *info, struct slice name)
 {
-    if (count == 0)
-        return section->by_default;
-    for (size_t i = 0; i < count; i++) {
-        if (slice_is(names[i], section->name) || slice_is(names[i], "all") ||
-            slice_is(names[i], "everything") ||
-            (section->by_default && slice_is(names[i], "default")))
-            return true;
+    bool all = slice_is(name, "all") || slice_is(name, "everything");
+    bool by_default = slice_is(name, "default");
+    uint32_t found = 0;
+    for (int i = 0; i < info->count; i++) {
+        const struct section *section = &info->sections[i];
+        if (all || (by_default && section->by_default) || slice_is(name, section->name))
+            found |= UINT32_C(1) << i;
     }
-    return false;
+    return found;
 }
 
 static void write_section(const struct section *section, struct bytes *out)
@@ -113,12 +116,14 @@ static void write_section(const struct section *section, struct bytes *out)
 
 void info_write(const struct info *info, const struct slice *names, size_t count, struct bytes *out)
 {
+    uint32_t wanted = count ? 0 : sections_named(info, SLICE("default"));
+    for (size_t i = 0; i < count; i++)
+        wanted |= sections_named(info, names[i]);
     for (int i = 0; i < info->count; i++) {
-        const struct section *section = &info->sections[i];
-        if (!wanted(section, names, count))
+        if (!(wanted >> i & 1))
             continue;
         if (out->len)
             bytes_append_text(out, "\r\n");
-        write_section(section, out);
+        write_section(&info->sections[i], out);
     }
 }
