@@ -2,6 +2,7 @@
 // Compares two replies under a pattern: see pattern.h.
 #include "canonical.h"
 #include "pattern.h"
+#include "pattern_info.h"
 
 #include <string.h>
 
@@ -297,6 +298,14 @@ static bool match_fields(const struct pattern *pattern, const struct reply *orac
     return b.len == 0 || differ(why, "more lines");
 }
 
+static bool match_info(const struct pattern *pattern, const struct reply *oracle,
+                       const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    return info_match(pattern, bare_text(oracle), bare_text(ours), why);
+}
+
 bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
                    const struct reply *ours, struct buffer *why)
 {
@@ -314,6 +323,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_BEHIND: return match_behind(pattern, oracle, ours, why);
     case PATTERN_HELP: return match_help(oracle, ours, why);
     case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
+    case PATTERN_INFO: return match_info(pattern, oracle, ours, why);
     case PATTERN_ITEMS:
     case PATTERN_EACH: return match_items(pattern, oracle, ours, why);
     case PATTERN_MAP: return match_map(pattern, oracle, ours, why);

@@ -108,8 +108,11 @@ struct clients {
     uint32_t auth_gate;
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
-    uint64_t recent_max_input;
+    uint64_t recent_max_input;         // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
+    uint64_t earlier_max_input;  // and between that one and the one before
+    uint64_t earlier_max_output;
+    size_t buffers_bytes;  // held by all clients when the last second ended
 };
 
 // Registers directives, INFO section, gate, cron job and loop hook.
@@ -154,9 +157,14 @@ struct client *clients_find(const struct clients *clients, uint64_t id);
 // The line of CLIENT LIST and INFO, without a line end.
 void client_describe(const struct client *client, struct bytes *out);
 
-// Bytes that a client holds, and all of them together; the latter in O(n).
+// Bytes that a client holds, and all of them together: what their buffers take is as of the end of the
+// last second. O(1).
 size_t client_memory(const struct client *client);
 size_t clients_memory(const struct clients *clients);
+
+// Begins a new period of INFO's client_recent_max_*: what is older than the last one is forgotten. A
+// cron job, of the struct clients.
+void clients_new_peaks(void *udata);
 
 // "addr:port" of the peer.
 void client_address(const struct client *client, char out[CONN_NAME_MAX]);

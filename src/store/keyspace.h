@@ -74,6 +74,9 @@ struct keyspace {
     uint64_t misses;
     uint64_t expired_keys;
     uint64_t expired_by_sweep;
+    uint64_t sweep_us;          // that the sweep has taken
+    uint64_t sweeps_cut_short;  // by their budget
+    double stale_percent;       // of the entries with an expiry that the last sweep saw: overdue
     struct random random;
     int listener_count;
     struct {
