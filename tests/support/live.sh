@@ -8,7 +8,7 @@
 
 set -u
 
-server=$(realpath "${RESPITE_SERVER:-build/respite-server}") || exit 1
+server=$(realpath --no-symlinks "${RESPITE_SERVER:-build/respite-server}") || exit 1
 work=$(mktemp -d)
 port=
 pid=
