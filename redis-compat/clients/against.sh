@@ -24,6 +24,8 @@ client() {
     report "$status" "$name"
 }
 
+# redis-server would save at each FLUSHALL.
+server_options=(--save '')
 start_server
 client 'C hiredis' "$built/hiredis"
 client 'Go redigo' "$built/redigo"
