@@ -129,6 +129,9 @@ void clients_accept(void *udata, int fd, bool is_unix);
 // Closes the client before the loop sleeps; what it has sent is not run any more.
 void client_close(struct client *client);
 
+// The same, and its peer sees it at once: before the reply of the one who had it closed is out.
+void client_kill(struct client *client);
+
 // Closes it once the replies are out.
 void client_close_after_reply(struct client *client);
 

@@ -323,6 +323,13 @@ void client_close(struct client *client)
     list_append(&client->server->clients->closing, &client->closing_link);
 }
 
+void client_kill(struct client *client)
+{
+    if (!(client->flags & CLIENT_CLOSING))
+        conn_shut_down(&client->conn);
+    client_close(client);
+}
+
 void client_close_after_reply(struct client *client)
 {
     client->flags |= CLIENT_CLOSE_AFTER_REPLY;
