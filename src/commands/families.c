@@ -22,6 +22,7 @@ static const struct command *const families[] = {
     admin_commands,
     config_commands,
     debug_commands,
+    shutdown_commands,
     introspection_commands,
 };
 // clang-format on

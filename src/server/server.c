@@ -14,6 +14,7 @@
 #include "server/effects.h"
 #include "server/info.h"
 #include "server/network.h"
+#include "server/process.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
@@ -69,6 +70,7 @@ struct server *server_new(void)
     server->batch = batch_new(server);
     server->clients = clients_new(server);
     server->network = network_new(server);
+    server->process = process_new(server);
     sections_register_memory(server);
     sections_register_stats(server);
     sections_register_keyspace(server);
@@ -97,6 +99,7 @@ enum status server_start(struct server *server)
 
 void server_free(struct server *server)
 {
+    process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);
     batch_free(server->batch);

@@ -23,6 +23,7 @@ struct effects;
 struct info;
 struct cron;
 struct network;
+struct process;
 struct settings;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
@@ -58,6 +59,7 @@ struct server {
     struct info *info;
     struct cron *cron;
     struct network *network;
+    struct process *process;
     struct settings *settings;
     uint32_t gates;    // shut for everybody: bits of server/registry.h
     uint64_t changes;  // writes since the last save
