@@ -10,10 +10,13 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LIMIT_US 1000000
 
 // Helper threads log too, hence the atomics; path is the main thread's alone.
 static struct {
@@ -95,6 +98,19 @@ void log_update_zone(void)
 void log_echo_warnings(int fd)
 {
     atomic_store_explicit(&sink.echo_fd, fd, memory_order_relaxed);
+}
+
+uint64_t log_limit(struct log_limit *limit, uint64_t events)
+{
+    limit->count += events;
+    uint64_t now_us = clock_mono_us();
+    bool soon = limit->said_us && now_us - limit->said_us < LIMIT_US;
+    if (!limit->count || soon)
+        return 0;
+    uint64_t count = limit->count;
+    limit->count = 0;
+    limit->said_us = now_us;
+    return count;
 }
 
 int log_fd(void)

@@ -12,6 +12,8 @@
 
 #include "base/status.h"
 
+#include <stdint.h>
+
 // As the level of a message LOG_NOTHING means: whatever the log's level is (crash reports).
 enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING, LOG_NOTHING };
 
@@ -45,6 +47,17 @@ MUST_CHECK enum status log_reopen(void);
 // While a server starts: warnings that go to a file are also written to this descriptor, for who
 // looks at the terminal. -1 (the default): not.
 void log_echo_warnings(int fd);
+
+// Events that outsiders can cause as often as they like, but that must be seen: at most one line a
+// second, which says how many it stands for. All zero is where it begins; of one thread.
+struct log_limit {
+    uint64_t count;
+    uint64_t said_us;
+};
+
+// Adds so many events (0: only time has passed) and returns how many a line should tell of now; 0: no
+// line now.
+uint64_t log_limit(struct log_limit *limit, uint64_t events);
 
 void log_set_role(char role);
 
