@@ -34,6 +34,7 @@ struct process {
     int wanted_supervisor;       // enum supervisor
     enum supervisor supervisor;  // which it is: not AUTO
     struct notify notify;
+    bool signalled;               // by SIGTERM or SIGINT: the next one ends the process
     int parent_fd;                // the process in the foreground waits at its other end; or -1
     char written_file[PATH_MAX];  // the pid file to be removed, absolute; or ""
 };
@@ -266,6 +267,12 @@ bool process_stop(struct process *process, unsigned flags)
 
 void process_end(struct process *process)
 {
+    // The loop takes its signal handlers along when it is freed.
+    sigset_t terminate;
+    sigemptyset(&terminate);
+    sigaddset(&terminate, SIGTERM);
+    if (!process->signalled)
+        sigprocmask(SIG_BLOCK, &terminate, NULL);
     if (process->written_file[0]) {
         log_notice("Removing the pid file.");
         unlink(process->written_file);
@@ -282,6 +289,7 @@ static void stop_for_signal(struct process *process, const char *name)
     struct sigaction action = { .sa_handler = on_impatience };
     sigemptyset(&action.sa_mask);
     log_notice("Received %s scheduling shutdown...", name);
+    process->signalled = true;
     process_stop(process, 0);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
