@@ -81,17 +81,18 @@ static void expect_said(const char *text, const char *want)
 
 static void wait_for_text(const char *path, const char *want)
 {
-    for (struct deadline limit = deadline(); !strstr(file_text(path), want); deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while (!strstr(file_text(path), want))
+        deadline_wait(&limit);
 }
 
 // The exit status of a process that ends; -1 if a signal has ended it.
 static int wait_exit(pid_t pid)
 {
     int status = 0;
-    for (struct deadline limit = deadline(); waitpid(pid, &status, WNOHANG) != pid;
-         deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while (waitpid(pid, &status, WNOHANG) != pid)
+        deadline_wait(&limit);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -134,8 +135,9 @@ START_TEST(daemonize)
 
     // What the loop needs is the daemon's own: timers and many connections work.
     expect_ok(c, "SET a 1 PX 20");
-    for (struct deadline limit = deadline(); client_int(c, "DBSIZE") != 0; deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while (client_int(c, "DBSIZE") != 0)
+        deadline_wait(&limit);
     redisFree(c);
     kill(pid, SIGTERM);
     ck_assert_int_eq(wait_exit(pid), 0);
@@ -214,9 +216,9 @@ static void expect_notified(int fd, const char *want)
 {
     char text[512];
     ssize_t len = -1;
-    for (struct deadline limit = deadline();
-         (len = recv(fd, text, sizeof(text) - 1, 0)) < 0 && errno == EAGAIN; deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while ((len = recv(fd, text, sizeof(text) - 1, 0)) < 0 && errno == EAGAIN)
+        deadline_wait(&limit);
     ck_assert_int_gt(len, 0);
     text[len] = '\0';
     ck_assert_msg(strncmp(text, want, strlen(want)) == 0, "%s", text);
@@ -326,15 +328,15 @@ END_TEST
 
 START_TEST(start_up_lines)
 {
-    char pid_text[32];
+    char want[32];
     struct test_server *server = server_start(NULL);
     const char *log = file_text(server->log_path);
     expect_said(log, "no config file specified, using the default config");
     expect_said(log, "* Server initialized\n");
     expect_said(log, "* Ready to accept connections tcp\n");
     expect_said(log, "* Ready to accept connections unix\n");
-    snprintf(pid_text, sizeof(pid_text), "pid=%ld, port=%d,", (long)server->pid, server->port);
-    expect_said(log, pid_text);
+    snprintf(want, sizeof(want), "pid=%ld, port=%d,", (long)server->pid, server->port);
+    expect_said(log, want);
     server_stop(server);
 
     FILE *file = fopen(old_path, "we");
@@ -442,9 +444,9 @@ START_TEST(refusals_are_logged)
     raw_ask(fd, "CONFIG SET maxclients 100", "+OK\r\n");
     long long wanted = server_info(server, "rejected_connections");
     ck_assert_int_ge(wanted, COUNT);
-    for (struct deadline limit = deadline();
-         refused_in(file_text(server->log_path), &lines) != wanted; deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while (refused_in(file_text(server->log_path), &lines) != wanted)
+        deadline_wait(&limit);
     ck_assert_int_le(lines, (monotonic_ms() - start_ms) / 1000 + 2);
     expect_said(file_text(server->log_path), "maxclients (1) is reached");
     close(fd);

@@ -27,9 +27,9 @@ static void expect_exit(const struct child *child, int status)
 static void two_signals(int first, int second)
 {
     start();
-    raise(first);
+    kill(getpid(), first);
     rig_turns(3);
-    raise(second);
+    kill(getpid(), second);
     _exit(SURVIVED);
 }
 
@@ -77,11 +77,11 @@ static void term_after_shutdown(void)
     start();
     if (!process_stop(server->process, STOP_NOSAVE))
         _exit(1);
-    raise(SIGTERM);
+    kill(getpid(), SIGTERM);
     process_end(server->process);
-    raise(SIGTERM);
+    kill(getpid(), SIGTERM);
     server_free(server);
-    raise(SIGTERM);
+    kill(getpid(), SIGTERM);
     _exit(SURVIVED);
 }
 
