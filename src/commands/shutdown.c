@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SHUTDOWN: the end of the server, asked for by a client.
+#include "base/log.h"
 #include "commands/tables.h"
 #include "server/client.h"
 #include "server/ctx.h"
@@ -33,6 +34,15 @@ static bool parse_flags(const struct cmd_ctx *ctx, uint32_t *flags)
     return !both && (!(*flags & ABORT) || *flags == ABORT);
 }
 
+static bool stop(const struct cmd_ctx *ctx, uint32_t flags)
+{
+    char address[CONN_NAME_MAX];
+    client_address(ctx->client, address);
+    log_notice("Received SHUTDOWN from client %llu at %s", (unsigned long long)ctx->client->id,
+               address);
+    return process_stop(ctx->server->process, flags);
+}
+
 // SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 static void cmd_shutdown(struct cmd_ctx *ctx)
 {
@@ -41,7 +51,7 @@ static void cmd_shutdown(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
     else if (flags & ABORT)
         reply_error(ctx, ERR_NO_SHUTDOWN);
-    else if (process_stop(ctx->server->process, flags))
+    else if (stop(ctx, flags))
         client_close_after_reply(ctx->client);
     else
         reply_error(ctx, ERR_SHUTDOWN);

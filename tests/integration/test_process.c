@@ -470,6 +470,7 @@ START_TEST(shutdown_answers_others)
     close(fd);
     close(other);
     server_stop_with(server, 0);
+    expect_said(file_text(log_path), "Received SHUTDOWN from client ");
     expect_said(file_text(log_path), "User requested shutdown...");
 }
 END_TEST
