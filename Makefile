@@ -28,6 +28,8 @@ V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
+UNITDIR ?= $(PREFIX)/lib/systemd/system## and where the systemd unit
 DESTDIR ?= ## a root to put before PREFIX
 WERROR ?= -Werror
 LTO ?= -flto=auto
@@ -289,17 +291,30 @@ coverage: $(call server,coverage) $(call unit_programs,coverage) \
 
 # ---- installing ---------------------------------------------------------------------------------
 
+INSTALLED := bin/respite-server share/respite/respite.conf share/doc/respite/LICENSE \
+    share/doc/respite/OPERATIONS.md
+SHARED_CONF := $(DESTDIR)$(PREFIX)/share/respite/respite.conf
+USED_CONF := $(DESTDIR)$(SYSCONFDIR)/respite/respite.conf
+UNIT := $(DESTDIR)$(UNITDIR)/respite.service
+
+# A configuration that is there is somebody's own: the new one lies in share/respite beside it.
 install: all ## Install under PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 $(SERVER) '$(DESTDIR)$(PREFIX)/bin/respite-server'
-	install -D -m 644 conf/respite.conf '$(DESTDIR)$(PREFIX)/share/respite/respite.conf'
+	install -D -m 644 conf/respite.conf '$(SHARED_CONF)'
+	test -e '$(USED_CONF)' || install -D -m 644 conf/respite.conf '$(USED_CONF)'
 	install -D -m 644 LICENSE '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+	install -D -m 644 docs/OPERATIONS.md '$(DESTDIR)$(PREFIX)/share/doc/respite/OPERATIONS.md'
+	mkdir -p '$(DESTDIR)$(UNITDIR)'
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/respite.service >'$(UNIT)'
+	chmod 644 '$(UNIT)'
 
-uninstall: ## Remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/respite-server' \
-	    '$(DESTDIR)$(PREFIX)/share/respite/respite.conf' \
-	    '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+uninstall: ## Remove what install put there; a configuration that was changed stays
+	cmp -s '$(SHARED_CONF)' '$(USED_CONF)' && rm -f '$(USED_CONF)' || true
+	rm -f $(foreach f,$(INSTALLED),'$(DESTDIR)$(PREFIX)/$f') '$(UNIT)'
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(PREFIX)/share/respite' \
 	    '$(DESTDIR)$(PREFIX)/share/doc/respite'
+	-test ! -d '$(DESTDIR)$(SYSCONFDIR)/respite' || \
+	    rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(SYSCONFDIR)/respite'
 
 clean: ## Remove build/
 	rm -rf $(B)

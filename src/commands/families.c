@@ -23,6 +23,7 @@ static const struct command *const families[] = {
     config_commands,
     debug_commands,
     monitor_commands,
+    shutdown_commands,
     introspection_commands,
 };
 // clang-format on

@@ -19,4 +19,5 @@ extern const struct command admin_commands[];
 extern const struct command config_commands[];
 extern const struct command debug_commands[];
 extern const struct command monitor_commands[];
+extern const struct command shutdown_commands[];
 extern const struct command introspection_commands[];

@@ -171,6 +171,11 @@ void loop_stop(struct loop *loop)
     ev_break(loop->ev, EVBREAK_ALL);
 }
 
+void loop_forked(struct loop *loop)
+{
+    ev_loop_fork(loop->ev);
+}
+
 void loop_on_ready(struct loop *loop, loop_fn fn, void *udata)
 {
     add_hook(&loop->ready, fn, udata);

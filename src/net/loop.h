@@ -23,6 +23,9 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+// In a child process that goes on with the loop instead of its parent.
+void loop_forked(struct loop *loop);
+
 // At start-up: registers hooks, called in the order of registration.
 void loop_on_ready(struct loop *loop, loop_fn fn, void *udata);
 void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/log.h"
 #include "net/conn.h"
 #include "resp/parser.h"
 #include "server/config.h"
@@ -95,6 +96,9 @@ struct clients_config {
 // reference take 32 bits.
 #define STRING_BYTES_MAX INT32_MAX
 
+// Why a connection was not taken.
+enum refusal { REFUSED_FULL, REFUSED_PROTECTED, REFUSALS };
+
 struct clients {
     struct server *server;
     struct clients_config config;
@@ -108,6 +112,8 @@ struct clients {
     uint32_t auth_gate;
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
+    struct log_limit refused[REFUSALS];
+    struct log_limit attacks;  // requests that look like a web browser's
     uint64_t recent_max_input;         // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
     uint64_t earlier_max_input;  // and between that one and the one before

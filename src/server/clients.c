@@ -293,21 +293,34 @@ static void refuse_connection(struct clients *clients, int fd, const char *text)
     close(fd);
 }
 
+// Outsiders must not fill the log: `events` more, said at once or when a second has passed.
+static void say_refusals(struct clients *clients, enum refusal why, uint64_t events)
+{
+    uint64_t count = log_limit(&clients->refused[why], events);
+    if (!count)
+        return;
+    if (why == REFUSED_FULL)
+        log_notice("Refused %llu connection(s): maxclients (%lld) is reached; raise it with CONFIG "
+                   "SET maxclients",
+                   (unsigned long long)count, (long long)clients->config.max_clients);
+    else
+        log_notice("Refused %llu connection(s) from other machines: protected-mode is on and no "
+                   "password is set; set requirepass, or protected-mode no",
+                   (unsigned long long)count);
+}
+
 void clients_accept(void *udata, int fd, bool is_unix)
 {
     struct clients *clients = udata;
     if (clients->count >= (size_t)clients->config.max_clients) {
-        log_verbose("Refused a connection: maxclients (%lld) is reached; raise it with "
-                    "CONFIG SET maxclients",
-                    (long long)clients->config.max_clients);
+        say_refusals(clients, REFUSED_FULL, 1);
         refuse_connection(clients, fd, MAX_CLIENTS_TEXT);
         return;
     }
     const struct conn probe = { .fd = fd };
     if (clients->config.protected_mode && !is_unix && !clients_need_password(clients) &&
         !conn_is_local(&probe)) {
-        log_verbose("Refused a connection from another machine: protected-mode is on and no "
-                    "password is set (requirepass)");
+        say_refusals(clients, REFUSED_PROTECTED, 1);
         refuse_connection(clients, fd, DENIED_TEXT);
         return;
     }
@@ -457,6 +470,8 @@ static void every_second(void *udata)
 {
     struct clients *clients = udata;
     size_t buffers_bytes = 0;
+    for (enum refusal why = 0; why < REFUSALS; why++)
+        say_refusals(clients, why, 0);
     for (struct list_link *link = list_first(&clients->all); link;
          link = list_next(&clients->all, link)) {
         struct client *client = LIST_ITEM(link, struct client, all_link);

@@ -7,6 +7,7 @@
 #include "server/cron.h"
 #include "server/info.h"
 #include "server/network.h"
+#include "server/process.h"
 #include "server/server.h"
 #include "store/keyspace.h"
 
@@ -35,12 +36,12 @@ static void info_server(void *udata, struct bytes *out)
                  "atomicvar_api:c11-builtin\r\n"
                  "gcc_version:%d.%d.%d\r\n"
                  "process_id:%ld\r\n"
-                 "process_supervised:no\r\n"
+                 "process_supervised:%s\r\n"
                  "run_id:%s\r\n"
                  "tcp_port:%d\r\n",
                  os.sysname, os.release, os.machine, sizeof(void *) * 8, __GNUC__, __GNUC_MINOR__,
-                 __GNUC_PATCHLEVEL__, (long)getpid(), server->run_id,
-                 network_port(server->network));
+                 __GNUC_PATCHLEVEL__, (long)getpid(), process_supervised(server->process),
+                 server->run_id, network_port(server->network));
     bytes_printf(out,
                  "server_time_usec:%lld\r\n"
                  "uptime_in_seconds:%lld\r\n"

@@ -16,6 +16,7 @@
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/pause.h"
+#include "server/process.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
@@ -86,6 +87,7 @@ struct server *server_new(void)
     server->monitors = monitors_new(server);
     server->pause = pause_new(server);
     server->network = network_new(server);
+    server->process = process_new(server);
     sections_register_memory(server);
     sections_register_persistence(server);
     sections_register_stats(server);
@@ -119,6 +121,7 @@ enum status server_start(struct server *server)
 
 void server_free(struct server *server)
 {
+    process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);

@@ -24,6 +24,7 @@ struct effects;
 struct info;
 struct cron;
 struct network;
+struct process;
 struct settings;
 struct pause;
 struct monitors;
@@ -66,6 +67,7 @@ struct server {
     struct info *info;
     struct cron *cron;
     struct network *network;
+    struct process *process;
     struct settings *settings;
     struct pause *pause;
     struct monitors *monitors;
