@@ -62,7 +62,7 @@ static void sweep_db(struct db *db, uint64_t deadline_us)
 void expire_sweep(struct keyspace *keyspace, uint64_t budget_us)
 {
     uint64_t deadline_us = clock_mono_us_now() + budget_us;
-    if (keyspace->expire_passively)
+    if (keyspace->expire_passively || keyspace->sweep_paused)
         return;
     for (int i = 0; i < keyspace->db_count; i++) {
         // The one behind the last: a large database must not starve the others.
