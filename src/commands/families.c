@@ -22,6 +22,11 @@ static const struct command *const families[] = {
     admin_commands,
     config_commands,
     debug_commands,
+    memory_commands,
+    module_commands,
+    replication_commands,
+    cluster_commands,
+    lolwut_commands,
     introspection_commands,
 };
 // clang-format on

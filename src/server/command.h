@@ -106,6 +106,7 @@ enum command_group {
     GROUP_TRANSACTIONS,
     GROUP_CONNECTION,
     GROUP_SERVER,
+    GROUP_CLUSTER,
 };
 
 // The arguments as COMMAND DOCS describes them: a tree.
@@ -153,7 +154,7 @@ struct command {
     const char *name;        // lower case; a subcommand's own name
     const char *summary;     // in our own words
     const char *since;       // the Redis version that introduced it
-    const char *complexity;  // O(...)
+    const char *complexity;  // O(...), or NULL
     enum command_group group;
     int arity;  // number of arguments with the name; negative: at least that many
     uint32_t flags;
