@@ -251,9 +251,8 @@ static void debug_help(struct cmd_ctx *ctx)
         "OBJECT <key>",
         "    How the value lies in memory.",
         "POPULATE <count> [<prefix>] [<size>]",
-        "    Add keys prefix:0, prefix:1 ... that are not there (prefix: key), with values "
-        "value:0,",
-        "    value:1 ... of so many bytes. They go to no replica.",
+        "    Add keys prefix:0, prefix:1 ... that are not there (prefix: key), with the values",
+        "    value:0, value:1 ... of so many bytes. They go to no replica.",
         "PROTOCOL <type>",
         "    Answer a value of this type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",

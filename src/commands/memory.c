@@ -162,10 +162,9 @@ static void cmd_memory_purge(struct cmd_ctx *ctx)
 static void cmd_memory_malloc_stats(struct cmd_ctx *ctx)
 {
     struct bytes text = { 0 };
-    if (mem_allocator_report(&text))
-        resp_verbatim(&ctx->reply, "txt", bytes_slice(&text));
-    else
-        resp_bulk_text(&ctx->reply, "Stats not supported for the current allocator");
+    if (!mem_allocator_report(&text))
+        bytes_append_text(&text, "Stats not supported for the current allocator");
+    resp_verbatim(&ctx->reply, "txt", bytes_slice(&text));
     bytes_release(&text);
 }
 
@@ -185,9 +184,8 @@ static void cmd_memory_help(struct cmd_ctx *ctx)
         "STATS",
         "    How much memory is used for what.",
         "USAGE <key> [SAMPLES <count>]",
-        "    Bytes that the key and its value take, with their share of the table. They are "
-        "counted,",
-        "    not estimated: the number of samples does not matter.",
+        "    Bytes that the key and its value take, with their share of the table. They",
+        "    are counted, not estimated: the number of samples does not matter.",
     };
     reply_help(ctx, lines, sizeof(lines) / sizeof(*lines));
 }

@@ -22,7 +22,7 @@ struct human {
 
 static struct human human(size_t bytes)
 {
-    struct human human;
+    struct human human = { 0 };
     format_memory_human(human.text, bytes);
     return human;
 }

@@ -10,7 +10,7 @@ static const struct digest digest_expiry = { {
 
 static struct digest hash(struct slice bytes)
 {
-    struct digest digest;
+    struct digest digest = { { 0 } };
     sha1(bytes, digest.bytes);
     return digest;
 }
