@@ -12,8 +12,8 @@
 //   unordered*     the same, all the way down
 //   prefix(TEXT)   both begin with TEXT
 //   help           a HELP: status lines, of which the first is the same
-//   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
-//                  all with *); only Respite has C
+//   fields(A B +C) lines of key=value or key:value: the keys are the same, the values too but for
+//                  A's and B's (for all with *); only Respite has C
 //   [P, P]  [P...] an array: element by element, or each element
 //   {key: P, ...}  a map, or a flat array of pairs: the values of these keys; all else the same bytes
 #pragma once

@@ -91,6 +91,7 @@ static void debug_set_active_expire(struct cmd_ctx *ctx)
 }
 
 // DEBUG STRINGMATCH-LEN len pattern: 1 if the pattern matches so many times the letter a, else 0
+// Redis 7.0 does not have it, so there was nothing to hold this against.
 static void debug_stringmatch_len(struct cmd_ctx *ctx)
 {
     int64_t len;
