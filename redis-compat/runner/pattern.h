@@ -13,8 +13,8 @@
 //   prefix(TEXT)   both begin with TEXT
 //   behind(TEXT)   the same bytes behind the first TEXT in them
 //   help           a HELP: status lines, of which the first is the same
-//   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
-//                  all with *); only Respite has C
+//   fields(A B +C) lines of key=value or key:value: the keys are the same, the values too but for
+//                  A's and B's (for all with *); only Respite has C
 //   info(A B +C ~D) INFO: the same sections and fields in the same order, values of the same kind but for
 //                  A's and B's; only Respite has C; the section D is left out
 //   [P, P]  [P...] an array: element by element, or each element

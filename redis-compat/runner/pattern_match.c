@@ -210,7 +210,7 @@ static bool match_map(const struct pattern *pattern, const struct reply *oracle,
 
 // --- Lines of key=value -------------------------------------------------------------------------
 
-// Takes the next key=value off a line.
+// Takes the next key=value or key:value off a line.
 static bool next_field(struct span *line, struct span *key, struct span *value)
 {
     *line = span_trim(*line);
@@ -219,11 +219,11 @@ static bool next_field(struct span *line, struct span *key, struct span *value)
     size_t len = 0;
     while (len < line->len && line->ptr[len] != ' ')
         len++;
-    size_t equals = 0;
-    while (equals < len && line->ptr[equals] != '=')
-        equals++;
-    *key = (struct span){ line->ptr, equals };
-    *value = (struct span){ line->ptr + equals, len - equals };
+    size_t key_len = 0;
+    while (key_len < len && line->ptr[key_len] != '=' && line->ptr[key_len] != ':')
+        key_len++;
+    *key = (struct span){ line->ptr, key_len };
+    *value = (struct span){ line->ptr + key_len, len - key_len };
     line->ptr += len;
     line->len -= len;
     return true;

@@ -71,7 +71,7 @@ static void sweep_db(struct db *db, uint64_t deadline_us, struct seen *seen)
 
 void expire_sweep(struct keyspace *keyspace, uint64_t budget_us)
 {
-    if (keyspace->expire_passively)
+    if (keyspace->expire_passively || keyspace->sweep_paused)
         return;
     uint64_t began_us = clock_mono_us_now();
     uint64_t now_us = began_us;

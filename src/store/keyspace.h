@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct keyspace;
+struct digest;
 
 // A key with its hash, owned by somebody else.
 struct key {
@@ -39,6 +40,7 @@ struct type_ops {
     const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
     void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
     int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
+    void (*digest)(const struct entry *entry, struct digest *digest);  // mixes the value in
 };
 
 enum key_event {
@@ -70,6 +72,7 @@ struct keyspace {
     int sweep_db;           // that the expiry sweep was in last
     bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
     bool untouched;         // look-ups leave access clocks as they are
+    bool sweep_paused;      // expired keys stay until somebody asks for them
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;
