@@ -3,7 +3,7 @@
 #
 # Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
 # tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself, and so are scripts named
-# test_*.sh under tests/integration/ and tests/house/, and redis-compat/clients/run.sh.
+# test_*.sh under tests/integration/ and tests/house/, and programs in redis-compat/clients/.
 #
 # Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
 #   obj/   objects of src/             lib/    one archive a folder of src/, for the tests
@@ -28,6 +28,8 @@ V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
+UNITDIR ?= $(PREFIX)/lib/systemd/system## and where the systemd unit
 DESTDIR ?= ## a root to put before PREFIX
 WERROR ?= -Werror
 LTO ?= -flto=auto
@@ -126,9 +128,12 @@ UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
 INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
 INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
     $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
-INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh redis-compat/clients/run.sh)
+INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
+CLIENTS := $(wildcard redis-compat/clients/run.sh)
+CLIENT_SOURCES := $(wildcard redis-compat/clients/*.c redis-compat/clients/*.go)
+CLIENT_PROGRAMS := $(patsubst redis-compat/%,$(B)/%,$(basename $(CLIENT_SOURCES)))
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
 HOUSE_SCRIPTS := $(wildcard tests/house/test_*.sh)
 
@@ -171,9 +176,9 @@ export RESPITE_SERVER ?= $(abspath $(SERVER))
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: $(SERVER) test-programs $(COMPAT) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+test: $(SERVER) test-programs $(COMPAT) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(COMPAT) $(HOUSE_SCRIPTS)
+	    $(CLIENTS) $(COMPAT) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -184,8 +189,9 @@ test-integration: $(SERVER) $(INTEGRATION_PROGRAMS) ## Tests against a live serv
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
 
-compat: $(SERVER) $(COMPAT) ## Respite against redis-server, case by case (COMPAT_ARGS=--help)
-	$(Q)$(COMPAT) $(COMPAT_ARGS)
+# Options are the runner's, and what is left out with them are the clients.
+compat: $(SERVER) $(COMPAT) $(CLIENT_PROGRAMS) ## Respite against redis-server, case by case (COMPAT_ARGS=--help), and real clients
+	$(Q)$(if $(strip $(COMPAT_ARGS)),$(COMPAT) $(COMPAT_ARGS),$(RUN_TESTS) $(COMPAT) $(CLIENTS))
 
 test-programs: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(INTEGRATION_PROGRAMS)
 
@@ -209,7 +215,7 @@ check-size: ## Functions and files are short, or stand on utils/check/size.allow
 	$(Q)utils/check/size.sh
 
 CODE := $(wildcard $(foreach d,src tests utils redis-compat/runner,$(foreach x,c h, \
-    $d/*.$x $d/*/*.$x $d/*/*/*.$x $d/*/*/*/*.$x)))
+    $d/*.$x $d/*/*.$x $d/*/*/*.$x $d/*/*/*/*.$x)) redis-compat/clients/*.c)
 SCRIPTS := $(wildcard .ci/run deps/*.sh tests/*.sh tests/*/*.sh utils/*.sh utils/*/*.sh \
     redis-compat/*.sh redis-compat/*/*.sh)
 
@@ -272,12 +278,12 @@ fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with 
 	        -artifact_prefix=$$corpus- $$corpus tests/data/fuzz/$$name; done
 
 coverage: $(call server,coverage) $(call unit_programs,coverage) \
-    $(call integration_programs,coverage) ## Lines that the tests reach: build/coverage/index.html
+    $(call integration_programs,coverage) $(CLIENT_PROGRAMS) ## Lines that the tests reach: build/coverage/index.html
 	$(Q)find $(B)/coverage -name '*.gcda' -delete
 	$(Q)status=0; \
 	    RESPITE_SERVER=$(abspath $(call server,coverage)) CK_TIMEOUT_MULTIPLIER=4 $(RUN_TESTS) \
 	        $(call unit_programs,coverage) $(call integration_programs,coverage) \
-	        $(INTEGRATION_SCRIPTS) || status=1; \
+	        $(INTEGRATION_SCRIPTS) $(CLIENTS) || status=1; \
 	    gcovr --root . --object-directory $(B)/coverage --filter src/ \
 	        --exclude-unreachable-branches --html-details $(B)/coverage/index.html \
 	        --txt $(B)/coverage/summary.txt --print-summary; \
@@ -285,17 +291,30 @@ coverage: $(call server,coverage) $(call unit_programs,coverage) \
 
 # ---- installing ---------------------------------------------------------------------------------
 
+INSTALLED := bin/respite-server share/respite/respite.conf share/doc/respite/LICENSE \
+    share/doc/respite/OPERATIONS.md
+SHARED_CONF := $(DESTDIR)$(PREFIX)/share/respite/respite.conf
+USED_CONF := $(DESTDIR)$(SYSCONFDIR)/respite/respite.conf
+UNIT := $(DESTDIR)$(UNITDIR)/respite.service
+
+# A configuration that is there is somebody's own: the new one lies in share/respite beside it.
 install: all ## Install under PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 $(SERVER) '$(DESTDIR)$(PREFIX)/bin/respite-server'
-	install -D -m 644 conf/respite.conf '$(DESTDIR)$(PREFIX)/share/respite/respite.conf'
+	install -D -m 644 conf/respite.conf '$(SHARED_CONF)'
+	test -e '$(USED_CONF)' || install -D -m 644 conf/respite.conf '$(USED_CONF)'
 	install -D -m 644 LICENSE '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+	install -D -m 644 docs/OPERATIONS.md '$(DESTDIR)$(PREFIX)/share/doc/respite/OPERATIONS.md'
+	mkdir -p '$(DESTDIR)$(UNITDIR)'
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' conf/respite.service >'$(UNIT)'
+	chmod 644 '$(UNIT)'
 
-uninstall: ## Remove what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/respite-server' \
-	    '$(DESTDIR)$(PREFIX)/share/respite/respite.conf' \
-	    '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
+uninstall: ## Remove what install put there; a configuration that was changed stays
+	cmp -s '$(SHARED_CONF)' '$(USED_CONF)' && rm -f '$(USED_CONF)' || true
+	rm -f $(foreach f,$(INSTALLED),'$(DESTDIR)$(PREFIX)/$f') '$(UNIT)'
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(PREFIX)/share/respite' \
 	    '$(DESTDIR)$(PREFIX)/share/doc/respite'
+	-test ! -d '$(DESTDIR)$(SYSCONFDIR)/respite' || \
+	    rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(SYSCONFDIR)/respite'
 
 clean: ## Remove build/
 	rm -rf $(B)
@@ -314,6 +333,18 @@ help: ## This list
 # ---- how one mode is built ----------------------------------------------------------------------
 
 FORCE:
+
+# Real clients of redis-compat/, the same in all modes. Debian keeps Go's libraries in GOPATH.
+$(B)/clients/%: $(B)/debug/redis-compat/clients/%.o
+	@mkdir -p $(@D)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC_debug) $(CFLAGS_debug) $(LDFLAGS) -o $@ $< -lhiredis
+
+$(B)/clients/%: redis-compat/clients/%.go
+	@mkdir -p $(@D)
+	$(if $(Q),@echo '  GO    $@')
+	$(Q)GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode GOCACHE='$(abspath $(@D))/go-cache' \
+	    go-12 build -o $@ $<
 
 # Rewritten only when it differs, so that changed flags rebuild what was made with them.
 define write_if_changed

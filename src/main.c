@@ -10,7 +10,8 @@
 #include "net/loop.h"
 #include "server/batch.h"
 #include "server/config.h"
-#include "server/network.h"
+#include "server/ping.h"
+#include "server/process.h"
 #include "server/server.h"
 #include "store/keyspace.h"
 #include "types/string.h"
@@ -25,13 +26,30 @@
 static const char usage[] =
     "Usage: respite-server [/path/to/respite.conf] [--directive value ...]\n"
     "       respite-server -            (configuration from standard input)\n"
+    "       respite-server --ping [address [seconds]]\n"
     "       respite-server -v, --version\n"
     "       respite-server -h, --help\n"
+    "\n"
+    "Directives are those of a redis.conf of Redis 7.2; conf/respite.conf explains them. "
+    "Directives\n"
+    "among the arguments win over those of the file.\n"
+    "\n"
+    "--ping exits with 0 only if the server at the address answers PONG within 3 seconds, or the\n"
+    "seconds given; else it says why not. An address is host:port, [IPv6 address]:port, or the "
+    "path\n"
+    "of a UNIX socket (/path or unix:/path); 127.0.0.1:6379 without one. The password, if there "
+    "is\n"
+    "one, comes from the environment variable RESPITE_PASSWORD (or REDISCLI_AUTH).\n"
+    "\n"
+    "Signals: SIGTERM and SIGINT stop the server, a second one at once; SIGHUP reopens the log "
+    "file.\n"
     "\n"
     "Examples:\n"
     "       respite-server                              (the defaults)\n"
     "       respite-server conf/respite.conf --port 7777\n"
-    "       respite-server --unixsocket /tmp/respite.sock --port 0\n";
+    "       respite-server conf/respite.conf --daemonize yes --logfile /var/log/respite.log\n"
+    "       respite-server --unixsocket /tmp/respite.sock --port 0\n"
+    "       respite-server --ping /tmp/respite.sock\n";
 
 // For the crash report: which command was running. Signal context.
 static void report_command(int fd, void *udata)
@@ -46,18 +64,12 @@ static void report_command(int fd, void *udata)
         return;
 }
 
-static void stop(void *udata)
-{
-    const struct server *server = udata;
-    log_warning("Received a signal to stop: bye");
-    loop_stop(server->loop);
-}
-
 static void init_process(void)
 {
     mem_init();
     clock_init();
     clock_update();
+    log_update_zone();
     uint8_t hash_key[16];
     random_secret(hash_key, sizeof(hash_key));
     hash_set_key(hash_key);
@@ -94,15 +106,11 @@ static bool load_config(struct server *server, int argc, char **argv, char **con
 
 static int serve(struct server *server)
 {
-    if (server_start(server) != STATUS_OK)
+    if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
         return 1;
-    loop_on_signal(server->loop, SIGTERM, stop, server);
-    loop_on_signal(server->loop, SIGINT, stop, server);
-    log_notice("Respite " RESPITE_VERSION " (as Redis " REDIS_VERSION "), pid %ld, port %d",
-               (long)getpid(), network_port(server->network));
-    log_notice("Server initialized");
-    log_notice("Ready to accept connections");
+    process_ready(server->process);
     loop_run(server->loop);
+    process_end(server->process);
     return 0;
 }
 
@@ -113,6 +121,8 @@ int main(int argc, char **argv)
                sizeof(void *) * CHAR_BIT);
         return 0;
     }
+    if (argc > 1 && strcmp(argv[1], "--ping") == 0)
+        return ping(argc - 2, argv + 2);
     if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
         fputs(usage, stdout);
         return 0;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// npm's ioredis client against a live server: node ioredis.mjs PORT
+// npm's ioredis client against a live server: node ioredis.mjs PACKAGE PORT
+// PACKAGE is ioredis, or the name that package.json gives an older version of it.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { Redis } from 'ioredis';
 
-const port = Number(process.argv[2]);
+const [name, port] = process.argv.slice(2);
 const deadlineMs = 30000;
-const { version } = createRequire(import.meta.url)('ioredis/package.json');
+const require = createRequire(import.meta.url);
+const { Redis } = require(name);
+const { version } = require(`${name}/package.json`);
 
 const everyByte = Buffer.from(Array.from({ length: 768 }, (_, i) => i % 256));
 
@@ -139,7 +141,8 @@ async function connectionState(client) {
     const info = String(await other.client('INFO'));
     assert.match(info, / name=my-app /);
     assert.match(info, / db=5 /);
-    assert.match(info, / lib-name=ioredis/);
+    if (!(await client.info('server')).includes('redis_version:7.0'))
+        assert.match(info, / lib-name=ioredis/);
     assert.match(String(await client.client('LIST')), / name=my-app /);
     await other.flushdb();
     assert.equal(await other.quit(), 'OK');
@@ -148,7 +151,7 @@ async function connectionState(client) {
 async function protocols(client) {
     const older = connect({ protocol: 2 });
     for (const one of [client, older]) {
-        assert.match(await one.info('server'), /redis_version:7\.2/);
+        assert.match(await one.info('server'), /redis_version:7\.[02]/);
         assert.equal(await one.get('nokey'), null);
         assert.deepEqual(await one.mget('nokey'), [null]);
         assert.match(JSON.stringify(await one.config('GET', 'timeout')), /timeout.*0/);

@@ -142,7 +142,8 @@ async function connectionState(client) {
     const info = await other.clientInfo();
     assert.equal(info.name, 'my-app');
     assert.equal(info.db, 5);
-    assert.equal(info.libName, 'node-redis');
+    if (!(await client.info('server')).includes('redis_version:7.0'))
+        assert.equal(info.libName, 'node-redis');
     assert.equal(info.id, await other.clientId());
     const listed = (await client.clientList()).find(one => one.name === 'my-app');
     assert.equal(listed.id, info.id);
@@ -154,7 +155,7 @@ async function protocols(client) {
     const older = await connect({ RESP: 2 });
     for (const one of [client, older]) {
         assert.deepEqual(await one.configGet('timeout'), { timeout: '0' });
-        assert.match(await one.info('server'), /redis_version:7\.2/);
+        assert.match(await one.info('server'), /redis_version:7\.[02]/);
         assert.equal(await one.get('nokey'), null);
         assert.deepEqual(await one.mGet(['nokey']), [null]);
     }

@@ -13,8 +13,10 @@
 //   prefix(TEXT)   both begin with TEXT
 //   behind(TEXT)   the same bytes behind the first TEXT in them
 //   help           a HELP: status lines, of which the first is the same
-//   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
-//                  all with *); only Respite has C
+//   fields(A B +C) lines of key=value or key:value: the keys are the same, the values too but for
+//                  A's and B's (for all with *); only Respite has C
+//   info(A B +C ~D) INFO: the same sections and fields in the same order, values of the same kind but for
+//                  A's and B's; only Respite has C; the section D is left out
 //   [P, P]  [P...] an array: element by element, or each element
 //   {key: P, ...}  a map, or a flat array of pairs: the values of these keys; all else the same bytes
 #pragma once
@@ -35,6 +37,7 @@ enum pattern_kind {
     PATTERN_BEHIND,
     PATTERN_HELP,
     PATTERN_FIELDS,
+    PATTERN_INFO,
     PATTERN_ITEMS,
     PATTERN_EACH,
     PATTERN_MAP,
@@ -45,7 +48,7 @@ struct pattern {
     bool bounded;           // INT, NUMBER: by tolerance
     double tolerance;       // INT, NUMBER; SIDE: the limit
     struct span text;       // PREFIX, BEHIND
-    struct span *names;     // FIELDS, MAP
+    struct span *names;     // FIELDS, INFO, MAP
     struct pattern *items;  // ITEMS, EACH, MAP
     size_t count;
 };

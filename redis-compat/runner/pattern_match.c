@@ -2,6 +2,7 @@
 // Compares two replies under a pattern: see pattern.h.
 #include "canonical.h"
 #include "pattern.h"
+#include "pattern_info.h"
 
 #include <string.h>
 
@@ -209,7 +210,7 @@ static bool match_map(const struct pattern *pattern, const struct reply *oracle,
 
 // --- Lines of key=value -------------------------------------------------------------------------
 
-// Takes the next key=value off a line.
+// Takes the next key=value or key:value off a line.
 static bool next_field(struct span *line, struct span *key, struct span *value)
 {
     *line = span_trim(*line);
@@ -218,11 +219,11 @@ static bool next_field(struct span *line, struct span *key, struct span *value)
     size_t len = 0;
     while (len < line->len && line->ptr[len] != ' ')
         len++;
-    size_t equals = 0;
-    while (equals < len && line->ptr[equals] != '=')
-        equals++;
-    *key = (struct span){ line->ptr, equals };
-    *value = (struct span){ line->ptr + equals, len - equals };
+    size_t key_len = 0;
+    while (key_len < len && line->ptr[key_len] != '=' && line->ptr[key_len] != ':')
+        key_len++;
+    *key = (struct span){ line->ptr, key_len };
+    *value = (struct span){ line->ptr + key_len, len - key_len };
     line->ptr += len;
     line->len -= len;
     return true;
@@ -297,6 +298,14 @@ static bool match_fields(const struct pattern *pattern, const struct reply *orac
     return b.len == 0 || differ(why, "more lines");
 }
 
+static bool match_info(const struct pattern *pattern, const struct reply *oracle,
+                       const struct reply *ours, struct buffer *why)
+{
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    return info_match(pattern, bare_text(oracle), bare_text(ours), why);
+}
+
 bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
                    const struct reply *ours, struct buffer *why)
 {
@@ -314,6 +323,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_BEHIND: return match_behind(pattern, oracle, ours, why);
     case PATTERN_HELP: return match_help(oracle, ours, why);
     case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
+    case PATTERN_INFO: return match_info(pattern, oracle, ours, why);
     case PATTERN_ITEMS:
     case PATTERN_EACH: return match_items(pattern, oracle, ours, why);
     case PATTERN_MAP: return match_map(pattern, oracle, ours, why);

@@ -247,6 +247,17 @@ void program_generate(struct program *program, struct arena *arena, const struct
     }
 }
 
+// A rule for a container is one for all its subcommands.
+static bool is_skipped(const struct rules *rules, struct span name)
+{
+    struct span container = name;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '|')
+            container.len = i;
+    }
+    return rules_find(&rules->skips, name) || rules_find(&rules->skips, container);
+}
+
 void chances_read(struct chances *chances, struct arena *arena, const struct rules *rules,
                   const struct catalog *catalog)
 {
@@ -258,7 +269,7 @@ void chances_read(struct chances *chances, struct arena *arena, const struct rul
     for (size_t i = 0; i < catalog->count; i++) {
         const struct command *command = &catalog->items[i];
         if (!command->has[ORACLE] || !command->has[OURS] || command->container ||
-            rules_find(&rules->skips, command->name))
+            is_skipped(rules, command->name))
             continue;
         const struct rule *weight = rules_find(&rules->weights, command->name);
         chances->commands[chances->count] = command;

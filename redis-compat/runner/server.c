@@ -176,8 +176,11 @@ static void spawn(struct server *server, struct arena *arena, const struct serve
 
 bool server_alive(struct server *server)
 {
-    if (server->pid > 0 && waitpid(server->pid, NULL, WNOHANG) != 0)
+    int status = -1;
+    if (server->pid > 0 && waitpid(server->pid, &status, WNOHANG) != 0) {
         server->pid = 0;
+        server->ended_well = status == 0;
+    }
     return server->pid > 0;
 }
 
@@ -293,7 +296,7 @@ static bool stop_one(struct server *server, struct buffer *why)
         server->pid = 0;
         return true;
     }
-    bool ok = server_alive(server) && end_server(server) == 0;
+    bool ok = server_alive(server) ? end_server(server) == 0 : server->ended_well;
     server->pid = 0;
     if (ok)
         return true;

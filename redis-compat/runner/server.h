@@ -15,7 +15,8 @@ const char *side_name(enum side side);
 
 struct server {
     enum side side;
-    pid_t pid;  // 0: not running
+    pid_t pid;        // 0: not running
+    bool ended_well;  // by itself, with status 0: a case has asked for it
     char dir[80];
     char socket[100];
     int port;  // 0: none

@@ -3,42 +3,37 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 1024
-#define PREFIX_MAX  80
+#define LIMIT_US 1000000
 
 // Helper threads log too, hence the atomics; path is the main thread's alone.
 static struct {
     _Atomic int fd;
     _Atomic int level;
+    _Atomic int format;
+    _Atomic int zone_s;
+    _Atomic int echo_fd;
     _Atomic char role;
     char path[PATH_MAX];
-} sink = { .fd = STDOUT_FILENO, .level = LOG_NOTICE, .role = 'M' };
+} sink = { .fd = STDOUT_FILENO, .level = LOG_NOTICE, .echo_fd = -1, .role = 'M' };
 
-// "<pid>:<role> <dd Mon yyyy hh:mm:ss.mmm> <mark> "; returns its length.
-static size_t format_prefix(char *out, enum log_level level)
+// Nobody is left to be told when the log itself can't be written.
+static void write_line(int fd, const char *line, size_t len)
 {
-    static const char marks[] = { '.', '-', '*', '#', '#' };
-    int64_t now_us = clock_wall_us_now();
-    time_t seconds = (time_t)(now_us / 1000000);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    char stamp[32];
-    strftime(stamp, sizeof stamp, "%d %b %Y %H:%M:%S", &local);
-    int len = snprintf(out, PREFIX_MAX, "%d:%c %s.%03d %c ", (int)getpid(),
-                       atomic_load_explicit(&sink.role, memory_order_relaxed), stamp,
-                       (int)(now_us / 1000 % 1000), marks[level]);
-    return (size_t)len;
+    ssize_t ignored = write(fd, line, len);
+    (void)ignored;
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -46,18 +41,30 @@ void log_write(enum log_level level, const char *format, ...)
     if ((int)level < atomic_load_explicit(&sink.level, memory_order_relaxed))
         return;
 
-    char line[PREFIX_MAX + MESSAGE_MAX + 2];
-    size_t len = format_prefix(line, level);
+    char message[LOG_MESSAGE_MAX + 1];
     va_list args;
     va_start(args, format);
-    int wanted = vsnprintf(line + len, MESSAGE_MAX + 1, format, args);
+    int wanted = vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    if (wanted > 0)
-        len += (size_t)(wanted < MESSAGE_MAX ? wanted : MESSAGE_MAX);
-    line[len++] = '\n';
-    // Nobody is left to be told when the log itself can't be written.
-    ssize_t ignored = write(log_fd(), line, len);
-    (void)ignored;
+    const struct log_event event = {
+        .level = level,
+        .time_us = clock_wall_us_now(),
+        .zone_s = atomic_load_explicit(&sink.zone_s, memory_order_relaxed),
+        .pid = (int)getpid(),
+        .role = atomic_load_explicit(&sink.role, memory_order_relaxed),
+        .message = message,
+        .message_len = wanted < 0                 ? 0
+                       : wanted < LOG_MESSAGE_MAX ? (size_t)wanted
+                                                  : LOG_MESSAGE_MAX,
+    };
+    char line[LOG_LINE_MAX];
+    int form = atomic_load_explicit(&sink.format, memory_order_relaxed);
+    size_t len = log_format_line(line, (enum log_format)form, &event);
+    int fd = log_fd();
+    write_line(fd, line, len);
+    int echo_fd = atomic_load_explicit(&sink.echo_fd, memory_order_relaxed);
+    if (echo_fd >= 0 && fd != STDOUT_FILENO && level >= LOG_WARNING)
+        write_line(echo_fd, line, len);
 }
 
 void log_set_level(enum log_level level)
@@ -73,6 +80,37 @@ enum log_level log_level(void)
 void log_set_role(char role)
 {
     atomic_store_explicit(&sink.role, role, memory_order_relaxed);
+}
+
+void log_set_format(enum log_format format)
+{
+    atomic_store_explicit(&sink.format, (int)format, memory_order_relaxed);
+}
+
+void log_update_zone(void)
+{
+    time_t now = (time_t)(clock_wall_us_now() / 1000000);
+    struct tm local;
+    if (localtime_r(&now, &local))
+        atomic_store_explicit(&sink.zone_s, (int)local.tm_gmtoff, memory_order_relaxed);
+}
+
+void log_echo_warnings(int fd)
+{
+    atomic_store_explicit(&sink.echo_fd, fd, memory_order_relaxed);
+}
+
+uint64_t log_limit(struct log_limit *limit, uint64_t events)
+{
+    limit->count += events;
+    uint64_t now_us = clock_mono_us();
+    bool soon = limit->said_us && now_us - limit->said_us < LIMIT_US;
+    if (!limit->count || soon)
+        return 0;
+    uint64_t count = limit->count;
+    limit->count = 0;
+    limit->said_us = now_us;
+    return count;
 }
 
 int log_fd(void)
@@ -98,16 +136,34 @@ static enum status redirect(int fd)
     return result < 0 ? STATUS_IO : STATUS_OK;
 }
 
-enum status log_set_file(const char *path)
+// The path from the root on, so that it stays the same file when the working directory changes.
+static enum status make_absolute(const char *path, char out[PATH_MAX])
 {
+    size_t at = 0;
+    out[0] = '\0';
+    if (path[0] && path[0] != '/') {
+        if (!getcwd(out, PATH_MAX - 1))
+            return STATUS_IO;
+        at = strlen(out);
+        out[at++] = '/';
+    }
     size_t len = strlen(path);
-    if (len >= sizeof sink.path) {
+    if (at + len >= PATH_MAX) {
         errno = ENAMETOOLONG;
         return STATUS_IO;
     }
+    memcpy(out + at, path, len + 1);
+    return STATUS_OK;
+}
+
+enum status log_set_file(const char *path)
+{
+    char absolute[PATH_MAX];
+    if (make_absolute(path, absolute) != STATUS_OK)
+        return STATUS_IO;
     int fd = STDOUT_FILENO;
-    if (len > 0) {
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (absolute[0]) {
+        fd = open(absolute, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0)
             return STATUS_IO;
     }
@@ -115,7 +171,7 @@ enum status log_set_file(const char *path)
     if (fd != log_fd())
         status = redirect(fd);
     if (status == STATUS_OK)
-        memmove(sink.path, path, len + 1);
+        memcpy(sink.path, absolute, sizeof sink.path);
     return status;
 }
 

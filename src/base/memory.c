@@ -8,6 +8,7 @@
 // itself beyond.
 #include "base/memory.h"
 
+#include "base/bytes.h"
 #include "base/panic.h"
 
 #include <errno.h>
@@ -191,6 +192,12 @@ const char *mem_allocator_name(void)
     return "libc";
 }
 
+bool mem_allocator_report(struct bytes *out)
+{
+    (void)out;
+    return false;
+}
+
 void mem_purge(void)
 {
     malloc_trim(0);
@@ -291,6 +298,17 @@ const char *mem_allocator_name(void)
 {
     return "jemalloc-" TEXT_OF(JEMALLOC_VERSION_MAJOR) "." TEXT_OF(
         JEMALLOC_VERSION_MINOR) "." TEXT_OF(JEMALLOC_VERSION_BUGFIX);
+}
+
+static void append_report(void *out, const char *text)
+{
+    bytes_append_text(out, text);
+}
+
+bool mem_allocator_report(struct bytes *out)
+{
+    malloc_stats_print(append_report, out, NULL);
+    return true;
 }
 
 void mem_purge(void)

@@ -73,6 +73,11 @@ void mem_allocator_stats(struct mem_allocator_stats *out);
 // Name and version as INFO's mem_allocator shows it, such as "jemalloc-5.3.0".
 const char *mem_allocator_name(void);
 
+struct bytes;
+
+// Appends the allocator's own long report; false, and nothing, under AddressSanitizer.
+bool mem_allocator_report(struct bytes *out);
+
 // Gives unused pages back to the system.
 void mem_purge(void);
 

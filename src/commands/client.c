@@ -191,7 +191,7 @@ static int64_t kill_matching(struct cmd_ctx *ctx, const struct kill_filter *filt
         if (client == ctx->client)
             client_close_after_reply(client);
         else
-            client_close(client);
+            client_kill(client);
         killed++;
     }
     return killed;

@@ -14,6 +14,7 @@ static const char *const group_names[] = {
     [GROUP_TRANSACTIONS] = "transactions",
     [GROUP_CONNECTION] = "connection",
     [GROUP_SERVER] = "server",
+    [GROUP_CLUSTER] = "cluster",
 };
 
 static const char *const type_names[] = {
@@ -89,7 +90,7 @@ static void reply_docs(struct resp_writer *w, const struct command_entry *comman
     const struct command *row = command->row;
     bool deprecated = row->deprecated_since != NULL;
     resp_bulk_text(w, command->full_name);
-    resp_map(w, 3u + (row->complexity != NULL) + row->is_syscmd + 3u * deprecated +
+    resp_map(w, 3 + (row->complexity != NULL) + row->is_syscmd + 3u * deprecated +
                     (row->args != NULL) + command->is_container);
     reply_field(w, "summary", row->summary);
     reply_field(w, "since", row->since);

@@ -3,9 +3,8 @@
 #include "server/config.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
+#include "server/sections.h"
 #include "server/server.h"
-
-#include <string.h>
 
 struct config_emit {
     struct cmd_ctx *ctx;
@@ -51,11 +50,7 @@ static void cmd_config_set(struct cmd_ctx *ctx)
 // CONFIG RESETSTAT
 static void cmd_config_resetstat(struct cmd_ctx *ctx)
 {
-    struct keyspace *keyspace = ctx->server->keyspace;
-    memset(&ctx->server->stats, 0, sizeof(ctx->server->stats));
-    memset(&ctx->server->rates, 0, sizeof(ctx->server->rates));
-    keyspace->hits = keyspace->misses = 0;
-    keyspace->expired_keys = keyspace->expired_by_sweep = 0;
+    sections_reset_stats(ctx->server);
     reply_ok(ctx);
 }
 

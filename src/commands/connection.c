@@ -62,6 +62,7 @@ static bool authenticate(struct cmd_ctx *ctx, struct slice user, struct slice pa
         client_set_authenticated(ctx->client, true);
         return true;
     }
+    ctx->server->stats.auth_failures++;
     reply_error(ctx, ERR_WRONG_PASS);
     return false;
 }

@@ -23,6 +23,12 @@ static const struct command *const families[] = {
     config_commands,
     debug_commands,
     monitor_commands,
+    shutdown_commands,
+    memory_commands,
+    module_commands,
+    replication_commands,
+    cluster_commands,
+    lolwut_commands,
     introspection_commands,
 };
 // clang-format on

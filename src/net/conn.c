@@ -128,6 +128,12 @@ enum status conn_flush(struct conn *conn, size_t *sent)
     return STATUS_OK;
 }
 
+void conn_shut_down(struct conn *conn)
+{
+    // It may be broken already.
+    (void)shutdown(conn->fd, SHUT_RDWR);
+}
+
 static void format_address(const struct sockaddr_storage *address, char out[CONN_NAME_MAX])
 {
     char ip[INET6_ADDRSTRLEN] = "?";

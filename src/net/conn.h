@@ -36,6 +36,9 @@ void conn_init(struct conn *conn, struct loop *loop, struct outq_pool *pool, int
 // Stops the watchers, closes the socket, drops what waits.
 void conn_close(struct conn *conn);
 
+// Ends the connection in the peer's eyes at once; conn_close() is still to come.
+void conn_shut_down(struct conn *conn);
+
 // Reading off and on, to hold back a client.
 void conn_pause_reading(struct conn *conn);
 void conn_resume_reading(struct conn *conn);

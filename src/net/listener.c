@@ -24,6 +24,7 @@ struct listener {
     struct ev_io watcher;
     struct ev_timer pause;  // while there are no descriptors for more connections
     struct loop *loop;
+    struct log_limit failures;
     accept_fn accept;
     void *udata;
     int fd;
@@ -33,8 +34,12 @@ struct listener {
 // Those who wait are still there in a while: trying at once would keep the loop spinning.
 static void pause_accepting(struct listener *listener)
 {
-    log_warning("Accepting client connection: %s; the next try is in %d ms", strerror(errno),
-                PAUSE_MS);
+    const char *reason = strerror(errno);
+    uint64_t count = log_limit(&listener->failures, 1);
+    if (count)
+        log_warning("Accepting client connection: %s; the next try is in %d ms (%llu failed since "
+                    "the last line)",
+                    reason, PAUSE_MS, (unsigned long long)count);
     ev_io_stop(loop_ev(listener->loop), &listener->watcher);
     ev_timer_set(&listener->pause, PAUSE_MS / 1000.0, 0);
     ev_timer_start(loop_ev(listener->loop), &listener->pause);

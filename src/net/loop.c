@@ -2,6 +2,7 @@
 // The event loop: see loop.h.
 #include "net/loop.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
@@ -33,12 +34,18 @@ struct loop_signal {
 
 struct loop {
     struct ev_loop *ev;
+    struct ev_check wake;  // before everything else of a turn
     struct ev_check check;
     struct ev_prepare prepare;
     struct ev_idle idle;
     struct hooks ready;
     struct hooks sleep;
     bool turn_open;  // READY hooks have run, SLEEP hooks have not
+    uint64_t woken_ticks;
+    uint64_t turn_ready_ticks;
+    uint64_t turns;
+    uint64_t busy_ticks;
+    uint64_t ready_ticks;
     struct loop_timer *timers;
     struct loop_signal *signals;
 };
@@ -57,22 +64,43 @@ static void add_hook(struct hooks *hooks, loop_fn fn, void *udata)
     hooks->count++;
 }
 
+static void on_wake(struct ev_loop *ev, struct ev_check *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    struct loop *loop = watcher->data;
+    loop->woken_ticks = clock_ticks();
+}
+
 static void on_check(struct ev_loop *ev, struct ev_check *watcher, int events)
 {
     (void)ev;
     (void)events;
     struct loop *loop = watcher->data;
     loop->turn_open = true;
+    uint64_t from_ticks = clock_ticks();
     run_hooks(&loop->ready);
+    loop->turn_ready_ticks = clock_ticks() - from_ticks;
+}
+
+static void end_turn(struct loop *loop)
+{
+    bool open = loop->turn_open;
+    loop->turn_open = false;
+    run_hooks(&loop->sleep);
+    // The first time is before any turn.
+    if (!open)
+        return;
+    loop->turns++;
+    loop->busy_ticks += clock_ticks() - loop->woken_ticks;
+    loop->ready_ticks += loop->turn_ready_ticks;
 }
 
 static void on_prepare(struct ev_loop *ev, struct ev_prepare *watcher, int events)
 {
     (void)ev;
     (void)events;
-    struct loop *loop = watcher->data;
-    loop->turn_open = false;
-    run_hooks(&loop->sleep);
+    end_turn(watcher->data);
 }
 
 static void on_idle(struct ev_loop *ev, struct ev_idle *watcher, int events)
@@ -93,6 +121,11 @@ struct loop *loop_new(void)
 #endif
     if (!loop->ev)
         PANIC("no event loop: libev offers no usable backend");
+
+    ev_check_init(&loop->wake, on_wake);
+    ev_set_priority(&loop->wake, EV_MAXPRI);
+    loop->wake.data = loop;
+    ev_check_start(loop->ev, &loop->wake);
 
     ev_check_init(&loop->check, on_check);
     ev_set_priority(&loop->check, EV_MINPRI);
@@ -130,13 +163,17 @@ void loop_run(struct loop *loop)
     ev_run(loop->ev, 0);
     // A turn that was stopped in its middle still has to be finished.
     if (loop->turn_open)
-        run_hooks(&loop->sleep);
-    loop->turn_open = false;
+        end_turn(loop);
 }
 
 void loop_stop(struct loop *loop)
 {
     ev_break(loop->ev, EVBREAK_ALL);
+}
+
+void loop_forked(struct loop *loop)
+{
+    ev_loop_fork(loop->ev);
 }
 
 void loop_on_ready(struct loop *loop, loop_fn fn, void *udata)
@@ -155,6 +192,18 @@ void loop_keep_awake(struct loop *loop, bool awake)
         ev_idle_start(loop->ev, &loop->idle);
     else
         ev_idle_stop(loop->ev, &loop->idle);
+}
+
+void loop_stats(const struct loop *loop, struct loop_stats *out)
+{
+    out->turns = loop->turns;
+    out->busy_us = clock_ticks_to_ns(loop->busy_ticks) / 1000;
+    out->ready_us = clock_ticks_to_ns(loop->ready_ticks) / 1000;
+}
+
+void loop_reset_stats(struct loop *loop)
+{
+    loop->turns = loop->busy_ticks = loop->ready_ticks = 0;
 }
 
 static void on_timer(struct ev_loop *ev, struct ev_timer *watcher, int events)

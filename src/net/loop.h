@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct ev_loop;
 struct loop;
@@ -22,12 +23,25 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+// In a child process that goes on with the loop instead of its parent.
+void loop_forked(struct loop *loop);
+
 // At start-up: registers hooks, called in the order of registration.
 void loop_on_ready(struct loop *loop, loop_fn fn, void *udata);
 void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata);
 
 // While set, the loop polls without sleeping: there is work left over.
 void loop_keep_awake(struct loop *loop, bool awake);
+
+// What the loop has done: turns, the time that they took without the sleep, and how much of it went to
+// READY hooks. Four reads of the CPU's tick counter a turn, nothing else.
+struct loop_stats {
+    uint64_t turns;
+    uint64_t busy_us;
+    uint64_t ready_us;
+};
+void loop_stats(const struct loop *loop, struct loop_stats *out);
+void loop_reset_stats(struct loop *loop);
 
 // Calls `fn` every `period_ms` from now on; the timer lives as long as the loop.
 struct loop_timer;

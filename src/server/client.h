@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/log.h"
 #include "net/conn.h"
 #include "resp/parser.h"
 #include "server/config.h"
@@ -95,6 +96,9 @@ struct clients_config {
 // reference take 32 bits.
 #define STRING_BYTES_MAX INT32_MAX
 
+// Why a connection was not taken.
+enum refusal { REFUSED_FULL, REFUSED_PROTECTED, REFUSALS };
+
 struct clients {
     struct server *server;
     struct clients_config config;
@@ -108,8 +112,13 @@ struct clients {
     uint32_t auth_gate;
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
-    uint64_t recent_max_input;
+    struct log_limit refused[REFUSALS];
+    struct log_limit attacks;  // requests that look like a web browser's
+    uint64_t recent_max_input;         // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
+    uint64_t earlier_max_input;  // and between that one and the one before
+    uint64_t earlier_max_output;
+    size_t buffers_bytes;  // held by all clients when the last second ended
 };
 
 // Registers directives, INFO section, gate, cron job and loop hook.
@@ -125,6 +134,9 @@ void clients_accept(void *udata, int fd, bool is_unix);
 
 // Closes the client before the loop sleeps; what it has sent is not run any more.
 void client_close(struct client *client);
+
+// The same, and its peer sees it at once: before the reply of the one who had it closed is out.
+void client_kill(struct client *client);
 
 // Closes it once the replies are out.
 void client_close_after_reply(struct client *client);
@@ -154,9 +166,14 @@ struct client *clients_find(const struct clients *clients, uint64_t id);
 // The line of CLIENT LIST and INFO, without a line end.
 void client_describe(const struct client *client, struct bytes *out);
 
-// Bytes that a client holds, and all of them together; the latter in O(n).
+// Bytes that a client holds, and all of them together: what their buffers take is as of the end of the
+// last second. O(1).
 size_t client_memory(const struct client *client);
 size_t clients_memory(const struct clients *clients);
+
+// Begins a new period of INFO's client_recent_max_*: what is older than the last one is forgotten. A
+// cron job, of the struct clients.
+void clients_new_peaks(void *udata);
 
 // "addr:port" of the peer.
 void client_address(const struct client *client, char out[CONN_NAME_MAX]);

@@ -27,6 +27,9 @@
 // Descriptors for other things than clients: listeners, files, the loop.
 #define RESERVED_DESCRIPTORS 32
 
+// The largest buffers are those of this time and the one before.
+#define PEAKS_PERIOD_MS 8000
+
 #define MAX_CLIENTS_TEXT "-ERR max number of clients reached\r\n"
 
 // --- Configuration ------------------------------------------------------------------------------
@@ -290,21 +293,34 @@ static void refuse_connection(struct clients *clients, int fd, const char *text)
     close(fd);
 }
 
+// Outsiders must not fill the log: `events` more, said at once or when a second has passed.
+static void say_refusals(struct clients *clients, enum refusal why, uint64_t events)
+{
+    uint64_t count = log_limit(&clients->refused[why], events);
+    if (!count)
+        return;
+    if (why == REFUSED_FULL)
+        log_notice("Refused %llu connection(s): maxclients (%lld) is reached; raise it with CONFIG "
+                   "SET maxclients",
+                   (unsigned long long)count, (long long)clients->config.max_clients);
+    else
+        log_notice("Refused %llu connection(s) from other machines: protected-mode is on and no "
+                   "password is set; set requirepass, or protected-mode no",
+                   (unsigned long long)count);
+}
+
 void clients_accept(void *udata, int fd, bool is_unix)
 {
     struct clients *clients = udata;
     if (clients->count >= (size_t)clients->config.max_clients) {
-        log_verbose("Refused a connection: maxclients (%lld) is reached; raise it with "
-                    "CONFIG SET maxclients",
-                    (long long)clients->config.max_clients);
+        say_refusals(clients, REFUSED_FULL, 1);
         refuse_connection(clients, fd, MAX_CLIENTS_TEXT);
         return;
     }
     const struct conn probe = { .fd = fd };
     if (clients->config.protected_mode && !is_unix && !clients_need_password(clients) &&
         !conn_is_local(&probe)) {
-        log_verbose("Refused a connection from another machine: protected-mode is on and no "
-                    "password is set (requirepass)");
+        say_refusals(clients, REFUSED_PROTECTED, 1);
         refuse_connection(clients, fd, DENIED_TEXT);
         return;
     }
@@ -318,6 +334,13 @@ void client_close(struct client *client)
     client->flags |= CLIENT_CLOSING;
     conn_pause_reading(&client->conn);
     list_append(&client->server->clients->closing, &client->closing_link);
+}
+
+void client_kill(struct client *client)
+{
+    if (!(client->flags & CLIENT_CLOSING))
+        conn_shut_down(&client->conn);
+    client_close(client);
 }
 
 void client_close_after_reply(struct client *client)
@@ -446,18 +469,34 @@ static void check_client(struct clients *clients, struct client *client)
 static void every_second(void *udata)
 {
     struct clients *clients = udata;
+    size_t buffers_bytes = 0;
+    for (enum refusal why = 0; why < REFUSALS; why++)
+        say_refusals(clients, why, 0);
     for (struct list_link *link = list_first(&clients->all); link;
-         link = list_next(&clients->all, link))
-        check_client(clients, LIST_ITEM(link, struct client, all_link));
+         link = list_next(&clients->all, link)) {
+        struct client *client = LIST_ITEM(link, struct client, all_link);
+        check_client(clients, client);
+        buffers_bytes += client_memory(client) - sizeof(*client);
+    }
+    clients->buffers_bytes = buffers_bytes;
 }
 
 size_t clients_memory(const struct clients *clients)
 {
-    size_t bytes = 0;
-    for (struct list_link *link = list_first(&clients->all); link;
-         link = list_next(&clients->all, link))
-        bytes += client_memory(LIST_ITEM(link, struct client, all_link));
-    return bytes;
+    return clients->count * sizeof(struct client) + clients->buffers_bytes;
+}
+
+void clients_new_peaks(void *udata)
+{
+    struct clients *clients = udata;
+    clients->earlier_max_input = clients->recent_max_input;
+    clients->earlier_max_output = clients->recent_max_output;
+    clients->recent_max_input = clients->recent_max_output = 0;
+}
+
+static unsigned long long larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 static void info_clients(void *udata, struct bytes *out)
@@ -468,15 +507,29 @@ static void info_clients(void *udata, struct bytes *out)
                  "cluster_connections:0\r\n"
                  "maxclients:%lld\r\n"
                  "client_recent_max_input_buffer:%llu\r\n"
-                 "client_recent_max_output_buffer:%llu\r\n"
-                 "blocked_clients:%zu\r\n"
-                 "tracking_clients:0\r\n"
-                 "clients_in_timeout_table:0\r\n"
-                 "total_blocking_keys:0\r\n"
-                 "total_blocking_keys_on_nokey:0\r\n",
+                 "client_recent_max_output_buffer:%llu\r\n",
                  clients->count, (long long)clients->config.max_clients,
-                 (unsigned long long)clients->recent_max_input,
-                 (unsigned long long)clients->recent_max_output, clients->held);
+                 larger(clients->recent_max_input, clients->earlier_max_input),
+                 larger(clients->recent_max_output, clients->earlier_max_output));
+}
+
+static void info_blocked(void *udata, struct bytes *out)
+{
+    const struct clients *clients = udata;
+    bytes_printf(out, "blocked_clients:%zu\r\n", clients->held);
+}
+
+// What nobody counts yet: subjects to be taken over.
+static void add_absent_fields(struct info *info)
+{
+    info_add_lines(info, "Clients", "tracking", "tracking_clients:0\r\n");
+    info_add_lines(info, "Clients", "pubsub", "pubsub_clients:0\r\n");
+    info_add_lines(info, "Clients", "watching", "watching_clients:0\r\n");
+    info_add_lines(info, "Clients", "timeouts", "clients_in_timeout_table:0\r\n");
+    info_add_lines(info, "Clients", "watched keys", "total_watched_keys:0\r\n");
+    info_add_lines(info, "Clients", "blocking keys",
+                   "total_blocking_keys:0\r\n"
+                   "total_blocking_keys_on_nokey:0\r\n");
 }
 
 struct clients *clients_new(struct server *server)
@@ -492,7 +545,10 @@ struct clients *clients_new(struct server *server)
     clients->unauth_limits = (struct resp_limits){ .max_multibulk = INT32_MAX };
     clients->auth_gate = registry_add_gate(server->registry, needs_auth, refuse_unauthenticated);
     info_add_section(server->info, "Clients", true, info_clients, clients);
+    info_add_fields(server->info, "Clients", "blocking", info_blocked, clients);
+    add_absent_fields(server->info);
     cron_add(server->cron, 1000, every_second, clients);
+    cron_add(server->cron, PEAKS_PERIOD_MS, clients_new_peaks, clients);
     loop_on_sleep(server->loop, flush_all, clients);
     return clients;
 }

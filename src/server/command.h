@@ -106,6 +106,7 @@ enum command_group {
     GROUP_TRANSACTIONS,
     GROUP_CONNECTION,
     GROUP_SERVER,
+    GROUP_CLUSTER,
 };
 
 // The arguments as COMMAND DOCS describes them: a tree.

@@ -39,11 +39,14 @@ static void refuse_unknown(struct cmd_ctx *ctx)
         reply_unknown_command(ctx);
         return;
     }
+    uint64_t count = log_limit(&ctx->server->clients->attacks, 1);
     char address[CONN_NAME_MAX];
     client_address(ctx->client, address);
-    log_warning("Possible SECURITY ATTACK detected: POST or Host: commands from %s, likely an "
-                "attempt to use cross-protocol scripting. Connection aborted.",
-                address);
+    if (count)
+        log_warning("Possible SECURITY ATTACK detected: POST or Host: commands from %s, likely an "
+                    "attempt to use cross-protocol scripting. Connection aborted. (%llu such "
+                    "connections since the last line)",
+                    address, (unsigned long long)count);
     client_close(ctx->client);
 }
 

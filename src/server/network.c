@@ -169,6 +169,11 @@ void network_describe(const struct network *network, struct bytes *out)
         bytes_printf(out, "listener%d:name=unix,bind=%s\r\n", number, network->unix_path);
 }
 
+bool network_has_unix(const struct network *network)
+{
+    return network->unix_path[0] != '\0';
+}
+
 int network_port(const struct network *network)
 {
     return (int)network->port;

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 struct bytes;
 struct network;
 struct server;
@@ -17,6 +19,9 @@ MUST_CHECK enum status network_open(struct network *network);
 
 // Appends INFO's lines about the listeners.
 void network_describe(const struct network *network, struct bytes *out);
+
+// Whether a UNIX socket is listened on.
+bool network_has_unix(const struct network *network);
 
 // The TCP port, 0 if there is none.
 int network_port(const struct network *network);

@@ -17,6 +17,7 @@
 #include "server/monitor.h"
 #include "server/network.h"
 #include "server/pause.h"
+#include "server/process.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
@@ -41,6 +42,17 @@ static void sweep_expired(void *udata)
     expire_sweep(server->keyspace, SWEEP_BUDGET_US);
 }
 
+static void note_loop_rates(struct server *server)
+{
+    struct server_rates *rates = &server->rates;
+    struct loop_stats now;
+    loop_stats(server->loop, &now);
+    rates->turns = now.turns - rates->counted_turns;
+    rates->turn_us = rates->turns ? (now.busy_us - rates->counted_busy_us) / rates->turns : 0;
+    rates->counted_turns = now.turns;
+    rates->counted_busy_us = now.busy_us;
+}
+
 static void note_rates(void *udata)
 {
     struct server *server = udata;
@@ -50,6 +62,7 @@ static void note_rates(void *udata)
     server->rates.net_input_bytes = now->net_input_bytes - then->net_input_bytes;
     server->rates.net_output_bytes = now->net_output_bytes - then->net_output_bytes;
     server->rates.counted = *now;
+    note_loop_rates(server);
     mem_note_peak();
 }
 
@@ -58,6 +71,7 @@ struct server *server_new(void)
     struct server *server = mem_alloc_zeroed(sizeof(*server));
     server->executable = server->config_file = "";
     random_hex(server->run_id, RUN_ID_LEN);
+    random_hex(server->replication_id, RUN_ID_LEN);
     server->loop = loop_new();
     server->keyspace = mem_alloc_zeroed(sizeof(*server->keyspace));
     keyspace_init(server->keyspace);
@@ -75,8 +89,14 @@ struct server *server_new(void)
     server->monitors = monitors_new(server);
     server->pause = pause_new(server);
     server->network = network_new(server);
+    server->process = process_new(server);
     sections_register_memory(server);
+    sections_register_persistence(server);
     sections_register_stats(server);
+    sections_register_replication(server);
+    sections_register_cpu(server);
+    sections_register_modules(server);
+    sections_register_cluster(server);
     sections_register_keyspace(server);
 
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
@@ -103,6 +123,7 @@ enum status server_start(struct server *server)
 
 void server_free(struct server *server)
 {
+    process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);

@@ -24,6 +24,7 @@ struct effects;
 struct info;
 struct cron;
 struct network;
+struct process;
 struct settings;
 struct collection_limits;
 struct pause;
@@ -41,6 +42,7 @@ struct server_stats {
     uint64_t writes;
     uint64_t query_limit_disconnections;
     uint64_t output_limit_disconnections;
+    uint64_t auth_failures;
 };
 
 // What happened in the last second, and the counters at its end.
@@ -48,7 +50,11 @@ struct server_rates {
     uint64_t commands;
     uint64_t net_input_bytes;
     uint64_t net_output_bytes;
+    uint64_t turns;    // of the loop
+    uint64_t turn_us;  // that one took on average, without the sleep
     struct server_stats counted;
+    uint64_t counted_turns;
+    uint64_t counted_busy_us;
 };
 
 struct server {
@@ -62,6 +68,7 @@ struct server {
     struct info *info;
     struct cron *cron;
     struct network *network;
+    struct process *process;
     struct settings *settings;
     struct collection_limits *limits;
     struct pause *pause;
@@ -72,11 +79,12 @@ struct server {
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
     struct server_rates rates;
-    size_t startup_bytes;         // mem_used() when the start was done
-    int64_t start_ms;             // Unix time
-    char run_id[RUN_ID_LEN + 1];  // of this process
-    const char *executable;       // absolute path
-    const char *config_file;      // absolute path, "" without one
+    size_t startup_bytes;                 // mem_used() when the start was done
+    int64_t start_ms;                     // Unix time
+    char run_id[RUN_ID_LEN + 1];          // of this process
+    char replication_id[RUN_ID_LEN + 1];  // of its history of writes
+    const char *executable;               // absolute path
+    const char *config_file;              // absolute path, "" without one
 };
 
 // Makes the server's subsystems, which register what they offer; commands and types are registered by

@@ -17,6 +17,13 @@ static const struct config_name log_levels[] = {
     { "warning", LOG_WARNING }, { "nothing", LOG_NOTHING }, { 0 },
 };
 
+static const struct config_name log_formats[] = {
+    { "classic", LOG_CLASSIC },
+    { "json", LOG_JSON },
+    { "logfmt", LOG_LOGFMT },
+    { 0 },
+};
+
 static const struct config_name debug_commands[] = {
     { "no", DEBUG_COMMAND_NO },
     { "yes", DEBUG_COMMAND_YES },
@@ -31,6 +38,13 @@ static bool apply_log_level(void *owner, struct config_error *error)
 {
     (void)error;
     log_set_level((enum log_level)((struct settings *)owner)->log_level);
+    return true;
+}
+
+static bool apply_log_format(void *owner, struct config_error *error)
+{
+    (void)error;
+    log_set_format((enum log_format)((struct settings *)owner)->log_format);
     return true;
 }
 
@@ -74,6 +88,12 @@ static const struct config_directive settings_directives[] = {
       .default_text = "notice",
       .names = log_levels,
       .apply = apply_log_level },
+    { .name = "log-format",
+      .type = CONFIG_ENUM,
+      .offset = FIELD(log_format),
+      .default_text = "classic",
+      .names = log_formats,
+      .apply = apply_log_format },
     { .name = "logfile",
       .type = CONFIG_STRING,
       .flags = CONFIG_IMMUTABLE,
@@ -117,6 +137,7 @@ void settings_free(struct server *server, struct settings *settings)
 enum status settings_apply(struct settings *settings)
 {
     log_set_level((enum log_level)settings->log_level);
+    log_set_format((enum log_format)settings->log_format);
     if (settings->log_file[0] && log_set_file(settings->log_file) != STATUS_OK) {
         log_warning("Can't open the log file '%s': %s", settings->log_file, strerror(errno));
         return STATUS_IO;

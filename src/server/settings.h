@@ -13,6 +13,7 @@ enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 struct settings {
     int64_t databases;
     int log_level;
+    int log_format;  // enum log_format
     char *log_file;
     char *dir;
     int debug_command;  // enum debug_command

@@ -8,4 +8,6 @@
 #include "store/keyspace.h"
 
 // Sweeps for at most about `budget_us` microseconds; a database without expiries costs nothing.
+// Counts in the keyspace what it took and saw.
+// Does nothing while the keyspace expires passively or its sweep is paused.
 void expire_sweep(struct keyspace *keyspace, uint64_t budget_us);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct keyspace;
+struct digest;
 
 // A key with its hash, owned by somebody else.
 struct key {
@@ -40,6 +41,7 @@ struct type_ops {
     const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
     void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
     int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
+    void (*digest)(const struct entry *entry, struct digest *digest);  // mixes the value in
 };
 
 enum key_event {
@@ -76,10 +78,14 @@ struct keyspace {
     int sweep_db;           // that the expiry sweep was in last
     bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
     bool untouched;         // look-ups leave access clocks as they are
+    bool sweep_paused;      // expired keys stay until somebody asks for them
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;
     uint64_t expired_by_sweep;
+    uint64_t sweep_us;          // that the sweep has taken
+    uint64_t sweeps_cut_short;  // by their budget
+    double stale_percent;       // of the entries with an expiry that the last sweep saw: overdue
     struct random random;
     uint32_t heard;  // events that somebody listens to
     int listener_count;

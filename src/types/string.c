@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/panic.h"
+#include "store/digest.h"
 
 // Longest string that Redis embeds, which decides what OBJECT ENCODING says.
 #define EMBSTR_MAX 44
@@ -51,6 +52,12 @@ static int64_t string_refcount(const struct entry *entry)
     return word < SHARED_INTEGERS ? INT32_MAX : 1;
 }
 
+static void string_digest(const struct entry *entry, struct digest *digest)
+{
+    char scratch[INT64_TEXT_MAX];
+    digest_mix(digest, string_bytes(entry, scratch));
+}
+
 const struct type_ops string_type_ops = {
     .name = "string",
     .release = string_release,
@@ -58,6 +65,7 @@ const struct type_ops string_type_ops = {
     .encoding_name = string_encoding_name,
     .unshare = string_unshare,
     .refcount = string_refcount,
+    .digest = string_digest,
 };
 
 struct blob *string_blob(const struct entry *entry)

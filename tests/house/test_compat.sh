@@ -109,6 +109,59 @@ expect_ok 'pattern fields' compat same pattern.case
 pattern 'fields(cmd)' 'INFO server'
 expect_refused 'pattern fields, other values' 'the field' compat same pattern.case
 
+# infos: cases from lines NAME|ORACLE|OURS: two texts below a header, as INFO answers them, with ^ for a
+# line's end. The one who serves 16 databases is the oracle.
+infos() {
+    local name oracle ours
+    while IFS='|' read -r name oracle ours; do
+        echo "=== $name"
+        echo '%proto 2'
+        echo "EVAL \"local oracle = redis.pcall('select', 5).ok;" \
+            "return '# A^' .. (oracle and '$oracle' or '$ours')\" 0"
+        echo '    ? run info(w +extra ~Out)'
+    done | sed 's/\^/\\\\r\\\\n/g'
+}
+infos <<'END' | plant infos.case
+integers|a:1^b:-1^|a:20^b:0^
+decimals|a:1.00^b:0.000001^|a:17.25^b:1.234567^
+sizes|a:0B^b:1.50M^|a:2.25K^b:17B^
+percentages|a:1.50%^|a:100.00%^
+lists|db0:keys=1,ttl=2.50^|db0:keys=20,ttl=0.75^
+words|a:ok^b:^c:1-2^|a:ok^b:^c:1-2^
+an exception|w:x^a:1^|w:1.5^a:1^
+a field of ours|a:1^|a:1^extra:x^
+a section that is left out|a:1^^# B^|a:1^^# Out^q:1^^# B^
+the same that the oracle has|a:1^^# Out^q:1^|a:1^
+END
+expect_said 'pattern info' '10 passed, 0 failed' compat other infos.case
+infos <<'END' | plant infos.case
+another kind|a:1^|a:x^
+decimals for an integer|a:1^|a:1.00^
+fewer decimals|a:1.00^|a:1.0^
+a size without its unit|a:1.00K^|a:1.00^
+no percentage|a:1.00%^|a:1.00^
+another word|a:ok^|a:err^
+nothing for a value|a:1^|a:^
+another key in a list|db0:keys=1^|db0:key=1^
+a longer list|db0:keys=1^|db0:keys=1,ttl=1^
+another order|a:1^b:1^|b:1^a:1^
+a missing field|a:1^b:1^|a:1^
+a field too many|a:1^|a:1^b:1^
+a field of ours that the oracle has|a:1^extra:1^|a:1^extra:1^
+a missing section|a:1^^# B^|a:1^
+another section|a:1^^# B^|a:1^^# C^
+a field in another section|a:1^^# B^|^# B^a:1^
+no empty line|a:1^^# B^|a:1^# B^
+an empty line within|a:1^b:1^|a:1^^b:1^
+an empty line at the end|a:1^|a:1^^
+a line end without CR|a:1^|a:1\\n
+END
+expect_refused 'pattern info, what differs' '0 passed, 20 failed' compat other infos.case
+pattern 'info(run_id executable)' 'INFO server'
+expect_ok 'pattern info, of INFO in both protocols' compat other pattern.case
+pattern 'info()' 'INFO server'
+expect_refused 'pattern info, another id' 'the field run_id is of another kind' compat other pattern.case
+
 # --- 7.2 ----------------------------------------------------------------------------------------
 
 printf 'SELECT 5\n    7.2 new "-ERR DB index is out of range\\r\\n"\n' | case_file new
@@ -144,6 +197,7 @@ mistaken() {
 mistaken 'mistaken.case:2: no such directive' '%nosuch'
 mistaken 'mistaken.case:2: a " without its end' 'SET k "v'
 mistaken 'mistaken.case:3: no such pattern' 'PING' '    ? run nosuch'
+mistaken 'info(...) without its end' 'PING' '    ? run info(a'
 mistaken 'mistaken.case:3: no such kind' 'PING' '    => nosuch'
 mistaken 'mistaken.case:2: %pipeline without %end' '%pipeline'
 mistaken 'mistaken.case:2: an indented line belongs' '    ? run type'

@@ -39,15 +39,43 @@ expect_ok 'the debug server is there' test -x build/debug/respite-server
 expect_ok 'sanitizers' make SAN=address,undefined
 expect_ok 'their server is there' test -x build/san-address-undefined/respite-server
 
-mkdir "$tree/conf"
+mkdir "$tree/conf" "$tree/docs"
 echo '# nothing' >"$tree/conf/respite.conf"
+cp "$root/conf/respite.service" "$tree/conf/"
 echo 'text' >"$tree/LICENSE"
-expect_ok 'install' make install DESTDIR="$tree/dest" PREFIX=/opt/x
+echo 'text' >"$tree/docs/OPERATIONS.md"
+where=(DESTDIR="$tree/dest" PREFIX=/opt/x)
+expect_ok 'install' make install "${where[@]}"
 expect_equal 'installed files' './opt/x/bin/respite-server
+./opt/x/etc/respite/respite.conf
+./opt/x/lib/systemd/system/respite.service
 ./opt/x/share/doc/respite/LICENSE
+./opt/x/share/doc/respite/OPERATIONS.md
 ./opt/x/share/respite/respite.conf' "$(cd "$tree/dest" && find . -type f | LC_ALL=C sort)"
-expect_ok 'uninstall' make uninstall DESTDIR="$tree/dest" PREFIX=/opt/x
+unit=$tree/dest/opt/x/lib/systemd/system/respite.service
+expect_equal 'what the unit starts' \
+    'ExecStart=/opt/x/bin/respite-server /opt/x/etc/respite/respite.conf --supervised systemd --daemonize no' \
+    "$(grep '^ExecStart=' "$unit")"
+expect_equal 'nothing is left to be put in' '' "$(grep -n '@[A-Z]*@' "$unit")"
+echo 'port 7777' >"$tree/dest/opt/x/etc/respite/respite.conf"
+expect_ok 'install again' make install "${where[@]}"
+expect_equal 'a changed configuration stays' 'port 7777' "$(cat "$tree/dest/opt/x/etc/respite/respite.conf")"
+expect_ok 'uninstall' make uninstall "${where[@]}"
+expect_equal 'uninstalled all but that' './opt/x/etc/respite/respite.conf' "$(cd "$tree/dest" && find . -type f)"
+rm -r "$tree/dest"
+where=(DESTDIR="$tree/dest" PREFIX=/usr UNITDIR=/lib/systemd/system)
+expect_ok 'install into /usr' make install "${where[@]}"
+expect_equal 'its configuration and unit' './etc/respite/respite.conf
+./lib/systemd/system/respite.service' "$(cd "$tree/dest" && find . -path ./usr -prune -o -type f -print | LC_ALL=C sort)"
+expect_ok 'uninstall from /usr' make uninstall "${where[@]}"
 expect_equal 'uninstalled files' '' "$(cd "$tree/dest" && find . -type f)"
+expect_ok 'uninstall what is not there' make uninstall "${where[@]}"
+if command -v systemd-analyze >/dev/null; then
+    expect_ok 'install for systemd' make install PREFIX="$tree/here"
+    expect_equal 'what systemd says of the unit' '' \
+        "$(systemd-analyze verify --man=no "$tree/here/lib/systemd/system/respite.service" 2>&1)"
+fi
+
 expect_ok 'clean' make clean
 expect_refused 'cleaned' '' test -e build
 

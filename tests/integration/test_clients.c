@@ -318,6 +318,23 @@ START_TEST(kill_by_address)
 }
 END_TEST
 
+// Whoever has heard that a client is closed may rely on it: the end of its connection is there.
+START_TEST(killed_clients_know_it_first)
+{
+    redisContext *c = plain();
+    for (int i = 0; i < 200; i++) {
+        int fd = raw_connect_unix(plain_server());
+        char id[32];
+        raw_words(fd, "CLIENT ID");
+        raw_line(fd, id, sizeof(id));
+        expect_int(c, 1, "CLIENT KILL ID %s", id + 1);
+        char byte;
+        ck_assert_int_eq(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+        close(fd);
+    }
+}
+END_TEST
+
 START_TEST(kill_by_filters)
 {
     redisContext *c = plain();
@@ -429,6 +446,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, buffers_in_the_list);
     tcase = plain_tcase(suite, "kill");
     tcase_add_test(tcase, kill_by_address);
+    tcase_add_test(tcase, killed_clients_know_it_first);
     tcase_add_test(tcase, kill_by_filters);
     tcase_add_test(tcase, kill_errors);
     tcase_add_test(tcase, kill_oneself);

@@ -251,6 +251,7 @@ START_TEST(version_and_help)
         ck_assert_msg(strstr(output, "v=") != NULL, "%s", output);
         ck_assert_int_eq(server_run(dir, SERVER_ARGS(helps[i]), output, sizeof(output)), 0);
         ck_assert_msg(strstr(output, "Usage:") != NULL, "%s", output);
+        ck_assert_msg(strstr(output, "--ping") != NULL, "%s", output);
     }
 }
 END_TEST

@@ -259,6 +259,8 @@ START_TEST(protected_mode)
     ck_assert_str_eq(said + strlen(said) - 2, "\r\n");
     ck_assert_ptr_eq(strchr(said, '\n'), said + strlen(said) - 1);
     ck_assert_int_eq(server_info(server, "rejected_connections"), 1);
+    ck_assert(
+        server_logged(server, "* Refused 1 connection(s) from other machines: protected-mode"));
     expect_status(c, "PONG", "PING");
 
     expect_ok(c, "CONFIG SET protected-mode no");

@@ -6,7 +6,7 @@
 # The tree is built with the project's own Makefile and checks, so their wiring is tested too.
 
 set -u
-unset MAKEFLAGS MAKELEVEL MFLAGS PACKAGES_CHECKED RESPITE_SERVER SAN CFLAGS LTO WERROR V PREFIX DESTDIR
+unset MAKEFLAGS MAKELEVEL MFLAGS PACKAGES_CHECKED RESPITE_SERVER SAN CFLAGS LTO WERROR V PREFIX DESTDIR SYSCONFDIR UNITDIR
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tree=$(mktemp -d)

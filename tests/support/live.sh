@@ -8,7 +8,8 @@
 
 set -u
 
-server=$(realpath "${RESPITE_SERVER:-build/respite-server}") || exit 1
+server=$(realpath --no-symlinks "${RESPITE_SERVER:-build/respite-server}") || exit 1
+server_options=()
 work=$(mktemp -d)
 port=
 pid=
@@ -24,7 +25,8 @@ trap 'exit 143' TERM INT
 
 # Starts it on $port; false when it ends instead of serving.
 serve_on_port() {
-    "$server" --port "$port" --bind 127.0.0.1 --dir "$work" >"$work/log" 2>&1 </dev/null &
+    "$server" --port "$port" --bind 127.0.0.1 --dir "$work" \
+        "${server_options[@]}" >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in {1..600}; do
         grep -q 'Ready to accept connections' "$work/log" && return 0

@@ -2,6 +2,7 @@
 // Tests of allocation, its accounting and its fault injection.
 #include "base/memory.h"
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "support/unit.h"
 #include "unit/base/child.h"
@@ -247,6 +248,19 @@ END_TEST
 
 #else
 
+START_TEST(the_allocator_reports)
+{
+    struct bytes report = { 0 };
+    bytes_append_text(&report, "> ");
+    ck_assert(mem_allocator_report(&report));
+    bytes_append_char(&report, '\0');
+    ck_assert_uint_gt(report.len, 1000);
+    ck_assert_ptr_nonnull(strstr(report.data, "> ___ Begin jemalloc statistics ___"));
+    ck_assert_ptr_nonnull(strstr(report.data, "--- End jemalloc statistics ---"));
+    bytes_release(&report);
+}
+END_TEST
+
 START_TEST(process_figures)
 {
     size_t size = 64 << 20;
@@ -363,6 +377,7 @@ static Suite *make_suite(void)
     tcase_add_test(figures, threads_have_their_own_counters);
 #ifndef __SANITIZE_ADDRESS__
     // The sanitizer keeps freed blocks for a while, and has no statistics of ours.
+    tcase_add_test(figures, the_allocator_reports);
     tcase_add_test(figures, process_figures);
     tcase_add_test(figures, used_agrees_with_the_allocator);
 #endif

@@ -154,7 +154,7 @@ static struct slice some_word(void)
 // Commands that end the connection, take time, or shut the door.
 static bool is_left_out(const struct command_entry *command)
 {
-    static const char *const names[] = { "quit", "debug", "client|kill", "config|set" };
+    static const char *const names[] = { "quit", "shutdown", "debug", "client|kill", "config|set" };
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(command->full_name, names[i]) == 0)
             return true;

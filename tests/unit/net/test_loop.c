@@ -2,6 +2,7 @@
 // Tests of the loop: the order of one turn, timers, signals, staying awake, stopping.
 #include "net/loop.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "support/unit.h"
 
@@ -255,6 +256,82 @@ START_TEST(a_stopped_loop_can_run_again)
 }
 END_TEST
 
+// ---- what the loop says of itself ---------------------------------------------------------------
+
+#define WORK_US 2000
+
+static void work(void *udata)
+{
+    (void)udata;
+    uint64_t from_us = clock_mono_us_now();
+    while (clock_mono_us_now() - from_us < WORK_US)
+        ;
+}
+
+static void turn(int count)
+{
+    while (count-- > 0)
+        ev_run(loop_ev(loop), EVRUN_NOWAIT);
+    // A turn is counted when the next one is about to wait.
+    struct loop_stats stats;
+    loop_stats(loop, &stats);
+    ck_assert_uint_le(stats.ready_us, stats.busy_us);
+}
+
+START_TEST(turns_are_counted)
+{
+    struct loop_stats stats;
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 0);
+    ck_assert_uint_eq(stats.busy_us, 0);
+    turn(11);
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 10);
+    loop_reset_stats(loop);
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 0);
+    turn(1);
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 1);
+}
+END_TEST
+
+// Half of the work, at least, has to be seen: the tick counter is calibrated in a hurry.
+START_TEST(ready_hooks_count_as_both)
+{
+    struct loop_stats stats;
+    loop_on_ready(loop, work, NULL);
+    turn(6);
+    loop_stats(loop, &stats);
+    ck_assert_uint_ge(stats.ready_us, 5 * WORK_US / 2);
+    ck_assert_uint_ge(stats.busy_us, stats.ready_us);
+}
+END_TEST
+
+START_TEST(sleep_hooks_count_as_busy)
+{
+    struct loop_stats stats;
+    loop_on_sleep(loop, work, NULL);
+    turn(6);
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 5);
+    ck_assert_uint_ge(stats.busy_us, 5 * WORK_US / 2);
+    ck_assert_uint_ge(stats.busy_us - stats.ready_us, 5 * WORK_US / 2);
+}
+END_TEST
+
+START_TEST(a_loop_that_was_stopped_has_counted_its_turn)
+{
+    struct loop_stats stats;
+    loop_on_ready(loop, stop, NULL);
+    loop_every(loop, 1, work, NULL);
+    loop_run(loop);
+    loop_stats(loop, &stats);
+    ck_assert_uint_eq(stats.turns, 1);
+    ck_assert_uint_ge(stats.busy_us, WORK_US / 2);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("loop");
@@ -277,6 +354,14 @@ static Suite *make_suite(void)
     tcase_add_test(events, the_turn_is_finished_before_the_loop_stops);
     tcase_add_test(events, a_stopped_loop_can_run_again);
     suite_add_tcase(suite, events);
+
+    TCase *stats = tcase_create("stats");
+    tcase_add_checked_fixture(stats, set_up, tear_down);
+    tcase_add_test(stats, turns_are_counted);
+    tcase_add_test(stats, ready_hooks_count_as_both);
+    tcase_add_test(stats, sleep_hooks_count_as_busy);
+    tcase_add_test(stats, a_loop_that_was_stopped_has_counted_its_turn);
+    suite_add_tcase(suite, stats);
     return suite;
 }
 

@@ -265,6 +265,46 @@ START_TEST(age_does_not_follow_the_wall_clock)
 }
 END_TEST
 
+// ---- figures ------------------------------------------------------------------------------------
+
+// INFO's largest buffers are those of two periods.
+START_TEST(peaks_are_forgotten)
+{
+    struct clients *clients = server->clients;
+    rig_ask(rig_connect(), "big 5000\r\n", "$5000\r\n");
+    ck_assert_uint_ge(clients->recent_max_output, 5000);
+    clients_new_peaks(clients);
+    ck_assert_uint_eq(clients->recent_max_output, 0);
+    ck_assert_uint_ge(clients->earlier_max_output, 5000);
+    rig_ask(rig_connect(), "big 10\r\n", "$10\r\n");
+    clients_new_peaks(clients);
+    ck_assert_uint_ge(clients->earlier_max_output, 10);
+    ck_assert_uint_lt(clients->earlier_max_output, 5000);
+}
+END_TEST
+
+// Clients count at once, their buffers when the second is over; nobody is walked for it.
+START_TEST(memory_of_all_clients)
+{
+    ck_assert_uint_eq(clients_memory(server->clients), 0);
+    int fd = rig_connect();
+    ck_assert_uint_eq(clients_memory(server->clients), sizeof(struct client));
+    rig_connect();
+    ck_assert_uint_eq(clients_memory(server->clients), 2 * sizeof(struct client));
+    rig_say(fd, "*2\r\n$3\r\nbig\r\n$5000\r\nabc");
+    uint64_t from_us = clock_mono_us_now();
+    while (clients_memory(server->clients) == 2 * sizeof(struct client)) {
+        EXPECT(clock_mono_us_now() - from_us < 20000000);
+        rig_turn();
+    }
+    size_t all = 0;
+    for (struct list_link *link = list_first(&server->clients->all); link;
+         link = list_next(&server->clients->all, link))
+        all += client_memory(LIST_ITEM(link, struct client, all_link));
+    ck_assert_uint_eq(clients_memory(server->clients), all);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("clients");
@@ -291,6 +331,13 @@ static Suite *make_suite(void)
     tcase_add_test(description, texts_are_replaced_and_cleared);
     tcase_add_test(description, age_does_not_follow_the_wall_clock);
     suite_add_tcase(suite, description);
+
+    TCase *figures = tcase_create("figures");
+    tcase_add_checked_fixture(figures, set_up, rig_stop);
+    tcase_set_timeout(figures, 60);
+    tcase_add_test(figures, peaks_are_forgotten);
+    tcase_add_test(figures, memory_of_all_clients);
+    suite_add_tcase(suite, figures);
     return suite;
 }
 

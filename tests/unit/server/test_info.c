@@ -92,6 +92,50 @@ START_TEST(no_section)
 }
 END_TEST
 
+// ---- subjects -----------------------------------------------------------------------------------
+
+START_TEST(a_section_without_a_function_is_a_header)
+{
+    info_add_section(info, "Modules", true, NULL, NULL);
+    EXPECT_INFO("# Modules\r\n", NULL);
+    info_add_section(info, "Cluster", true, NULL, NULL);
+    EXPECT_INFO("# Modules\r\n\r\n# Cluster\r\n", "cluster", "modules");
+}
+END_TEST
+
+START_TEST(subjects_in_the_order_of_registration)
+{
+    add_sections();
+    info_add_lines(info, "Server", "second", "b:2\r\nc:3\r\n");
+    info_add_fields(info, "Server", "third", write_line, "d");
+    info_add_lines(info, "Clients", "second", "e:5\r\n");
+    EXPECT_INFO(SERVER "b:2\r\nc:3\r\nd:1\r\n\r\n" CLIENTS "e:5\r\n", NULL);
+    EXPECT_INFO(MODULES, "modules");
+}
+END_TEST
+
+START_TEST(a_subject_is_taken_over_in_its_place)
+{
+    add_sections();
+    info_add_lines(info, "Server", "second", "b:0\r\n");
+    info_add_lines(info, "Server", "third", "c:0\r\n");
+    info_add_lines(info, "Clients", "second", "d:0\r\n");
+    info_add_fields(info, "Server", "second", write_line, "b");
+    EXPECT_INFO(SERVER "b:1\r\nc:0\r\n\r\n" CLIENTS "d:0\r\n", NULL);
+    info_add_lines(info, "Server", "second", "b:2\r\n");
+    EXPECT_INFO(SERVER "b:2\r\nc:0\r\n", "server");
+}
+END_TEST
+
+START_TEST(a_section_is_taken_over_in_its_place)
+{
+    add_sections();
+    info_add_lines(info, "Modules", "second", "b:0\r\n");
+    info_add_section(info, "Modules", true, write_line, "many");
+    EXPECT_INFO(SERVER "\r\n# Modules\r\nmany:1\r\n\r\n" CLIENTS, NULL);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("info");
@@ -101,6 +145,13 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, sections_by_name);
     tcase_add_test(tcase, all_sections);
     tcase_add_test(tcase, no_section);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("subjects");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, a_section_without_a_function_is_a_header);
+    tcase_add_test(tcase, subjects_in_the_order_of_registration);
+    tcase_add_test(tcase, a_subject_is_taken_over_in_its_place);
+    tcase_add_test(tcase, a_section_is_taken_over_in_its_place);
     suite_add_tcase(suite, tcase);
     return suite;
 }

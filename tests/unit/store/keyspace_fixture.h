@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "expect.h"
+#include "store/digest.h"
 #include "store/keyspace.h"
 
 #include <stdio.h>
@@ -62,16 +63,26 @@ static inline void fixture_unshare_large(struct entry *clone)
     entry_set_word(clone, (uintptr_t)own);
 }
 
+static inline uint64_t fixture_value(const struct entry *entry);
+
+static inline void fixture_digest(const struct entry *entry, struct digest *digest)
+{
+    uint64_t value = fixture_value(entry);
+    digest_mix(digest, (struct slice){ .ptr = (const char *)&value, .len = sizeof(value) });
+}
+
 static const struct type_ops fixture_small_ops = { .name = "small",
                                                    .release = fixture_release_small,
                                                    .memory = fixture_memory_small,
                                                    .encoding_name = fixture_encoding,
-                                                   .unshare = fixture_unshare_small };
+                                                   .unshare = fixture_unshare_small,
+                                                   .digest = fixture_digest };
 static const struct type_ops fixture_large_ops = { .name = "large",
                                                    .release = fixture_release_large,
                                                    .memory = fixture_memory_large,
                                                    .encoding_name = fixture_encoding,
-                                                   .unshare = fixture_unshare_large };
+                                                   .unshare = fixture_unshare_large,
+                                                   .digest = fixture_digest };
 
 // A checked fixture.
 static inline void fixture_open(void)

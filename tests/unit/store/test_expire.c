@@ -156,6 +156,24 @@ START_TEST(expired_keys_left_to_somebody_else_are_left)
 }
 END_TEST
 
+START_TEST(a_paused_sweep_leaves_everything)
+{
+    struct db *db = &keyspace.dbs[0];
+    fill(db, 0, 100, clock_wall_ms() - 1);
+    keyspace.sweep_paused = true;
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(db), 100);
+    // Who asks for a key finds it gone all the same.
+    char name[FIXTURE_NAME_MAX];
+    struct key key = key_of(fixture_name(name, 7));
+    EXPECT(!db_find(db, &key).entry);
+    ck_assert_uint_eq(db_size(db), 99);
+    keyspace.sweep_paused = false;
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_eq(db_size(db), 0);
+}
+END_TEST
+
 START_TEST(the_mean_time_to_live_is_noted)
 {
     struct db *db = &keyspace.dbs[2];
@@ -187,6 +205,46 @@ START_TEST(the_mean_of_very_distant_times_does_not_overflow)
 }
 END_TEST
 
+START_TEST(what_the_sweep_saw_is_noted)
+{
+    struct db *db = &keyspace.dbs[0];
+    fill(db, 0, 300, clock_wall_ms() + 10);
+    fill(db, 300, 900, clock_wall_ms() + 100000);
+    fill(db, 1200, 500, EXPIRY_NONE);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_double_eq(keyspace.stale_percent, 0);
+    clock_shift_ms(20);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_double_eq_tol(keyspace.stale_percent, 25, 1e-9);
+    ck_assert_uint_eq(keyspace.sweeps_cut_short, 0);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_double_eq(keyspace.stale_percent, 0);
+    clock_shift_ms(200000);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_double_eq_tol(keyspace.stale_percent, 100, 1e-9);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_double_eq(keyspace.stale_percent, 0);
+}
+END_TEST
+
+START_TEST(a_sweep_that_ran_out_of_time_is_counted)
+{
+    expire_sweep(&keyspace, 0);
+    ck_assert_uint_eq(keyspace.sweeps_cut_short, 0);
+    ck_assert_uint_eq(keyspace.sweep_us, 0);
+    fill(&keyspace.dbs[0], 0, 20000, clock_wall_ms() + 100000);
+    for (int i = 1; i <= 3; i++) {
+        expire_sweep(&keyspace, 0);
+        ck_assert_uint_eq(keyspace.sweeps_cut_short, i);
+    }
+    // However fast the machine is.
+    for (int i = 0; i < 10000 && keyspace.sweep_us == 0; i++)
+        expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_uint_gt(keyspace.sweep_us, 0);
+    ck_assert_uint_eq(keyspace.sweeps_cut_short, 3);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("expire");
@@ -200,8 +258,11 @@ static Suite *make_suite(void)
     tcase_add_test(sweep, a_sweep_is_bounded_and_the_next_goes_on);
     tcase_add_test(sweep, a_large_database_does_not_starve_the_others);
     tcase_add_test(sweep, expired_keys_left_to_somebody_else_are_left);
+    tcase_add_test(sweep, a_paused_sweep_leaves_everything);
     tcase_add_test(sweep, the_mean_time_to_live_is_noted);
     tcase_add_test(sweep, the_mean_of_very_distant_times_does_not_overflow);
+    tcase_add_test(sweep, what_the_sweep_saw_is_noted);
+    tcase_add_test(sweep, a_sweep_that_ran_out_of_time_is_counted);
     suite_add_tcase(suite, sweep);
     return suite;
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ROLE REPLICAOF SLAVEOF: as long as there is no replication, a primary without replicas.
+#include "base/numbers.h"
+#include "commands/tables.h"
+#include "server/ctx.h"
+
+// ROLE
+static void cmd_role(struct cmd_ctx *ctx)
+{
+    resp_array(&ctx->reply, 3);
+    resp_bulk_text(&ctx->reply, "master");
+    resp_int(&ctx->reply, 0);
+    resp_array(&ctx->reply, 0);
+}
+
+// REPLICAOF host port | NO ONE
+static void cmd_replicaof(struct cmd_ctx *ctx)
+{
+    int64_t port;
+    if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one"))
+        reply_ok(ctx);
+    else if (!parse_int64(ctx->argv[2], &port) || port < 0 || port > UINT16_MAX)
+        reply_error(ctx, ERR_MASTER_PORT);
+    else
+        reply_error(ctx, ERR_NO_REPLICATION);
+}
+
+const struct command replication_commands[] = {
+    { .name = "role",
+      .summary = "Returns the role of the server in replication.",
+      .since = "2.8.12",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 1,
+      .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST,
+      .acl = ACL_ADMIN | ACL_DANGEROUS,
+      .handler = cmd_role },
+    { .name = "replicaof",
+      .summary = "Makes the server a replica of another one, or a primary.",
+      .since = "5.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 3,
+      .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_STALE | CMD_NO_ASYNC_LOADING,
+      .args = ARGS(
+          { .name = "args",
+            .type = ARG_ONEOF,
+            .args = ARGS(
+                { .name = "host-port",
+                  .type = ARG_BLOCK,
+                  .args = ARGS({ .name = "host", .type = ARG_STRING },
+                               { .name = "port", .type = ARG_INTEGER }) },
+                { .name = "no-one",
+                  .type = ARG_BLOCK,
+                  .args = ARGS({ .name = "no", .type = ARG_PURE_TOKEN, .token = "NO" },
+                               { .name = "one", .type = ARG_PURE_TOKEN, .token = "ONE" }) }) }),
+      .handler = cmd_replicaof },
+    { .name = "slaveof",
+      .summary = "Makes the server a replica of another one, or a primary.",
+      .since = "1.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 3,
+      .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_STALE | CMD_NO_ASYNC_LOADING,
+      .deprecated_since = "5.0.0",
+      .replaced_by = "`REPLICAOF`",
+      .args = ARGS(
+          { .name = "args",
+            .type = ARG_ONEOF,
+            .args = ARGS(
+                { .name = "host-port",
+                  .type = ARG_BLOCK,
+                  .args = ARGS({ .name = "host", .type = ARG_STRING },
+                               { .name = "port", .type = ARG_INTEGER }) },
+                { .name = "no-one",
+                  .type = ARG_BLOCK,
+                  .args = ARGS({ .name = "no", .type = ARG_PURE_TOKEN, .token = "NO" },
+                               { .name = "one", .type = ARG_PURE_TOKEN, .token = "ONE" }) }) }),
+      .handler = cmd_replicaof },
+    { 0 },
+};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The server as a process: into the background, the pid file, the supervisor, signals, the end.
+//
+//   configuration read -> process_begin() -> server_start() -> process_ready() -> the loop -> process_end()
+//
+// With `daemonize yes` the first process waits until the one in the background can serve or has failed:
+// its exit status is that of the start, and the terminal shows why it failed.
+#pragma once
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+struct process;
+struct server;
+
+// Registers `daemonize`, `pidfile` and `supervised`.
+struct process *process_new(struct server *server);
+void process_free(struct process *process);
+
+// Once the configuration is read and before anything is opened: finds out who supervises, and goes
+// into the background if wanted. Then it returns in the new process only; the old one ends here.
+// STATUS_IO: the reason is on standard error.
+MUST_CHECK enum status process_begin(struct process *process);
+
+// The server can serve: writes the pid file, says so in the log, to the supervisor and to the process
+// that waits in the foreground, and listens to signals: SIGTERM and SIGINT stop it, a second one at once; SIGHUP reopens
+// the log.
+void process_ready(struct process *process);
+
+// The loop has ended: removes the pid file and says goodbye.
+void process_end(struct process *process);
+
+// How to stop, as SHUTDOWN takes it.
+enum stop_flag {
+    STOP_SAVE = 1u << 0,    // only if the data could be saved
+    STOP_NOSAVE = 1u << 1,  // without saving
+    STOP_NOW = 1u << 2,     // without waiting for replicas that lag behind
+    STOP_FORCE = 1u << 3,   // even if saving fails
+};
+
+// Lets the loop end after this turn, when the pending replies are out. False: the server goes on; the log
+// says why.
+bool process_stop(struct process *process, unsigned flags);
+
+// Who supervises the process: "no", "systemd" or "upstart", as INFO shows it.
+const char *process_supervised(const struct process *process);
