@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/numbers.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/pause.h"
@@ -99,6 +100,7 @@ void cmd_client_unblock(struct cmd_ctx *ctx)
     }
     if (!arg_int64(ctx, 2, &id))
         return;
-    // No command blocks yet, and a client that waits because of CLIENT PAUSE goes on waiting.
-    reply_int(ctx, 0);
+    struct client *client = clients_find(ctx->server->clients, (uint64_t)id);
+    bool with_error = ctx->argc == 4 && arg_is(ctx, 3, "error");
+    reply_int(ctx, client && block_end(client, with_error));
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "net/arena.h"
 #include "resp/request.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/dispatch.h"
 #include "server/registry.h"
@@ -157,6 +158,8 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->incoming = NULL;
     ctx->out_of_memory = false;
     ctx->protocol_error = false;
+    ctx->must_not_wait = false;
+    ctx->woken = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
 }
@@ -408,6 +411,8 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
         ctx->keys = batch->keys + ctx->keys_first;
         batch->running = ctx;
         dispatch(ctx);
+        if (unlikely(batch->server->keys_ready))
+            blocks_serve(batch->server->blocks);
         batch->running = NULL;
     }
     client_output_added(ctx->client);

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct blocked;
 struct cmd_ctx;
 struct command_entry;
 struct server;
@@ -56,6 +57,7 @@ struct client {
     uint8_t proto;   // 2 or 3
     struct resp_parser parser;
     struct client_input input;
+    struct blocked *blocked;        // the command that waits, or NULL
     struct incoming *incoming;      // large arguments of the command that is arriving
     uint32_t turn_commands;         // run in this turn of the loop
     struct list_link all_link;      // clients->all
@@ -113,8 +115,8 @@ struct clients {
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
     struct log_limit refused[REFUSALS];
-    struct log_limit attacks;  // requests that look like a web browser's
-    uint64_t recent_max_input;         // largest buffers since the last clients_new_peaks()
+    struct log_limit attacks;   // requests that look like a web browser's
+    uint64_t recent_max_input;  // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
     uint64_t earlier_max_input;  // and between that one and the one before
     uint64_t earlier_max_output;

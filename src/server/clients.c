@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "server/batch.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/cron.h"
 #include "server/ctx.h"
@@ -272,6 +273,7 @@ static void client_free(struct client *client)
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
     monitor_remove(client);
+    block_forget(client);
     batch_resume(client->server->batch, client);
     conn_close(&client->conn);
     resp_parser_reset(&client->parser);

@@ -47,6 +47,8 @@ struct cmd_ctx {
     struct slice raw;           // the request's bytes
     bool raw_is_resp;           // raw is one contiguous RESP array
     bool out_of_memory;         // its keys found no room
+    bool must_not_wait;         // a blocking command is answered as if its time were over
+    bool woken;                 // it has waited, and is run once more
     bool protocol_error;        // not a command: the parser refused the bytes
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
     uint64_t secret_args;       // those that ctx_redact() was told of, from dispatch() on

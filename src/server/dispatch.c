@@ -86,3 +86,10 @@ void dispatch(struct cmd_ctx *ctx)
     if (unlikely(ctx->server->monitored))
         monitor_feed(ctx);
 }
+
+void dispatch_again(struct cmd_ctx *ctx)
+{
+    ctx->command->handler(ctx);
+    if (ctx->changes)
+        effects_commit(ctx);
+}

@@ -12,3 +12,6 @@ bool dispatch_right_arity(const struct command_entry *command, uint32_t argc);
 
 // Runs the resolved command and queues its reply.
 void dispatch(struct cmd_ctx *ctx);
+
+// Runs a command once more that dispatch() has run and that has waited since (server/block.h).
+void dispatch_again(struct cmd_ctx *ctx);

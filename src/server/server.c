@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "net/loop.h"
 #include "server/batch.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/config.h"
 #include "server/cron.h"
@@ -88,6 +89,7 @@ struct server *server_new(void)
     server->clients = clients_new(server);
     server->monitors = monitors_new(server);
     server->pause = pause_new(server);
+    server->blocks = blocks_new(server);
     server->network = network_new(server);
     server->process = process_new(server);
     sections_register_memory(server);
@@ -128,6 +130,7 @@ void server_free(struct server *server)
     clients_free(server->clients);
     monitors_free(server->monitors);
     pause_free(server->pause);
+    blocks_free(server->blocks);
     batch_free(server->batch);
     effects_free(server->effects);
     settings_free(server, server->settings);

@@ -27,6 +27,7 @@ struct network;
 struct process;
 struct settings;
 struct collection_limits;
+struct blocks;
 struct pause;
 struct monitors;
 
@@ -71,11 +72,13 @@ struct server {
     struct process *process;
     struct settings *settings;
     struct collection_limits *limits;
+    struct blocks *blocks;
     struct pause *pause;
     struct monitors *monitors;
     uint32_t gates;    // shut for everybody: bits of server/registry.h
     uint32_t holds;    // gates at which commands wait instead
     bool monitored;    // somebody listens with MONITOR
+    bool keys_ready;   // keys that clients wait for have been written
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
     struct server_rates rates;

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Blocking commands: see block.h.
+//
+//   table of awaited keys          a blocked client: its command, copied, and one waiter a key
+//   +-----------+                  +---------+   +----------+   +----------+
+//   | db, "k1"  |-- waiters -----> | waiter  |-->| waiter   |-->| ...      |
+//   | db, "k2"  |-- waiters --+    +---------+   +----------+   +----------+
+//   +-----------+             |         ^ client A    ^ client B
+//                             +--> ...
+//   ready: awaited keys that were written, in the order in which they were
+//
+// The keyspace is listened to only while somebody waits, so that writes cost nothing otherwise.
+#include "server/block.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "base/siphash.h"
+#include "ds/table.h"
+#include "net/alarm.h"
+#include "server/batch.h"
+#include "server/client.h"
+#include "server/ctx.h"
+#include "server/dispatch.h"
+#include "server/info.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+#include <string.h>
+
+struct awaited {
+    struct list waiters;
+    size_t count;
+    struct list_link ready_link;
+    struct db *db;
+    struct key key;  // its bytes are in `name`
+    char name[];
+};
+
+struct waiter {
+    struct list_link link;  // awaited->waiters
+    struct awaited *awaited;
+    struct blocked *blocked;
+};
+
+struct blocked {
+    struct client *client;
+    struct db *db;
+    struct command_entry *command;
+    enum value_type type;
+    void (*timed_out)(struct resp_writer *reply);
+    struct alarm alarm;
+    bool has_timeout;
+    bool muted;  // nobody wants the reply
+    bool again;  // its command has been run once more, in vain
+    uint32_t argc;
+    uint32_t key_count;
+    uint32_t waiter_count;
+    struct slice *argv;
+    struct key *keys;
+    struct waiter *waiters;  // as many as keys
+    size_t bytes;            // of the whole allocation
+};
+
+struct blocks {
+    struct server *server;
+    int listener;
+    struct table keys;  // struct awaited
+    struct list ready;
+    size_t clients;
+    size_t timeouts;
+};
+
+// --- Awaited keys -------------------------------------------------------------------------------
+
+struct place {
+    const struct db *db;
+    const struct key *key;
+};
+
+static uint64_t hash_in(const struct db *db, uint64_t hash)
+{
+    return hash ^ (uint64_t)db->id * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static uint64_t awaited_hash(const void *entry)
+{
+    const struct awaited *awaited = entry;
+    return hash_in(awaited->db, awaited->key.hash);
+}
+
+static bool awaited_match(const void *entry, const void *udata)
+{
+    const struct awaited *awaited = entry;
+    const struct place *place = udata;
+    return awaited->db == place->db && slice_equal(key_slice(&awaited->key), key_slice(place->key));
+}
+
+static const struct table_ops awaited_ops = { .hash = awaited_hash, .match = awaited_match };
+
+static struct awaited *find(struct blocks *blocks, const struct db *db, const struct key *key)
+{
+    const struct place place = { .db = db, .key = key };
+    const struct table_slot *slot = table_find(&blocks->keys, hash_in(db, key->hash), &place);
+    return slot ? table_slot_entry(slot) : NULL;
+}
+
+static struct awaited *find_or_add(struct blocks *blocks, struct db *db, const struct key *key)
+{
+    struct awaited *awaited = find(blocks, db, key);
+    if (awaited)
+        return awaited;
+    awaited = mem_alloc(sizeof(*awaited) + key->len);
+    *awaited = (struct awaited){ .db = db, .key = *key };
+    memcpy(awaited->name, key->ptr, key->len);
+    awaited->key.ptr = awaited->name;
+    list_init(&awaited->waiters);
+    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) != STATUS_OK)
+        PANIC("out of memory while a client waits for a key");
+    return awaited;
+}
+
+static void remove_if_unused(struct blocks *blocks, struct awaited *awaited)
+{
+    if (awaited->count > 0)
+        return;
+    const struct place place = { .db = awaited->db, .key = &awaited->key };
+    uint64_t hash = awaited_hash(awaited);
+    table_remove(&blocks->keys, hash, table_find(&blocks->keys, hash, &place));
+    list_remove(&awaited->ready_link);
+    mem_free(awaited, sizeof(*awaited) + awaited->key.len);
+}
+
+static void make_ready(struct blocks *blocks, struct awaited *awaited)
+{
+    if (list_linked(&awaited->ready_link))
+        return;
+    list_append(&blocks->ready, &awaited->ready_link);
+    blocks->server->keys_ready = true;
+}
+
+static void make_all_ready(struct blocks *blocks, const struct db *db)
+{
+    struct table_iter iter;
+    const struct table_slot *slot;
+    table_iter_init(&iter, &blocks->keys);
+    while ((slot = table_iter_next(&iter)) != NULL) {
+        struct awaited *awaited = table_slot_entry(slot);
+        if (awaited->db == db)
+            make_ready(blocks, awaited);
+    }
+}
+
+static void on_key_event(void *udata, enum key_event event, struct db *db, const struct key *key)
+{
+    struct blocks *blocks = udata;
+    if (event == DB_SWAPPED) {
+        make_all_ready(blocks, db);
+        return;
+    }
+    struct awaited *awaited = find(blocks, db, key);
+    if (awaited)
+        make_ready(blocks, awaited);
+}
+
+// --- Clients that wait --------------------------------------------------------------------------
+
+// Keeps the command: everything it needs to be run again, in one allocation.
+static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
+{
+    size_t text_bytes = 0;
+    for (uint32_t i = 0; i < ctx->argc; i++)
+        text_bytes += ctx->argv[i].len;
+    size_t bytes = sizeof(struct blocked) + waits * sizeof(struct waiter) +
+                   ctx->argc * sizeof(struct slice) + ctx->key_count * sizeof(struct key) +
+                   text_bytes;
+    struct blocked *blocked = mem_alloc_zeroed(bytes);
+    blocked->bytes = bytes;
+    blocked->waiters = (struct waiter *)(blocked + 1);
+    blocked->argv = (struct slice *)(blocked->waiters + waits);
+    blocked->keys = (struct key *)(blocked->argv + ctx->argc);
+    char *text = (char *)(blocked->keys + ctx->key_count);
+
+    blocked->client = ctx->client;
+    blocked->db = ctx->db;
+    blocked->command = ctx->command;
+    blocked->argc = ctx->argc;
+    blocked->key_count = ctx->key_count;
+    uint32_t key = 0;
+    for (uint32_t i = 0; i < ctx->argc; i++) {
+        struct slice arg = ctx->argv[i];
+        if (arg.len)
+            memcpy(text, arg.ptr, arg.len);
+        blocked->argv[i] = (struct slice){ .ptr = text, .len = arg.len };
+        // Keys stand in the order of their positions.
+        if (key < ctx->key_count && ctx->keys[key].ptr == arg.ptr) {
+            blocked->keys[key] = ctx->keys[key];
+            blocked->keys[key++].ptr = text;
+        }
+        text += arg.len;
+    }
+    DEBUG_ASSERT(key == ctx->key_count);
+    return blocked;
+}
+
+static bool waits_already(const struct blocked *blocked, const struct awaited *awaited)
+{
+    for (uint32_t i = 0; i < blocked->waiter_count; i++) {
+        if (blocked->waiters[i].awaited == awaited)
+            return true;
+    }
+    return false;
+}
+
+static void listen(struct blocks *blocks)
+{
+    uint32_t events = blocks->clients ? KEY_EVENT(KEY_WRITTEN) | KEY_EVENT(DB_SWAPPED) : 0;
+    keyspace_hear(blocks->server->keyspace, blocks->listener, events);
+}
+
+// The wait is over; what the client has sent meanwhile is run.
+static void release(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    struct blocks *blocks = client->server->blocks;
+    for (uint32_t i = 0; i < blocked->waiter_count; i++) {
+        list_remove(&blocked->waiters[i].link);
+        blocked->waiters[i].awaited->count--;
+        remove_if_unused(blocks, blocked->waiters[i].awaited);
+    }
+    alarm_clear(&blocked->alarm);
+    blocks->timeouts -= blocked->has_timeout;
+    client->blocked = NULL;
+    if (--blocks->clients == 0)
+        listen(blocks);
+    mem_free(blocked, blocked->bytes);
+    batch_resume(blocks->server->batch, client);
+}
+
+static void reply_timed_out(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    if (!blocked->muted && !(client->flags & CLIENT_CLOSING)) {
+        struct resp_writer reply = { .out = &client->conn.out, .proto = client->proto };
+        blocked->timed_out(&reply);
+        client_output_added(client);
+    }
+    release(blocked);
+}
+
+static void on_alarm(void *udata)
+{
+    clock_update();
+    reply_timed_out(udata);
+}
+
+void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
+{
+    struct client *client = ctx->client;
+    if (ctx->must_not_wait) {
+        wait->timed_out(&ctx->reply);
+        return;
+    }
+    if (client->blocked) {
+        client->blocked->again = true;
+        return;
+    }
+    struct blocks *blocks = ctx->server->blocks;
+    struct blocked *blocked = keep_command(ctx, wait->count);
+    client->blocked = blocked;
+    blocked->type = wait->type;
+    blocked->timed_out = wait->timed_out;
+    blocked->muted = ctx->reply.out != &client->conn.out;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct key *key = &blocked->keys[wait->first + i];
+        struct awaited *awaited = find_or_add(blocks, ctx->db, key);
+        if (waits_already(blocked, awaited))
+            continue;
+        struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
+        *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
+        list_append(&awaited->waiters, &waiter->link);
+        awaited->count++;
+    }
+    alarm_init(&blocked->alarm, ctx->server->loop, on_alarm, blocked);
+    blocked->has_timeout = wait->timeout_ms > 0;
+    if (blocked->has_timeout)
+        alarm_set(&blocked->alarm, wait->timeout_ms);
+    blocks->timeouts += blocked->has_timeout;
+    if (blocks->clients++ == 0)
+        listen(blocks);
+    batch_hold(ctx->server->batch, client);
+}
+
+bool block_end(struct client *client, bool with_error)
+{
+    struct blocked *blocked = client->blocked;
+    if (!blocked)
+        return false;
+    if (!with_error) {
+        reply_timed_out(blocked);
+        return true;
+    }
+    if (!blocked->muted && !(client->flags & CLIENT_CLOSING)) {
+        struct resp_writer reply = { .out = &client->conn.out, .proto = client->proto };
+        resp_error(&reply, SLICE("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+        client_output_added(client);
+    }
+    release(blocked);
+    return true;
+}
+
+void block_forget(struct client *client)
+{
+    if (client->blocked)
+        release(client->blocked);
+}
+
+// --- Serving ------------------------------------------------------------------------------------
+
+// Runs the client's command once more; true if it has been answered.
+static bool run_again(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    struct outq nowhere;
+    outq_init(&nowhere, client->conn.out.pool);
+    struct cmd_ctx ctx = {
+        .server = client->server,
+        .client = client,
+        .db = blocked->db,
+        .command = blocked->command,
+        .argv = blocked->argv,
+        .argc = blocked->argc,
+        .keys = blocked->keys,
+        .key_count = blocked->key_count,
+        .reply = { .out = blocked->muted ? &nowhere : &client->conn.out, .proto = client->proto },
+        .woken = true,
+    };
+    blocked->again = false;
+    dispatch_again(&ctx);
+    outq_clear(&nowhere);
+    if (blocked->again)
+        return false;
+    client_output_added(client);
+    release(blocked);
+    return true;
+}
+
+// Serves those who wait for the key, as long as it holds what they want. It is awaited no more, and
+// freed, when the last one has been served.
+static void serve_key(struct awaited *awaited)
+{
+    struct list_link *link = list_first(&awaited->waiters);
+    for (size_t waiting = awaited->count; waiting > 0; waiting--) {
+        struct waiter *waiter = LIST_ITEM(link, struct waiter, link);
+        struct list_link *next = list_next(&awaited->waiters, link);
+        struct blocked *blocked = waiter->blocked;
+        const struct entry *entry = db_peek(awaited->db, &awaited->key).entry;
+        if (!entry)
+            return;
+        if (entry_type(entry) == blocked->type && !(blocked->client->flags & CLIENT_CLOSING))
+            (void)run_again(blocked);
+        link = next;
+    }
+}
+
+void blocks_serve(struct blocks *blocks)
+{
+    struct list_link *link;
+    while ((link = list_first(&blocks->ready)) != NULL) {
+        struct awaited *awaited = LIST_ITEM(link, struct awaited, ready_link);
+        list_remove(link);
+        serve_key(awaited);
+    }
+    blocks->server->keys_ready = false;
+}
+
+// --- INFO ---------------------------------------------------------------------------------------
+
+static void info_timeouts(void *udata, struct bytes *out)
+{
+    const struct blocks *blocks = udata;
+    bytes_printf(out, "clients_in_timeout_table:%zu\r\n", blocks->timeouts);
+}
+
+static void info_keys(void *udata, struct bytes *out)
+{
+    const struct blocks *blocks = udata;
+    bytes_printf(out,
+                 "total_blocking_keys:%zu\r\n"
+                 "total_blocking_keys_on_nokey:0\r\n",
+                 blocks->keys.count);
+}
+
+struct blocks *blocks_new(struct server *server)
+{
+    struct blocks *blocks = mem_alloc_zeroed(sizeof(*blocks));
+    blocks->server = server;
+    table_init(&blocks->keys, &awaited_ops);
+    list_init(&blocks->ready);
+    blocks->listener = keyspace_listen(server->keyspace, on_key_event, blocks);
+    info_add_fields(server->info, "Clients", "timeouts", info_timeouts, blocks);
+    info_add_fields(server->info, "Clients", "blocking keys", info_keys, blocks);
+    return blocks;
+}
+
+void blocks_free(struct blocks *blocks)
+{
+    table_release(&blocks->keys, NULL, NULL);
+    mem_free(blocks, sizeof(*blocks));
+}
