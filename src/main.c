@@ -16,6 +16,7 @@
 #include "store/keyspace.h"
 #include "types/set.h"
 #include "types/string.h"
+#include "types/zset.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);
