@@ -73,7 +73,7 @@ extern const struct table_ops zset_table_ops;
 
 // ---- zset_packed.c: the listpack of an entry ----
 
-// A score as an element of a listpack: an integer if it is one.
+// A score as an element of a listpack: an integer if it is one. It points into itself: it is not copied.
 struct zset_packed_score {
     struct lp_key key;
     char text[DOUBLE_TEXT_MAX];

@@ -142,12 +142,12 @@ static bool must_leave(const struct entry *entry, const struct collection_limits
            lp_bytes(packed_bytes(entry)) + member_len > PACKED_BYTES_MAX;
 }
 
-static struct pair pair_of(const struct lp_key *member, double score)
+// The pair points into itself: it is not copied.
+static void pair_init(struct pair *pair, const struct lp_key *member, double score)
 {
-    struct pair pair = { .member = member };
-    zset_packed_score_of(score, &pair.score);
-    pair.bytes = lp_encoded_bytes(member) + lp_encoded_bytes(&pair.score.key);
-    return pair;
+    pair->member = member;
+    zset_packed_score_of(score, &pair->score);
+    pair->bytes = lp_encoded_bytes(member) + lp_encoded_bytes(&pair->score.key);
 }
 
 enum zset_outcome zset_packed_add(struct entry **entry, const struct collection_limits *limits,
@@ -161,14 +161,16 @@ enum zset_outcome zset_packed_add(struct entry **entry, const struct collection_
             return ZSET_REFUSED;
         if (must_leave(*entry, limits, member.len))
             return zset_tree_add(zset_packed_to_tree(entry), member, flags, score);
-        struct pair pair = pair_of(&key, *score);
+        struct pair pair;
+        pair_init(&pair, &key, *score);
         insert(entry, &pair, place_of(lp, member, *score, 0));
         return ZSET_ADDED;
     }
     double old = zset_packed_score_at(lp, lp_next(lp, at));
     enum zset_outcome outcome = zset_settle(flags, old, score);
     if (outcome == ZSET_UPDATED) {
-        struct pair pair = pair_of(&key, *score);
+        struct pair pair;
+        pair_init(&pair, &key, *score);
         move(entry, &pair, at, lp_span(lp, at, 2), place_of(lp, member, *score, at));
     }
     return outcome;
