@@ -85,19 +85,24 @@ bool zset_pop_parse_numkeys(struct cmd_ctx *ctx, uint32_t i, uint32_t *numkeys)
 
 bool zset_pop_parse(struct cmd_ctx *ctx, uint32_t i, struct zset_pop *pop)
 {
+    pop->count = 1;
     pop->max = arg_is(ctx, i, "max");
-    bool has_count = ctx->argc == i + 3 && arg_is(ctx, i + 1, "count");
-    if ((!pop->max && !arg_is(ctx, i, "min")) || (ctx->argc > i + 1 && !has_count)) {
+    if (!pop->max && !arg_is(ctx, i, "min")) {
         reply_error(ctx, ERR_SYNTAX);
         return false;
     }
-    int64_t count = 1;
-    if (has_count && (!parse_int64(ctx->argv[i + 2], &count) || count < 1)) {
-        reply_error(ctx, ERR_COUNT_NOT_POSITIVE);
-        return false;
+    if (ctx->argc > i + 2 && arg_is(ctx, i + 1, "count")) {
+        int64_t count;
+        if (!parse_int64(ctx->argv[i + 2], &count) || count < 1) {
+            reply_error(ctx, ERR_COUNT_NOT_POSITIVE);
+            return false;
+        }
+        pop->count = (size_t)count;
+        i += 2;
     }
-    pop->count = (size_t)count;
-    return true;
+    if (ctx->argc > i + 1)
+        reply_error(ctx, ERR_SYNTAX);
+    return ctx->argc == i + 1;
 }
 
 static void pop_key(struct cmd_ctx *ctx, bool max)
