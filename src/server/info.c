@@ -6,6 +6,7 @@
 #include "base/panic.h"
 
 #define SECTIONS_MAX 32
+#define RESETS_MAX   32
 
 struct info {
     int count;
@@ -15,6 +16,11 @@ struct info {
         info_section_fn fn;
         void *udata;
     } sections[SECTIONS_MAX];
+    int reset_count;
+    struct {
+        info_reset_fn fn;
+        void *udata;
+    } resets[RESETS_MAX];
 };
 
 struct info *info_new(void)
@@ -36,6 +42,20 @@ void info_add_section(struct info *info, const char *name, bool by_default, info
     info->sections[i].by_default = by_default;
     info->sections[i].fn = fn;
     info->sections[i].udata = udata;
+}
+
+void info_on_reset(struct info *info, info_reset_fn fn, void *udata)
+{
+    ASSERT(info->reset_count < RESETS_MAX);
+    int i = info->reset_count++;
+    info->resets[i].fn = fn;
+    info->resets[i].udata = udata;
+}
+
+void info_reset(const struct info *info)
+{
+    for (int i = 0; i < info->reset_count; i++)
+        info->resets[i].fn(info->resets[i].udata);
 }
 
 static bool wanted(const char *section, bool by_default, const struct slice *names, size_t count)

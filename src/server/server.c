@@ -19,6 +19,8 @@
 #include "server/settings.h"
 #include "store/expire.h"
 
+#include <string.h>
+
 // The expiry sweep's share of the time: 2 ms in every 100.
 #define SWEEP_PERIOD_MS 100
 #define SWEEP_BUDGET_US 2000
@@ -50,6 +52,15 @@ static void note_rates(void *udata)
     mem_note_peak();
 }
 
+static void reset_stats(void *udata)
+{
+    struct server *server = udata;
+    memset(&server->stats, 0, sizeof(server->stats));
+    memset(&server->rates, 0, sizeof(server->rates));
+    server->keyspace->hits = server->keyspace->misses = 0;
+    server->keyspace->expired_keys = server->keyspace->expired_by_sweep = 0;
+}
+
 struct server *server_new(void)
 {
     struct server *server = mem_alloc_zeroed(sizeof(*server));
@@ -72,6 +83,8 @@ struct server *server_new(void)
     sections_register_memory(server);
     sections_register_stats(server);
     sections_register_keyspace(server);
+
+    info_on_reset(server->info, reset_stats, server);
 
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
     cron_add(server->cron, SWEEP_PERIOD_MS, sweep_expired, server);

@@ -24,6 +24,11 @@ struct fixture_owner {
     char *secret;
     int list_len;
     char list[FIXTURE_LIST_MAX][32];
+    int pairs_len;
+    char pairs[FIXTURE_LIST_MAX][32];
+    bool inert;
+    bool lost;
+    unsigned acted;
     // What the applies saw: how often, and the number at the last time.
     unsigned applied;
     int64_t applied_number;
@@ -46,18 +51,26 @@ static inline bool fixture_apply(void *udata, struct config_error *why)
     return owner.number != FIXTURE_UNLUCKY || config_refuse(why, "an unlucky number");
 }
 
+static inline bool fixture_copy(char (*out)[32], const struct slice *words, size_t count,
+                                struct config_error *why)
+{
+    if (count > FIXTURE_LIST_MAX)
+        return config_refuse(why, "too many for the list");
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_uint_lt(words[i].len, sizeof(out[i]));
+        memcpy(out[i], words[i].ptr, words[i].len);
+        out[i][words[i].len] = '\0';
+    }
+    return true;
+}
+
 static inline bool fixture_set_list(void *udata, const struct slice *words, size_t count,
                                     struct config_error *why)
 {
     ck_assert_ptr_eq(udata, &owner);
-    if (count > FIXTURE_LIST_MAX)
-        return config_refuse(why, "too many for the list");
+    if (!fixture_copy(owner.list, words, count, why))
+        return false;
     owner.list_len = (int)count;
-    for (size_t i = 0; i < count; i++) {
-        ck_assert_uint_lt(words[i].len, sizeof(owner.list[i]));
-        memcpy(owner.list[i], words[i].ptr, words[i].len);
-        owner.list[i][words[i].len] = '\0';
-    }
     return true;
 }
 
@@ -66,6 +79,43 @@ static inline void fixture_get_list(const void *udata, struct bytes *out)
     ck_assert_ptr_eq(udata, &owner);
     for (int i = 0; i < owner.list_len; i++)
         bytes_printf(out, "%s%s", i ? " " : "", owner.list[i]);
+}
+
+static inline void fixture_get_list_words(const void *udata, struct bytes *out)
+{
+    ck_assert_ptr_eq(udata, &owner);
+    for (int i = 0; i < owner.list_len; i++)
+        config_add_word(out, slice_of(owner.list[i]));
+}
+
+// Pairs of words; their lines add up.
+static inline bool fixture_set_pairs(void *udata, const struct slice *words, size_t count,
+                                     struct config_error *why)
+{
+    ck_assert_ptr_eq(udata, &owner);
+    if (count == 1 && words[0].len == 0)
+        count = 0;
+    if (count % 2)
+        return config_refuse(why, "half a pair");
+    if (!fixture_copy(owner.pairs, words, count, why))
+        return false;
+    owner.pairs_len = (int)count;
+    return true;
+}
+
+static inline void fixture_get_pairs(const void *udata, struct bytes *out)
+{
+    ck_assert_ptr_eq(udata, &owner);
+    for (int i = 0; i < owner.pairs_len; i++)
+        bytes_printf(out, "%s%s", i ? " " : "", owner.pairs[i]);
+}
+
+static inline bool fixture_act(void *udata, const struct slice *words, size_t count,
+                               struct config_error *why)
+{
+    ck_assert_ptr_eq(udata, &owner);
+    owner.acted++;
+    return (count == 1 && slice_is(words[0], "now")) || config_refuse(why, "not now");
 }
 
 static const struct config_name fixture_words[] = {
@@ -129,7 +179,29 @@ static const struct config_directive fixture_table[] = {
       .flags = CONFIG_WORDS,
       .default_text = "a b",
       .set = fixture_set_list,
-      .get = fixture_get_list },
+      .get = fixture_get_list,
+      .get_words = fixture_get_list_words },
+    { .name = "pairs",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_WORDS | CONFIG_REPEATS | CONFIG_ALONE,
+      .default_text = "x 1",
+      .set = fixture_set_pairs,
+      .get = fixture_get_pairs,
+      .line_words = 2 },
+    { .name = "inert",
+      .offset = FIELD(inert),
+      .type = CONFIG_BOOL,
+      .flags = CONFIG_INERT,
+      .default_text = "no" },
+    { .name = "lost",
+      .offset = FIELD(lost),
+      .type = CONFIG_BOOL,
+      .flags = CONFIG_UNSUPPORTED,
+      .default_text = "no" },
+    { .name = "act",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_HIDDEN | CONFIG_IMMUTABLE,
+      .set = fixture_act },
     { 0 },
 };
 
