@@ -47,9 +47,9 @@ void reply_wrong_arity(struct cmd_ctx *ctx)
 void reply_unknown_subcommand(struct cmd_ctx *ctx)
 {
     struct slice name = ctx->argv[1];
-    char container[32];
+    char container[128];
     size_t len = 0;
-    for (const char *p = ctx->command->row->name; *p && len < sizeof(container) - 1; p++)
+    for (const char *p = ctx->command->called; *p && len < sizeof(container) - 1; p++)
         container[len++] = (char)toupper((unsigned char)*p);
     container[len] = '\0';
     reply_errorf(ctx, "ERR unknown subcommand '%.*s'. Try %s HELP.",

@@ -82,9 +82,10 @@ static bool set_save(void *owner, const struct slice *words, size_t count,
     if (count / 2 > SAVE_POINTS_MAX)
         return config_refuse(error, "more than %d pairs of seconds and changes", SAVE_POINTS_MAX);
     for (size_t i = 0; i < count; i++) {
-        int64_t *out = i % 2 ? &points[i / 2].changes : &points[i / 2].seconds;
-        int64_t min = i % 2 ? 0 : 1;
-        if (!parse_save_number(words[i], out) || *out < min || *out > INT32_MAX)
+        bool is_changes = i % 2;
+        int64_t *out = is_changes ? &points[i / 2].changes : &points[i / 2].seconds;
+        if (!parse_save_number(words[i], out) || *out < !is_changes ||
+            (is_changes && *out > INT32_MAX))
             return config_refuse(error, "Invalid save parameters");
     }
     settings->save_count = count / 2;
