@@ -167,10 +167,10 @@ enum status config_load_text(struct config *config, const char *name, struct sli
                              struct config_error *error)
 {
     struct text text = { .name = name, .rest = from };
+    struct config_error reason = { .placed = false };
     struct slice line;
     bool done = true;
     while (done && next_line(&text, &line)) {
-        struct config_error reason;
         done = load_line(config, &text, line, &reason);
         if (!done)
             place_error(config, &text, line, &reason, error);

@@ -6,6 +6,7 @@
 #include "server/config.h"
 #include "support/unit.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -23,13 +24,19 @@ static void set_up(void)
     fixture_open();
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 static void tear_down(void)
 {
     fixture_close();
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r %s", folder);
     ck_assert_int_eq(chdir(before), 0);
-    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void write_file(const char *name, const char *text)

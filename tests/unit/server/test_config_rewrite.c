@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of CONFIG REWRITE: which lines change and how, and that what was written reads back the same.
+#include "base/random.h"
 #include "config_fixture.h"
 #include "server/config.h"
 #include "support/unit.h"
@@ -370,11 +371,12 @@ START_TEST(random_changes_read_back_the_same)
     const size_t line_count = sizeof(lines) / sizeof(*lines);
     const size_t value_count = sizeof(values) / sizeof(*values);
     write_file(included, "number 33\npairs i 9\ntext included\n");
-    srand(7);
+    struct random dice;
+    random_seed(&dice, 7);
     for (int round = 0; round < 2000; round++) {
         char text[2048] = "";
-        for (int i = rand() % 8; i > 0; i--) {
-            const char *line = lines[(size_t)rand() % line_count];
+        for (uint64_t i = random_below(&dice, 8); i > 0; i--) {
+            const char *line = lines[random_below(&dice, line_count)];
             if (strstr(line, "MORE"))
                 line = strstr(text, included) ? "" : with_include(line);
             // No more pairs than there is room for.
@@ -387,10 +389,10 @@ START_TEST(random_changes_read_back_the_same)
         if (pairs)
             continue;
         load(text);
-        for (int i = rand() % 5; i > 0; i--) {
-            const char *const *pair = values[(size_t)rand() % value_count];
+        for (uint64_t i = random_below(&dice, 5); i > 0; i--) {
+            const char *const *pair = values[random_below(&dice, value_count)];
             set(pair[0], pair[1]);
-            if (rand() % 2)
+            if (random_below(&dice, 2))
                 ck_assert_int_eq(config_rewrite(config, path, &error), STATUS_OK);
         }
         ck_assert_int_eq(config_rewrite(config, path, &error), STATUS_OK);
