@@ -131,7 +131,6 @@ static const struct command config_subcommands[] = {
       .group = GROUP_SERVER,
       .arity = 2,
       .flags = CONFIG_FLAGS,
-      .tips = { "request_policy:all_nodes", "response_policy:all_succeeded" },
       .handler = cmd_config_rewrite },
     { .name = "help",
       .summary = "Lists the subcommands.",
