@@ -303,9 +303,13 @@ enum status config_rewrite(struct config *config, const char *path, struct confi
         return STATUS_IO;
     }
     read_lines(&rewrite, bytes_slice(&rewrite.old), checksums);
+    // Somebody may have edited the file: what it included is not included any more.
+    const struct directive *include = config_find(config, SLICE("include"));
+    bool same_includes = checksums[include - config->directives] == include->file_lines;
     for (size_t i = 0; i < config->count; i++) {
         const struct directive *directive = &config->directives[i];
         bool same = checksums[i] == directive->file_lines &&
+                    (same_includes || !directive->included) &&
                     directive_has_words(directive, &directive->file_words);
         if (!same && !(directive->row->flags & CONFIG_HIDDEN))
             rewrite_directive(&rewrite, directive);

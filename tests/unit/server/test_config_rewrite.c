@@ -302,6 +302,16 @@ START_TEST(included_files_are_left_alone)
 }
 END_TEST
 
+START_TEST(an_include_that_somebody_has_removed)
+{
+    write_file(included, "number 7\npairs a 1\n");
+    load(with_include("include MORE\nflag no\n"));
+    write_file(path, "flag no\n");
+    expect_rewritten("flag no\n\n" GENERATED "number 7\npairs a 1\n");
+    expect_same_after_restart();
+}
+END_TEST
+
 START_TEST(arguments_are_written)
 {
     char *args[] = { "--number", "9", "--fixed", "50", "--guarded", "51" };
@@ -416,6 +426,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, words_read_back_the_same);
     tcase_add_test(tcase, lines_that_add_up);
     tcase_add_test(tcase, included_files_are_left_alone);
+    tcase_add_test(tcase, an_include_that_somebody_has_removed);
     tcase_add_test(tcase, arguments_are_written);
     tcase_add_test(tcase, hidden_directives_are_left_alone);
     tcase_add_test(tcase, a_file_that_somebody_has_edited);
