@@ -103,7 +103,7 @@ void config_add_word(struct bytes *out, struct slice word);
 MUST_CHECK enum status config_load_file(struct config *config, const char *path,
                                         struct config_error *error);
 
-// Reads a text of that form; `name` is what errors call it.
+// Reads a text of that form; `name` is what errors call it (NULL: arguments).
 MUST_CHECK enum status config_load_text(struct config *config, const char *name, struct slice text,
                                         struct config_error *error);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,7 +102,7 @@ static bool load_words(struct config *config, const struct slice *words, size_t 
 
 // A text that is being read.
 struct text {
-    const char *name;
+    const char *name;  // NULL: arguments, whose lines are not for people
     struct slice rest;
     unsigned line_number;
     struct bytes copy;
@@ -157,7 +158,12 @@ static void place_error(struct config *config, const struct text *text, struct s
         line = (struct slice){ .ptr = line.ptr + begin, .len = len - begin };
         more = " ...";
     }
-    config_refuse(error, "%.160s, line %u: '%.*s%s': %.200s", text->name, text->line_number,
+    char place[192];
+    if (text->name)
+        snprintf(place, sizeof(place), "%.160s, line %u", text->name, text->line_number);
+    else
+        snprintf(place, sizeof(place), "arguments");
+    config_refuse(error, "%s: '%.*s%s': %.200s", place,
                   (int)(line.len < LINE_SHOWN ? line.len : LINE_SHOWN), line.ptr, more,
                   reason->text);
     error->placed = true;
@@ -330,7 +336,7 @@ enum status config_load_args(struct config *config, int argc, char **argv,
         bytes_append_quoted(&text, slice_of(argv[i]));
         wants_word = false;
     }
-    enum status status = config_load_text(config, "arguments", bytes_slice(&text), error);
+    enum status status = config_load_text(config, NULL, bytes_slice(&text), error);
     bytes_release(&text);
     return status;
 }

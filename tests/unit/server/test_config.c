@@ -345,7 +345,7 @@ START_TEST(errors_of_arguments)
     expect_args_refused("--numbre,7", "numbre");
     expect_args_refused("--number=7", "number=7");
     expect_args_refused("--number", "wrong number");
-    expect_args_refused("--number,7,8", "wrong number");
+    expect_args_refused("--number,7,8", "arguments: 'number \"7\" \"8\"': wrong number");
     // What follows a name is its word.
     expect_args_refused("--number,--flag,no", "'number \"--flag\" \"no\"'");
     expect_args_refused("--number,7,--flag,maybe", "'flag \"maybe\"': argument must be");
