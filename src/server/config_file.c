@@ -91,6 +91,7 @@ static bool load_words(struct config *config, const struct slice *words, size_t 
     // One word may hold several: save '900 1 300 10'.
     struct bytes copy = { 0 };
     struct resp_argv split = { 0 };
+    bytes_reserve(&copy, words[1].len + 1);
     bytes_append_slice(&copy, words[1]);
     bool done = resp_split_words(copy.data, copy.len, &split) == STATUS_OK
                     ? set_line(directive, add, split.items, split.len, error)
