@@ -15,7 +15,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define WORDS_MAX 64
@@ -128,11 +127,6 @@ static const struct config_directive table[] = {
 
 static char path[64];
 
-static void forget_file(void)
-{
-    unlink(path);
-}
-
 struct reader {
     struct config *config;
     struct owner owner;
@@ -227,7 +221,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     // Where syncing costs nothing, if there is such a place.
     const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(path, sizeof(path), "%s/respite-fuzz-config-%ld", folder, (long)getpid());
-    atexit(forget_file);
     return 0;
 }
 
@@ -251,5 +244,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(config_load_file(again.config, path, &error) == STATUS_OK);
     rewrite_and_compare(&again);
     close_reader(&again);
+    unlink(path);
     return 0;
 }
