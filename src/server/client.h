@@ -113,8 +113,8 @@ struct clients {
     struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
     struct resp_limits unauth_limits;  // before authentication
     struct log_limit refused[REFUSALS];
-    struct log_limit attacks;  // requests that look like a web browser's
-    uint64_t recent_max_input;         // largest buffers since the last clients_new_peaks()
+    struct log_limit attacks;   // requests that look like a web browser's
+    uint64_t recent_max_input;  // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
     uint64_t earlier_max_input;  // and between that one and the one before
     uint64_t earlier_max_output;

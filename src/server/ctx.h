@@ -82,7 +82,8 @@ static inline void reply_null(struct cmd_ctx *ctx)
     resp_null(&ctx->reply);
 }
 
-// The help of a container: one line an item, as a plain array of status texts.
+// The help of a container: one line an item, as a plain array of status texts. The first one begins
+// with the container's name, in place of which stands what clients call it.
 void reply_help(struct cmd_ctx *ctx, const char *const *lines, size_t count);
 
 // Whether an argument is this word, any case.

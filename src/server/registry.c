@@ -51,6 +51,7 @@ static void entry_release(struct command_entry *entry)
     if (entry->subcommands)
         mem_free(entry->subcommands, (size_t)entry->subcommand_count * sizeof(*entry));
     mem_free(entry->full_name, strlen(entry->full_name) + 1);
+    mem_free(entry->called, strlen(entry->called) + 1);
 }
 
 void registry_free(struct registry *registry)
@@ -82,8 +83,8 @@ bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct c
     return false;
 }
 
-// Every byte of a name of up to 16 bytes is in one of the words. Only letters, '-' and '_' occur in
-// names, and setting bit 5 maps no other byte on a letter.
+// Every byte of a name of up to 16 bytes is in one of the words. Setting bit 5 takes the case off
+// letters; that it makes some other bytes alike, registry_lookup() sorts out.
 static struct folded fold(struct slice name)
 {
     const uint64_t bit5 = UINT64_C(0x2020202020202020);
@@ -115,7 +116,7 @@ _Static_assert(INDEX_PLACES == 1u << (64 - 53), "index_home() yields a place");
 
 static void index_add(struct registry *registry, struct command_entry *entry)
 {
-    struct folded name = fold(slice_of(entry->row->name));
+    struct folded name = fold(slice_of(entry->called));
     size_t i = index_home(&name);
     while (registry->index[i].command)
         i = (i + 1) % INDEX_PLACES;
@@ -130,8 +131,8 @@ struct command_entry *registry_lookup(const struct registry *registry, struct sl
         if (place->name.first != folded.first || place->name.last != folded.last ||
             place->name.len != folded.len)
             continue;
-        // '-' and '_' have other bytes that fold alike, and a long name has bytes in no word.
-        if (strncasecmp(place->command->row->name, name.ptr, name.len) == 0)
+        // Other bytes may fold alike, and a long name has bytes in no word.
+        if (strncasecmp(place->command->called, name.ptr, name.len) == 0)
             return place->command;
     }
     return NULL;
@@ -205,6 +206,7 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .parent = parent,
         .acl = all_categories(row),
         .full_name = make_full_name(parent, row->name),
+        .called = mem_strndup(row->name, strlen(row->name)),
     };
     set_key_range(entry);
     for (int i = 0; i < registry->gate_count; i++) {
@@ -231,6 +233,44 @@ void registry_add(struct registry *registry, const struct command *table)
         registry->commands[registry->count++] = entry;
         index_add(registry, entry);
     }
+}
+
+static void index_all(struct registry *registry)
+{
+    memset(registry->index, 0, sizeof(registry->index));
+    for (size_t i = 0; i < registry->count; i++)
+        index_add(registry, registry->commands[i]);
+}
+
+static void remove_command(struct registry *registry, struct command_entry *entry)
+{
+    size_t i = 0;
+    while (registry->commands[i] != entry)
+        i++;
+    registry->count--;
+    memmove(&registry->commands[i], &registry->commands[i + 1],
+            (registry->count - i) * sizeof(registry->commands[i]));
+    entry_release(entry);
+    mem_free(entry, sizeof(*entry));
+}
+
+enum status registry_rename(struct registry *registry, struct slice name, struct slice new_name)
+{
+    struct command_entry *entry = registry_lookup(registry, name);
+    if (!entry)
+        return STATUS_NOT_FOUND;
+    if (new_name.len == 0) {
+        remove_command(registry, entry);
+        index_all(registry);
+        return STATUS_OK;
+    }
+    const struct command_entry *other = registry_lookup(registry, new_name);
+    if (other && other != entry)
+        return STATUS_EXISTS;
+    mem_free(entry->called, strlen(entry->called) + 1);
+    entry->called = mem_strndup(new_name.ptr, new_name.len);
+    index_all(registry);
+    return STATUS_OK;
 }
 
 struct command_entry *registry_subcommand(const struct command_entry *container, struct slice name)

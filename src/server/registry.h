@@ -36,6 +36,7 @@ struct command_entry {
     int subcommand_count;
     uint32_t acl;     // all categories
     char *full_name;  // "get", "client|list"
+    char *called;     // what clients call it: the row's name, unless it was renamed
 };
 
 struct registry *registry_new(void);
@@ -59,6 +60,12 @@ void registry_add(struct registry *registry, const struct command *table);
 
 // The command with this name, any case; NULL if there is none. A few ns.
 struct command_entry *registry_lookup(const struct registry *registry, struct slice name);
+
+// At start-up, before anybody has looked up a command: from now on it goes by the new name only, or,
+// if that is empty, by none: it is gone. Descriptions and errors keep the old name, as Redis's do.
+// STATUS_NOT_FOUND: there is no such command; STATUS_EXISTS: another command has the new name.
+MUST_CHECK enum status registry_rename(struct registry *registry, struct slice name,
+                                       struct slice new_name);
 
 // The subcommand, any case, or NULL.
 struct command_entry *registry_subcommand(const struct command_entry *container, struct slice name);

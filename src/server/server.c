@@ -22,6 +22,8 @@
 #include "server/settings.h"
 #include "store/expire.h"
 
+#include <string.h>
+
 // The expiry sweep's share of the time: 2 ms in every 100.
 #define SWEEP_PERIOD_MS 100
 #define SWEEP_BUDGET_US 2000
@@ -109,6 +111,7 @@ enum status server_start(struct server *server)
     server->start_ms = clock_wall_ms();
     if (settings_apply(server->settings) != STATUS_OK)
         return STATUS_IO;
+    config_report_inert(server->config);
     keyspace_open(server->keyspace, (int)server->settings->databases);
     keyspace_set_clock(server->keyspace, clock_wall_ms());
     clients_configured(server->clients);
