@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/network.h"
 #include "server/server.h"
+#include "server/settings.h"
 #include "store/keyspace.h"
 #include "types/string.h"
 
@@ -86,6 +87,11 @@ static bool load_config(struct server *server, int argc, char **argv, char **con
         }
     }
     if (config_load_args(server->config, argc - first, argv + first, &error) != STATUS_OK) {
+        fprintf(stderr, "respite-server: %s\n", error.text);
+        return false;
+    }
+    if (config_check_unsupported(server->config, server->settings->ignore_unsupported, &error) !=
+        STATUS_OK) {
         fprintf(stderr, "respite-server: %s\n", error.text);
         return false;
     }

@@ -3,6 +3,7 @@
 #include "server/config.h"
 
 #include "base/glob.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIRECTIVES_MAX 256
+#define DIRECTIVES_MAX 512
 
 // How much of an unknown name an error shows.
 #define NAME_SHOWN 64
@@ -21,6 +22,8 @@
 struct registered {
     const struct config_directive *row;
     void *owner;
+    struct bytes default_value;  // as CONFIG GET answers it
+    bool given;                  // by file or arguments
 };
 
 struct config {
@@ -35,6 +38,8 @@ struct config *config_new(void)
 
 void config_free(struct config *config)
 {
+    for (size_t i = 0; i < config->count; i++)
+        bytes_release(&config->directives[i].default_value);
     mem_free(config, sizeof(*config));
 }
 
@@ -176,6 +181,31 @@ static bool set_text(const struct registered *directive, struct slice text,
     return done;
 }
 
+// The value as CONFIG GET answers it.
+static void get_text(const struct registered *directive, struct bytes *out)
+{
+    const struct config_directive *row = directive->row;
+    const void *field = field_of(directive);
+    switch (row->type) {
+    case CONFIG_BOOL: bytes_append_text(out, *(const bool *)field ? "yes" : "no"); break;
+    case CONFIG_INT:
+    case CONFIG_MEMORY: bytes_printf(out, "%lld", (long long)*(const int64_t *)field); break;
+    case CONFIG_OCTAL:
+        bytes_printf(out, "%llo", (unsigned long long)*(const int64_t *)field);
+        break;
+    case CONFIG_STRING: bytes_append_text(out, *(char *const *)field); break;
+    case CONFIG_CUSTOM: row->get(directive->owner, out); break;
+    case CONFIG_ENUM:
+        for (const struct config_name *name = row->names; name->name; name++) {
+            if (name->value == *(const int *)field) {
+                bytes_append_text(out, name->name);
+                break;
+            }
+        }
+        break;
+    }
+}
+
 void config_register(struct config *config, const struct config_directive *table, void *owner)
 {
     for (const struct config_directive *row = table; row->name; row++) {
@@ -185,6 +215,7 @@ void config_register(struct config *config, const struct config_directive *table
         struct config_error error;
         if (!set_text(directive, slice_of(row->default_text), &error))
             PANIC("the default of %s is refused: %s", row->name, error.text);
+        get_text(directive, &directive->default_value);
     }
 }
 
@@ -218,6 +249,7 @@ static bool load_words(struct config *config, const struct slice *words, size_t 
     struct registered *directive = find_directive(config, words[0]);
     if (!directive)
         return config_refuse(error, "Bad directive or wrong number of arguments");
+    directive->given = true;
     return set_words(directive, words + 1, count - 1, error);
 }
 
@@ -299,8 +331,10 @@ enum status config_load_args(struct config *config, int argc, char **argv,
         words[count++] = slice_of(name + 2);
         for (i++; i < argc && strncmp(argv[i], "--", 2) != 0 && count < 64; i++)
             words[count++] = slice_of(argv[i]);
-        const struct registered *directive = find_directive(config, words[0]);
+        struct registered *directive = find_directive(config, words[0]);
         struct config_error reason;
+        if (directive)
+            directive->given = true;
         // One argument may hold several words: --save '900 1 300 10'.
         bool done = directive && count == 2 && directive->row->flags & CONFIG_WORDS
                         ? set_text(directive, words[1], &reason)
@@ -313,37 +347,14 @@ enum status config_load_args(struct config *config, int argc, char **argv,
     return STATUS_OK;
 }
 
-// The value as CONFIG GET answers it.
-static void get_text(const struct registered *directive, struct bytes *out)
-{
-    const struct config_directive *row = directive->row;
-    const void *field = field_of(directive);
-    switch (row->type) {
-    case CONFIG_BOOL: bytes_append_text(out, *(const bool *)field ? "yes" : "no"); break;
-    case CONFIG_INT:
-    case CONFIG_MEMORY: bytes_printf(out, "%lld", (long long)*(const int64_t *)field); break;
-    case CONFIG_OCTAL:
-        bytes_printf(out, "%llo", (unsigned long long)*(const int64_t *)field);
-        break;
-    case CONFIG_STRING: bytes_append_text(out, *(char *const *)field); break;
-    case CONFIG_CUSTOM: row->get(directive->owner, out); break;
-    case CONFIG_ENUM:
-        for (const struct config_name *name = row->names; name->name; name++) {
-            if (name->value == *(const int *)field) {
-                bytes_append_text(out, name->name);
-                break;
-            }
-        }
-        break;
-    }
-}
-
 void config_get(const struct config *config, const struct slice *patterns, size_t count,
                 config_emit_fn emit, void *udata)
 {
     struct bytes value = { 0 };
     for (size_t i = 0; i < config->count; i++) {
         const struct registered *directive = &config->directives[i];
+        if (directive->row->flags & CONFIG_HIDDEN)
+            continue;
         const char *names[] = { directive->row->name, directive->row->alias };
         for (size_t n = 0; n < 2 && names[n]; n++) {
             size_t p = 0;
@@ -359,6 +370,49 @@ void config_get(const struct config *config, const struct slice *patterns, size_
         }
     }
     bytes_release(&value);
+}
+
+static bool is_default(const struct registered *directive)
+{
+    struct bytes value = { 0 };
+    get_text(directive, &value);
+    bool same = slice_equal(bytes_slice(&value), bytes_slice(&directive->default_value));
+    bytes_release(&value);
+    return same;
+}
+
+enum status config_check_unsupported(const struct config *config, bool ignore,
+                                     struct config_error *error)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        const struct registered *directive = &config->directives[i];
+        if (!(directive->row->flags & CONFIG_UNSUPPORTED) || is_default(directive))
+            continue;
+        if (!ignore) {
+            config_refuse(error,
+                          "'%s' is set, but not supported by this server, which would be less safe "
+                          "than it looks; 'ignore-unsupported yes' starts it all the same",
+                          directive->row->name);
+            return STATUS_INVALID;
+        }
+        log_warning("The directive '%s' is not supported and has no effect (ignore-unsupported)",
+                    directive->row->name);
+    }
+    return STATUS_OK;
+}
+
+void config_report_inert(const struct config *config)
+{
+    struct bytes names = { 0 };
+    for (size_t i = 0; i < config->count; i++) {
+        const struct registered *directive = &config->directives[i];
+        if (directive->given && directive->row->flags & CONFIG_INERT)
+            bytes_printf(&names, "%s%s", names.len ? ", " : "", directive->row->name);
+    }
+    if (names.len)
+        log_notice("Directives accepted that have no effect here: %.*s", (int)names.len,
+                   names.data);
+    bytes_release(&names);
 }
 
 // The reply to a CONFIG SET that one directive spoils.
@@ -398,6 +452,8 @@ static bool set_and_apply(const struct registered *directive, struct slice text,
 {
     if (!set_text(directive, text, error))
         return false;
+    if (directive->row->flags & CONFIG_UNSUPPORTED && !is_default(directive))
+        return config_refuse(error, "not supported by this server");
     return !directive->row->apply || directive->row->apply(directive->owner, error);
 }
 

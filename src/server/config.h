@@ -30,6 +30,13 @@ enum config_flag {
     CONFIG_WORDS = 1u << 1,      // takes several words
     CONFIG_SECRET = 1u << 2,     // not to be shown in logs
     CONFIG_PROTECTED = 1u << 3,  // not by CONFIG SET, lest a client reach the file system
+    // Accepted, kept and answered, but without effect: named once in the log if file or arguments
+    // have set it.
+    CONFIG_INERT = 1u << 4,
+    // Its loss would weaken security or durability: any value but its default stops the start, unless
+    // that is allowed (config_check_unsupported()), and is refused by CONFIG SET.
+    CONFIG_UNSUPPORTED = 1u << 5,
+    CONFIG_HIDDEN = 1u << 6,  // not answered by CONFIG GET
 };
 
 // Why something was refused, for people.
@@ -82,6 +89,14 @@ MUST_CHECK enum status config_load_file(struct config *config, const char *path,
 // Reads `--name value...` arguments, as redis-server takes them.
 MUST_CHECK enum status config_load_args(struct config *config, int argc, char **argv,
                                         struct config_error *error);
+
+// Once all is read: refuses, with the directive's name, an unsupported directive that is away from its
+// default; with `ignore` it is logged as a warning instead.
+MUST_CHECK enum status config_check_unsupported(const struct config *config, bool ignore,
+                                                struct config_error *error);
+
+// Logs one line with the names of the inert directives that file and arguments have set, if any.
+void config_report_inert(const struct config *config);
 
 // CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".
 MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,

@@ -85,6 +85,7 @@ enum status server_start(struct server *server)
     server->start_ms = clock_wall_ms();
     if (settings_apply(server->settings) != STATUS_OK)
         return STATUS_IO;
+    config_report_inert(server->config);
     keyspace_open(server->keyspace, (int)server->settings->databases);
     keyspace_set_clock(server->keyspace, clock_wall_ms());
     clients_configured(server->clients);

@@ -97,6 +97,11 @@ static const struct config_directive settings_directives[] = {
       .offset = FIELD(append_only),
       .default_text = "no",
       .names = append_only_words },
+    { .name = "ignore-unsupported",
+      .type = CONFIG_BOOL,
+      .flags = CONFIG_IMMUTABLE,
+      .offset = FIELD(ignore_unsupported),
+      .default_text = "no" },
     { 0 },
 };
 

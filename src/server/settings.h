@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct server;
@@ -19,6 +20,7 @@ struct settings {
     // Answered to clients that ask; nothing is persisted yet.
     char *save;
     int append_only;
+    bool ignore_unsupported;
 };
 
 struct settings *settings_new(struct server *server);
