@@ -95,7 +95,7 @@ MUST_CHECK enum status config_load_args(struct config *config, int argc, char **
 MUST_CHECK enum status config_check_unsupported(const struct config *config, bool ignore,
                                                 struct config_error *error);
 
-// Logs one line with the names of the inert directives that file and arguments have set, if any.
+// Logs the names of the inert directives that file and arguments have set, each once.
 void config_report_inert(const struct config *config);
 
 // CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".

@@ -24,6 +24,7 @@ struct info;
 struct cron;
 struct network;
 struct settings;
+struct inert;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -59,6 +60,7 @@ struct server {
     struct cron *cron;
     struct network *network;
     struct settings *settings;
+    struct inert *inert;
     uint32_t gates;    // shut for everybody: bits of server/registry.h
     uint64_t changes;  // writes since the last save
     struct server_stats stats;

@@ -24,9 +24,6 @@ static const struct config_name debug_commands[] = {
     { 0 },
 };
 
-// Until the log of writes exists, only "no" can be promised.
-static const struct config_name append_only_words[] = { { "no", 0 }, { 0 } };
-
 static bool apply_log_level(void *owner, struct config_error *error)
 {
     (void)error;
@@ -92,11 +89,6 @@ static const struct config_directive settings_directives[] = {
       .default_text = "no",
       .names = debug_commands },
     { .name = "save", .type = CONFIG_STRING, .offset = FIELD(save), .default_text = "" },
-    { .name = "appendonly",
-      .type = CONFIG_ENUM,
-      .offset = FIELD(append_only),
-      .default_text = "no",
-      .names = append_only_words },
     { .name = "ignore-unsupported",
       .type = CONFIG_BOOL,
       .flags = CONFIG_IMMUTABLE,

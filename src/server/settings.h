@@ -19,7 +19,6 @@ struct settings {
     int debug_command;  // enum debug_command
     // Answered to clients that ask; nothing is persisted yet.
     char *save;
-    int append_only;
     bool ignore_unsupported;
 };
 
