@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+// How long a list of names in the log may be, so that the next one fits in as well.
+#define INERT_LINE_MAX 800
+
 // How much of an unknown name an error shows.
 #define NAME_SHOWN 64
 
@@ -131,17 +134,27 @@ enum status config_check_unsupported(const struct config *config, bool ignore,
     return STATUS_OK;
 }
 
+static void log_inert(const struct bytes *names)
+{
+    if (names->len)
+        log_notice("Directives accepted that have no effect here: %.*s", (int)names->len,
+                   names->data);
+}
+
 void config_report_inert(const struct config *config)
 {
     struct bytes names = { 0 };
     for (size_t i = 0; i < config->count; i++) {
         const struct directive *directive = &config->directives[i];
-        if (directive->given && directive->row->flags & CONFIG_INERT)
-            bytes_printf(&names, "%s%s", names.len ? ", " : "", directive->row->name);
+        if (!directive->given || !(directive->row->flags & CONFIG_INERT))
+            continue;
+        if (names.len > INERT_LINE_MAX) {
+            log_inert(&names);
+            bytes_clear(&names);
+        }
+        bytes_printf(&names, "%s%s", names.len ? ", " : "", directive->row->name);
     }
-    if (names.len)
-        log_notice("Directives accepted that have no effect here: %.*s", (int)names.len,
-                   names.data);
+    log_inert(&names);
     bytes_release(&names);
 }
 

@@ -123,7 +123,7 @@ MUST_CHECK enum status config_rewrite(struct config *config, const char *path,
 MUST_CHECK enum status config_check_unsupported(const struct config *config, bool ignore,
                                                 struct config_error *error);
 
-// Logs one line with the names of the inert directives that file and arguments have set, if any.
+// Logs the names of the inert directives that file and arguments have set, each once.
 void config_report_inert(const struct config *config);
 
 // CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".

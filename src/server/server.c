@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/cron.h"
 #include "server/effects.h"
+#include "server/inert.h"
 #include "server/info.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -81,6 +82,7 @@ struct server *server_new(void)
     server->info = info_new();
     server->cron = cron_new(server);
     server->settings = settings_new(server);
+    server->inert = inert_new(server);
     server->effects = effects_new(server);
 
     sections_register_server(server);
@@ -131,6 +133,7 @@ void server_free(struct server *server)
     pause_free(server->pause);
     batch_free(server->batch);
     effects_free(server->effects);
+    inert_free(server, server->inert);
     settings_free(server, server->settings);
     cron_free(server->cron);
     info_free(server->info);

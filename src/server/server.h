@@ -26,6 +26,7 @@ struct cron;
 struct network;
 struct process;
 struct settings;
+struct inert;
 struct pause;
 struct monitors;
 
@@ -69,6 +70,7 @@ struct server {
     struct network *network;
     struct process *process;
     struct settings *settings;
+    struct inert *inert;
     struct pause *pause;
     struct monitors *monitors;
     uint32_t gates;    // shut for everybody: bits of server/registry.h

@@ -32,7 +32,6 @@ struct settings {
     // Answered to clients that ask; nothing is persisted yet.
     struct save_point save[SAVE_POINTS_MAX];
     size_t save_count;
-    bool append_only;
     bool ignore_unsupported;
 };
 
