@@ -10,27 +10,6 @@ cli() {
     timeout 60 redis-cli -p "$port" "$@"
 }
 
-# says NAME WANTED COMMAND...: what the command prints is exactly this.
-says() {
-    local name=$1 wanted=$2 got status
-    shift 2
-    got=$("$@" 2>&1)
-    status=$?
-    [ "$got" = "$wanted" ] || status=1
-    printf 'wanted "%s", got "%s"\n' "$wanted" "$got" >"$work/out"
-    report "$status" "$name"
-}
-
-# holds NAME TEXT COMMAND...: the command succeeds and prints this among other things.
-holds() {
-    local name=$1 text=$2 status
-    shift 2
-    "$@" >"$work/out" 2>&1
-    status=$?
-    grep -qF -- "$text" "$work/out" || status=1
-    report "$status" "$name"
-}
-
 # The load generator prints one line for each test, and warnings or errors if something is amiss.
 benchmark() {
     local name=$1 lines=$2 status
