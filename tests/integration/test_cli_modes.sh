@@ -17,7 +17,7 @@ cli() {
 terminal() {
     local name=$1 status
     shift
-    python3 tests/support/terminal.py redis-cli -p "$port" "$@" >"$work/out" 2>&1
+    /usr/bin/python3 tests/support/terminal.py redis-cli -p "$port" "$@" >"$work/out" 2>&1
     status=$?
     report "$status" "$name"
 }
@@ -174,7 +174,8 @@ counts 'rolling statistics, no terminal' 4 \
     bash -c "timeout 10 stdbuf -oL redis-cli -p $port --stat -i 0.05 | head -n 6"
 
 # Another client's commands appear one a line, quoted, with the database and the address.
-if start_helper monitor OK stdbuf -oL redis-cli -p "$port" monitor; then
+start_helper monitor stdbuf -oL redis-cli -p "$port" monitor
+if await_helper grep -q OK "$work/monitor.log"; then
     redis-cli -p "$port" -n 7 --quoted-input set '"watched\x00key"' '"two words\r\n"' >/dev/null
     await grep -q two "$work/monitor.log"
     kill "$helper"

@@ -47,16 +47,20 @@ random_port() {
     echo $((20000 + RANDOM % 10000))
 }
 
-# start_helper NAME TEXT COMMAND...: another program that goes with the script; its pid is $helper,
-# its log $work/NAME.log. False when it ends before the log says TEXT.
+# start_helper NAME COMMAND...: another program that goes with the script; its pid is $helper, its log
+# $work/NAME.log.
 start_helper() {
-    local log=$work/$1.log text=$2
-    shift 2
+    local log=$work/$1.log
+    shift
     "$@" >"$log" 2>&1 </dev/null &
     helper=$!
     helpers+=("$helper")
+}
+
+# await_helper COMMAND...: as await, but also false when the helper started last ends first.
+await_helper() {
     for _ in {1..600}; do
-        grep -qF -- "$text" "$log" && return 0
+        "$@" && return 0
         kill -0 "$helper" 2>/dev/null || return 1
         sleep 0.05
     done
@@ -68,8 +72,9 @@ start_oracle() {
     mkdir "$work/oracle"
     for _ in {1..10}; do
         oracle_port=$(random_port)
-        start_helper oracle 'Ready to accept connections' redis-server --port "$oracle_port" \
-            --bind 127.0.0.1 --dir "$work/oracle" "$@" && return 0
+        start_helper oracle redis-server --port "$oracle_port" --bind 127.0.0.1 \
+            --dir "$work/oracle" "$@"
+        await_helper grep -q 'Ready to accept connections' "$work/oracle.log" && return 0
     done
     cat "$work/oracle.log"
     echo '0 passed, 1 failed'
