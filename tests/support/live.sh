@@ -67,7 +67,8 @@ await_helper() {
     return 1
 }
 
-# A redis-server beside the server under test, on $oracle_port.
+# start_oracle [OPTION...]: a redis-server beside the server under test, on $oracle_port.
+# shellcheck disable=SC2120 # there may be options
 start_oracle() {
     mkdir "$work/oracle"
     for _ in {1..10}; do
