@@ -10,10 +10,16 @@ cd "$(dirname "$0")/../.." || exit 1
 # Debian puts collectd where only root looks.
 PATH=$PATH:/usr/sbin
 
-# A metric of the exporter a line, as tests/support/metrics.py prints it, and its reason after a '#'.
-missing_metrics=''
-# Fields of INFO, likewise.
+# What may be missing: extended regular expressions, one a line, and the reason after a '#'. One that
+# fits nothing that is missing is a failure too.
+missing_metrics='
+cmd=pfcount     # the exporter tries PFCOUNT on each string; HyperLogLogs are still to come
+err=WRONGTYPE   # what PFCOUNT says to that; there is no second type yet
+'
 missing_fields=''
+missing_values=''
+# From redis-server nothing is.
+[ -z "${REDIS:-}" ] || missing_metrics='' missing_fields='' missing_values=''
 
 # The same life for both servers: hits, misses, errors, keys with and without an expiry, in two
 # databases.
@@ -32,18 +38,19 @@ mset a 1 b 2
 END
 }
 
-# same NAME ACCEPTED WANTED GOT: each line of the file WANTED is in GOT or is accepted, and every
-# accepted one is really missing.
+# same NAME ACCEPTED WANTED GOT: each line of the file WANTED is in GOT or is accepted.
 same() {
-    local name=$1 accepted=$2 wanted=$3 got=$4 status=1
-    sed -E 's/[ ]*#.*//; /^$/d' <<<"$accepted" | LC_ALL=C sort >"$work/accepted"
-    LC_ALL=C comm -13 "$wanted" "$got" | sed "s/^/      only here: /"
+    local name=$1 accepted=$2 wanted=$3 got=$4 expression status=0
+    LC_ALL=C comm -13 "$wanted" "$got" | sed 's/^/      only here: /'
     LC_ALL=C comm -23 "$wanted" "$got" >"$work/missing"
-    if [ ! -s "$wanted" ]; then
-        echo 'nothing from redis-server' >"$work/out"
-    else
-        diff "$work/accepted" "$work/missing" >"$work/out" && status=0
-    fi
+    : >"$work/out"
+    while read -r expression; do
+        grep -qE -- "$expression" "$work/missing" || echo "not missing: $expression" >>"$work/out"
+        sed -i -E "\\,$expression,d" "$work/missing"
+    done < <(sed -E 's/[ ]*#.*//; /^$/d' <<<"$accepted")
+    sed 's/^/missing: /' "$work/missing" >>"$work/out"
+    [ -s "$wanted" ] || echo 'nothing from redis-server' >>"$work/out"
+    [ ! -s "$work/out" ] || status=1
     report "$status" "$name: $(wc -l <"$wanted") from redis-server, $(wc -l <"$got") from here"
 }
 
@@ -162,7 +169,7 @@ collectd_reads() {
         (cd "$work/csv/host/redis-$node" && printf '%s\n' *) | sed -E 's/-[0-9]{4}-.*//' |
             LC_ALL=C sort >"$work/values.$node"
     done
-    same 'values for collectd' '' "$work/values.wanted" "$work/values.got"
+    same 'values for collectd' "$missing_values" "$work/values.wanted" "$work/values.got"
 }
 
 start_server

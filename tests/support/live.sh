@@ -52,6 +52,7 @@ random_port() {
 start_helper() {
     local log=$work/$1.log
     shift
+    : >"$log"
     "$@" >"$log" 2>&1 </dev/null &
     helper=$!
     helpers+=("$helper")
@@ -84,6 +85,7 @@ start_oracle() {
 
 # serve_on_port OPTION...: starts it on $port; false when it ends instead of serving.
 serve_on_port() {
+    : >"$work/log"
     "$server" --port "$port" --bind 127.0.0.1 --dir "$work" "$@" >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in {1..600}; do
