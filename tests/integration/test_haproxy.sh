@@ -22,12 +22,13 @@ with socket.socket(socket.AF_UNIX) as stats:
 END
 }
 
-# is_in_state PROXY STATE: what HAProxy says about the server behind a proxy begins so.
+# is_in_state PROXY STATE: what HAProxy says about the server behind a proxy begins so. A star says
+# that it is asking right now; the rest is from the last time.
 # shellcheck disable=SC2317 # called through await
 is_in_state() {
     ask_haproxy >"$work/answer"
-    awk -F , -v proxy="$1" '$1 == proxy && $2 == "respite" { print $18, $37 }' "$work/answer" \
-        >"$work/out"
+    awk -F , -v proxy="$1" '$1 == proxy && $2 == "respite" { sub(/^[*] /, "", $37); print $18, $37 }' \
+        "$work/answer" >"$work/out"
     grep -q "^$2" "$work/out"
 }
 
