@@ -37,6 +37,10 @@ static void cmd_config_set(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
         return;
     }
+    for (uint32_t i = 2; i < ctx->argc; i += 2) {
+        if (config_is_secret(ctx->server->config, ctx->argv[i]))
+            ctx_redact(ctx, i + 1);
+    }
     struct config_error error;
     if (config_set(ctx->server->config, ctx->argv + 2, (ctx->argc - 2) / 2, &error) == STATUS_OK)
         reply_ok(ctx);

@@ -72,6 +72,8 @@ static void cmd_auth(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
         return;
     }
+    for (uint32_t i = 1; i < ctx->argc; i++)
+        ctx_redact(ctx, i);
     if (ctx->argc == 2 && !clients_need_password(ctx->server->clients)) {
         reply_error(ctx, ERR_AUTH_WITHOUT_PASSWORD);
         return;
@@ -107,7 +109,9 @@ static bool parse_hello(struct cmd_ctx *ctx, struct hello_options *options)
         if (arg_is(ctx, i, "auth") && more >= 2) {
             options->has_auth = true;
             options->user = ctx->argv[++i];
+            ctx_redact(ctx, i);
             options->password = ctx->argv[++i];
+            ctx_redact(ctx, i);
         } else if (arg_is(ctx, i, "setname") && more >= 1) {
             options->has_name = true;
             options->name = ctx->argv[++i];

@@ -211,6 +211,12 @@ static struct registered *find_directive(struct config *config, struct slice nam
     return NULL;
 }
 
+bool config_is_secret(struct config *config, struct slice name)
+{
+    const struct registered *directive = find_directive(config, name);
+    return directive && directive->row->flags & CONFIG_SECRET;
+}
+
 // One directive with its words at start-up.
 static bool load_words(struct config *config, const struct slice *words, size_t count,
                        struct config_error *error)

@@ -87,6 +87,9 @@ MUST_CHECK enum status config_load_args(struct config *config, int argc, char **
 MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,
                                   struct config_error *error);
 
+// Whether the name is that of a directive whose value is not to be shown.
+bool config_is_secret(struct config *config, struct slice name);
+
 // Calls `emit` for every directive (and alias) whose name matches one of the patterns, any case, once;
 // with the pattern itself for a name if that is one.
 typedef void (*config_emit_fn)(struct slice name, struct slice value, void *udata);

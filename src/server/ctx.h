@@ -49,6 +49,7 @@ struct cmd_ctx {
     bool out_of_memory;         // its keys found no room
     bool protocol_error;        // not a command: the parser refused the bytes
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
+    uint64_t secret_args;       // those that ctx_redact() was told of, from dispatch() on
     size_t argv_first;          // while the batch is being filled
     size_t keys_first;
 };
@@ -86,6 +87,22 @@ void reply_help(struct cmd_ctx *ctx, const char *const *lines, size_t count);
 static inline bool arg_is(const struct cmd_ctx *ctx, uint32_t i, const char *word)
 {
     return slice_is(ctx->argv[i], word);
+}
+
+// The arguments from this one on are secret together.
+#define SECRET_ARGS_REST 63
+
+// Marks an argument as one that neither the slow log nor MONITOR may show: a password.
+static inline void ctx_redact(struct cmd_ctx *ctx, uint32_t i)
+{
+    ctx->secret_args |= UINT64_C(1) << (i < SECRET_ARGS_REST ? i : SECRET_ARGS_REST);
+}
+
+// The argument as others may see it once the command has run: itself, or "(redacted)".
+static inline struct slice ctx_shown_arg(const struct cmd_ctx *ctx, uint32_t i)
+{
+    uint32_t bit = i < SECRET_ARGS_REST ? i : SECRET_ARGS_REST;
+    return ctx->secret_args >> bit & 1 ? SLICE("(redacted)") : ctx->argv[i];
 }
 
 // An integer argument; false: the error has been replied.

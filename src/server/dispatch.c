@@ -72,6 +72,7 @@ void dispatch(struct cmd_ctx *ctx)
         return;
     struct client *client = ctx->client;
     ctx->db = client->db;
+    ctx->secret_args = 0;
     client->last_command = ctx->command;
     ctx->server->stats.commands++;
     ctx->command->calls++;
