@@ -110,6 +110,11 @@ uint64_t clock_ticks_to_ns(uint64_t ticks)
     return (uint64_t)(((unsigned __int128)ticks * cached.ns_per_tick_q32) >> 32);
 }
 
+uint64_t clock_ns_to_ticks(uint64_t ns)
+{
+    return (uint64_t)(((unsigned __int128)ns << 32) / cached.ns_per_tick_q32);
+}
+
 void clock_init(void)
 {
     calibrate();

@@ -19,6 +19,7 @@ uint64_t clock_mono_us_now(void);
 // nanoseconds to read, and its rate. Only differences mean something.
 uint64_t clock_ticks(void);
 uint64_t clock_ticks_to_ns(uint64_t ticks);
+uint64_t clock_ns_to_ticks(uint64_t ns);
 
 // Calibrates the tick counter (a few milliseconds at most). Once, at the start.
 void clock_init(void);

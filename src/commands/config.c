@@ -2,6 +2,7 @@
 // CONFIG: directives of the running server.
 #include "server/config.h"
 #include "commands/tables.h"
+#include "server/command_stats.h"
 #include "server/ctx.h"
 #include "server/server.h"
 
@@ -56,6 +57,7 @@ static void cmd_config_resetstat(struct cmd_ctx *ctx)
     memset(&ctx->server->rates, 0, sizeof(ctx->server->rates));
     keyspace->hits = keyspace->misses = 0;
     keyspace->expired_keys = keyspace->expired_by_sweep = 0;
+    command_stats_reset(ctx->server);
     reply_ok(ctx);
 }
 

@@ -22,6 +22,8 @@ static const struct command *const families[] = {
     admin_commands,
     config_commands,
     debug_commands,
+    slowlog_commands,
+    latency_commands,
     introspection_commands,
 };
 // clang-format on

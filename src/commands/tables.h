@@ -18,4 +18,6 @@ extern const struct command scan_commands[];
 extern const struct command admin_commands[];
 extern const struct command config_commands[];
 extern const struct command debug_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command latency_commands[];
 extern const struct command introspection_commands[];

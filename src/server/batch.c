@@ -484,6 +484,7 @@ static void execute_one(struct batch *batch, struct cmd_ctx *ctx)
 static void execute(struct batch *batch)
 {
     prefetch_entries(batch);
+    dispatch_begin(batch->server);
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];
         execute_one(batch, ctx);

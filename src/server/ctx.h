@@ -50,6 +50,7 @@ struct cmd_ctx {
     bool protocol_error;        // not a command: the parser refused the bytes
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
     uint64_t secret_args;       // those that ctx_redact() was told of, from dispatch() on
+    bool failed;                // has replied with an error, from dispatch() on
     size_t argv_first;          // while the batch is being filled
     size_t keys_first;
 };

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Running one command: its arity, its gates, its handler, its effect.
+// Running one command: its arity, its gates, its handler, its effect; and counting it.
+//
+// Each command's time is measured between two readings of the tick counter, and the end of one
+// command is the beginning of the next: one reading a command. It therefore includes what is done
+// for a client between two commands, and not parsing and prefetching, which is done for many at once.
 #pragma once
 
 #include "server/ctx.h"
@@ -10,5 +14,12 @@ void dispatch_resolve(struct cmd_ctx *ctx);
 // Whether a request of so many arguments, the name included, has the number that the command wants.
 bool dispatch_right_arity(const struct command_entry *command, uint32_t argc);
 
+// To be called before one or more calls of dispatch() that follow one another: time begins to count.
+void dispatch_begin(struct server *server);
+
 // Runs the resolved command and queues its reply.
 void dispatch(struct cmd_ctx *ctx);
+
+// To be called when the threshold of the slow log or of the latency monitor has changed, and once the
+// configuration is read.
+void dispatch_thresholds_changed(struct server *server);

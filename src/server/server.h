@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,10 @@ struct info;
 struct cron;
 struct network;
 struct settings;
+struct error_stats;
+struct latency_stats;
+struct slowlog;
+struct latency;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -47,6 +52,13 @@ struct server_rates {
     struct server_stats counted;
 };
 
+// What dispatch measures commands with, in ticks of clock_ticks().
+struct command_timing {
+    uint64_t boundary_ticks;  // when the last command ended
+    uint64_t slow_ticks;  // from so many on somebody wants to know (dispatch_thresholds_changed())
+    bool tracking;        // latency-tracking: histograms
+};
+
 struct server {
     struct loop *loop;
     struct keyspace *keyspace;
@@ -59,8 +71,13 @@ struct server {
     struct cron *cron;
     struct network *network;
     struct settings *settings;
-    uint32_t gates;    // shut for everybody: bits of server/registry.h
-    uint64_t changes;  // writes since the last save
+    struct error_stats *error_stats;
+    struct latency_stats *latency_stats;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    uint32_t gates;                // shut for everybody: bits of server/registry.h
+    uint64_t changes;              // writes since the last save
+    struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
     size_t startup_bytes;         // mem_used() when the start was done
