@@ -14,6 +14,8 @@
 //   help           a HELP: status lines, of which the first is the same
 //   fields(A B +C) lines of key=value: the keys are the same, the values too but for A's and B's (for
 //                  all with *); only Respite has C
+//   stats(A B)     lines of name:key=value,key=value in any order: the names and the keys are the same, the
+//                  values too but for A's and B's (for all with *)
 //   [P, P]  [P...] an array: element by element, or each element
 //   {key: P, ...}  a map, or a flat array of pairs: the values of these keys; all else the same bytes
 #pragma once
@@ -33,6 +35,7 @@ enum pattern_kind {
     PATTERN_PREFIX,
     PATTERN_HELP,
     PATTERN_FIELDS,
+    PATTERN_STATS,
     PATTERN_ITEMS,
     PATTERN_EACH,
     PATTERN_MAP,
@@ -43,7 +46,7 @@ struct pattern {
     bool bounded;           // INT, NUMBER: by tolerance
     double tolerance;       // INT, NUMBER; SIDE: the limit
     struct span text;       // PREFIX
-    struct span *names;     // FIELDS, MAP
+    struct span *names;     // FIELDS, STATS, MAP
     struct pattern *items;  // ITEMS, EACH, MAP
     size_t count;
 };

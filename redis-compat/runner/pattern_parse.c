@@ -59,14 +59,14 @@ static bool parse_tolerance(struct parser *p, struct pattern *out)
     return true;
 }
 
-// After "fields(".
-static bool parse_fields(struct parser *p, struct pattern *out)
+// After "fields(" or "stats(".
+static bool parse_fields(struct parser *p, enum pattern_kind kind, struct pattern *out)
 {
-    out->kind = PATTERN_FIELDS;
+    out->kind = kind;
     while (!take(p, ")")) {
         struct span name = take_until(p, " )");
         if (name.len == 0)
-            return fail(p, "fields(...) without its end");
+            return fail(p, "fields(...) or stats(...) without its end");
         out->names = arena_grow(p->arena, out->names, out->count, sizeof(*out->names));
         out->names[out->count++] = name;
     }
@@ -156,7 +156,9 @@ static bool parse(struct parser *p, struct pattern *out)
         if (!ok)
             fail(p, "a number is wanted in side(...)");
     } else if (take(p, "fields(")) {
-        ok = parse_fields(p, out);
+        ok = parse_fields(p, PATTERN_FIELDS, out);
+    } else if (take(p, "stats(")) {
+        ok = parse_fields(p, PATTERN_STATS, out);
     } else if (take(p, "[")) {
         ok = parse_items(p, out);
     } else if (take(p, "{")) {

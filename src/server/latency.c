@@ -126,7 +126,9 @@ struct latency_sample latency_sample_at(const struct latency_series *series, siz
 
 bool latency_reset(struct latency *latency, struct slice event)
 {
-    size_t i = index_of(latency, event);
+    size_t i = 0;
+    while (i < latency->count && !slice_is(event, latency->series[i]->event))
+        i++;
     if (i == latency->count)
         return false;
     mem_free(latency->series[i], sizeof(**latency->series));

@@ -52,6 +52,6 @@ const struct latency_series *latency_find(const struct latency *latency, struct 
 // The samples of a series, oldest first; there is at least one.
 struct latency_sample latency_sample_at(const struct latency_series *series, size_t index);
 
-// Forgets one series, or all of them.
+// Forgets one series (by name, any case), or all of them.
 bool latency_reset(struct latency *latency, struct slice event);
 void latency_reset_all(struct latency *latency);

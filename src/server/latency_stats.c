@@ -16,30 +16,56 @@
 // The most percentiles that can be asked for.
 #define PERCENTILES_MAX 64
 
+struct percentile_list {
+    size_t count;
+    double items[PERCENTILES_MAX];
+};
+
 struct latency_stats {
     struct server *server;
-    size_t count;
-    double percentiles[PERCENTILES_MAX];
+    struct percentile_list percentiles;
 };
+
+static bool add_percentile(struct percentile_list *list, struct slice text,
+                           struct config_error *error)
+{
+    double *item = &list->items[list->count];
+    if (list->count == PERCENTILES_MAX)
+        return config_refuse(error, "too many latency-tracking-info-percentiles");
+    if (!parse_double(text, item))
+        return config_refuse(error, "Invalid latency-tracking-info-percentiles parameters");
+    if (*item < 0 || *item > 100)
+        return config_refuse(error, "latency-tracking-info-percentiles parameters should sit "
+                                    "between [0.0,100.0]");
+    list->count++;
+    return true;
+}
+
+// The percentiles of a text, a blank apart.
+static bool add_percentiles(struct percentile_list *list, struct slice text,
+                            struct config_error *error)
+{
+    const char *blank;
+    while (text.len && (blank = memchr(text.ptr, ' ', text.len)) != NULL) {
+        size_t len = (size_t)(blank - text.ptr);
+        if (!add_percentile(list, (struct slice){ .ptr = text.ptr, .len = len }, error))
+            return false;
+        text = (struct slice){ .ptr = blank + 1, .len = text.len - len - 1 };
+    }
+    return add_percentile(list, text, error);
+}
 
 static bool set_percentiles(void *owner, const struct slice *words, size_t count,
                             struct config_error *error)
 {
     struct latency_stats *stats = owner;
-    double percentiles[PERCENTILES_MAX];
-    if (count == 1 && words[0].len == 0)
-        count = 0;
-    if (count > PERCENTILES_MAX)
-        return config_refuse(error, "too many latency-tracking-info-percentiles");
-    for (size_t i = 0; i < count; i++) {
-        if (!parse_double(words[i], &percentiles[i]))
-            return config_refuse(error, "Invalid latency-tracking-info-percentiles parameters");
-        if (!(percentiles[i] >= 0 && percentiles[i] <= 100))
-            return config_refuse(error, "latency-tracking-info-percentiles parameters should sit "
-                                        "between [0.0,100.0]");
+    struct percentile_list list = { 0 };
+    bool none = count == 1 && words[0].len == 0;
+    for (size_t i = 0; !none && i < count; i++) {
+        if (!add_percentiles(&list, words[i], error))
+            return false;
     }
-    memcpy(stats->percentiles, percentiles, count * sizeof(*percentiles));
-    stats->count = count;
+    stats->percentiles = list;
     return true;
 }
 
@@ -58,10 +84,10 @@ static void append_percentile(struct bytes *out, double percentile)
 static void get_percentiles(const void *owner, struct bytes *out)
 {
     const struct latency_stats *stats = owner;
-    for (size_t i = 0; i < stats->count; i++) {
+    for (size_t i = 0; i < stats->percentiles.count; i++) {
         if (i)
             bytes_append_char(out, ' ');
-        append_percentile(out, stats->percentiles[i]);
+        append_percentile(out, stats->percentiles.items[i]);
     }
 }
 
@@ -76,7 +102,6 @@ static const struct config_directive tracking_directives[] = {
 static const struct config_directive percentile_directives[] = {
     { .name = "latency-tracking-info-percentiles",
       .type = CONFIG_CUSTOM,
-      .flags = CONFIG_WORDS,
       .default_text = "50 99 99.9",
       .set = set_percentiles,
       .get = get_percentiles },
@@ -91,10 +116,10 @@ static void write_command(const struct latency_stats *stats, const struct comman
     if (!command->histogram)
         return;
     bytes_printf(out, "latency_percentiles_usec_%s:", command->full_name);
-    for (size_t i = 0; i < stats->count; i++) {
-        uint64_t ticks = histogram_percentile(command->histogram, stats->percentiles[i]);
+    for (size_t i = 0; i < stats->percentiles.count; i++) {
+        uint64_t ticks = histogram_percentile(command->histogram, stats->percentiles.items[i]);
         bytes_append_text(out, i ? ",p" : "p");
-        append_percentile(out, stats->percentiles[i]);
+        append_percentile(out, stats->percentiles.items[i]);
         bytes_printf(out, "=%.3f", (double)clock_ticks_to_ns(ticks) / 1000);
     }
     bytes_append_text(out, "\r\n");
