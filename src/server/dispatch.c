@@ -2,7 +2,7 @@
 // Running one command: see dispatch.h.
 #include "server/dispatch.h"
 
-#include "base/clock.h"
+#include "base/clock_inl.h"
 #include "base/log.h"
 #include "server/client.h"
 #include "server/effects.h"
@@ -94,7 +94,7 @@ static inline void count_call(struct cmd_ctx *ctx, uint64_t start_ticks)
 {
     struct server *server = ctx->server;
     struct command_entry *command = ctx->command;
-    uint64_t now_ticks = clock_ticks();
+    uint64_t now_ticks = clock_ticks_inl(server->timing.ticks_are_cpus);
     uint64_t ticks = now_ticks - start_ticks;
     // Counters of two cores may differ by a little.
     if (unlikely((int64_t)ticks < 0))
@@ -144,5 +144,6 @@ void dispatch_thresholds_changed(struct server *server)
     uint64_t pause_ms = latency_threshold_ms(server->latency);
     uint64_t pause_us = pause_ms > UINT64_MAX / 1000 ? UINT64_MAX : pause_ms * 1000;
     uint64_t us = slow_us < pause_us ? slow_us : pause_us;
+    server->timing.ticks_are_cpus = clock_ticks_are_cpus();
     server->timing.slow_ticks = us > INT64_MAX / 1000 ? UINT64_MAX : clock_ns_to_ticks(us * 1000);
 }

@@ -57,6 +57,7 @@ struct command_timing {
     uint64_t boundary_ticks;  // when the last command ended
     uint64_t slow_ticks;  // from so many on somebody wants to know (dispatch_thresholds_changed())
     bool tracking;        // latency-tracking: histograms
+    bool ticks_are_cpus;  // clock_ticks_are_cpus()
 };
 
 struct server {
