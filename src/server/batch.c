@@ -488,9 +488,12 @@ static void execute(struct batch *batch)
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];
         execute_one(batch, ctx);
-        if (unlikely(ctx->incoming))
-            incoming_release(&ctx->incoming);
+        if (likely(!ctx->incoming))
+            continue;
+        dispatch_end(batch->server);
+        incoming_release(&ctx->incoming);
     }
+    dispatch_end(batch->server);
     batch->count = 0;
     forget_keys(batch);
     resp_argv_clear(&batch->argv);

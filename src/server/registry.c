@@ -237,6 +237,8 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .full_name = make_full_name(parent, row->name),
     };
     set_key_range(entry);
+    const uint32_t brief = CMD_FAST | CMD_READONLY;
+    entry->is_brief = (row->flags & brief) == brief && row->arity > 0;
     for (int i = 0; i < registry->gate_count; i++) {
         if (registry->gates[i].applies(row))
             entry->gates |= 1u << i;

@@ -30,6 +30,7 @@ struct command_entry {
     int16_t key_step;
     bool keys_complex;  // use registry_find_keys()
     bool is_container;
+    bool is_brief;  // takes next to no time, whatever is asked (server/dispatch.h)
     uint64_t calls;
     uint64_t ticks;               // that they have taken
     struct histogram *histogram;  // of their ticks; NULL before the first one

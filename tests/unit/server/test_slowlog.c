@@ -3,7 +3,7 @@
 #include "server/slowlog.h"
 
 #include "server/command_stats.h"
-#include "server/ctx.h"
+#include "server/dispatch.h"
 #include "server/histogram.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
@@ -24,7 +24,31 @@ static void cmd_secret(struct cmd_ctx *ctx)
     reply_ok(ctx);
 }
 
+// Takes long because it had to remove something large that had expired.
+static void cmd_heavy(struct cmd_ctx *ctx)
+{
+    usleep(300000);
+    ctx->server->keyspace->expired_keys++;
+    reply_ok(ctx);
+}
+
+// Runs two commands, the second of which fails.
+static void cmd_twice(struct cmd_ctx *ctx)
+{
+    static const struct slice names[] = { SLICE("peek"), SLICE("fail") };
+    for (int i = 0; i < 2; i++) {
+        struct cmd_ctx inner = *ctx;
+        inner.argv = &names[i];
+        inner.argc = 1;
+        dispatch_resolve(&inner);
+        dispatch(&inner);
+    }
+}
+
 static const struct command commands[] = {
+    { .name = "peek", .arity = 1, .flags = CMD_FAST | CMD_READONLY, .handler = cmd_say },
+    { .name = "heavy", .arity = 1, .flags = CMD_FAST | CMD_READONLY, .handler = cmd_heavy },
+    { .name = "twice", .arity = 1, .handler = cmd_twice },
     { .name = "say", .arity = -1, .flags = CMD_FAST, .handler = cmd_say },
     { .name = "fail", .arity = 1, .handler = cmd_fail },
     { .name = "quiet", .arity = -1, .flags = CMD_SKIP_SLOWLOG, .handler = cmd_say },
@@ -197,6 +221,70 @@ START_TEST(calls_are_counted_by_how_they_end)
 }
 END_TEST
 
+// Brief commands share readings of the clock; their numbers are whole all the same.
+START_TEST(brief_commands_share_the_clock)
+{
+    int fd = rig_connect();
+    for (unsigned count = 1; count <= 20; count++) {
+        command_stats_reset(server);
+        for (unsigned i = 0; i < count; i++)
+            rig_say(fd, "peek\r\n");
+        rig_say(fd, "peek x\r\nfail\r\npeek\r\n");
+        for (unsigned i = 0; i < count; i++)
+            rig_expect(fd, "+OK\r\n");
+        rig_expect(fd, "-ERR wrong number of arguments for 'peek' command\r\n"
+                       "-ERR syntax error\r\n+OK\r\n");
+        ck_assert_uint_eq(entry("peek")->calls, count + 1);
+        ck_assert_uint_eq(entry("peek")->rejected_calls, 1);
+        ck_assert_uint_eq(histogram_total(entry("peek")->histogram), count + 1);
+        ck_assert_uint_eq(histogram_total(entry("fail")->histogram), 1);
+    }
+}
+END_TEST
+
+START_TEST(a_low_threshold_times_each)
+{
+    log_all();
+    int fd = rig_connect();
+    rig_ask(fd, "peek\r\npeek\r\nsay a\r\npeek\r\n", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    ck_assert_uint_eq(slowlog_len(server->slowlog), 4);
+    expect_arg(newest(), 0, "peek");
+    ck_assert(!server->timing.grouping);
+    ck_assert_int_eq(rig_config_set("slowlog-log-slower-than", "10000"), STATUS_OK);
+    ck_assert(server->timing.grouping);
+}
+END_TEST
+
+START_TEST(a_heavy_one_among_brief_ones_is_blamed)
+{
+    ck_assert_int_eq(rig_config_set("slowlog-log-slower-than", "250000"), STATUS_OK);
+    int fd = rig_connect();
+    rig_ask(fd, "peek\r\npeek\r\nheavy\r\npeek\r\npeek\r\n", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    ck_assert_uint_eq(slowlog_len(server->slowlog), 1);
+    expect_arg(newest(), 0, "heavy");
+    ck_assert_uint_ge(newest()->duration_us, 300000 - 1000);
+    ck_assert_uint_gt(entry("heavy")->ticks, entry("peek")->ticks);
+}
+END_TEST
+
+START_TEST(commands_that_run_commands)
+{
+    ck_assert_int_eq(rig_config_set("slowlog-log-slower-than", "1000000"), STATUS_OK);
+    int fd = rig_connect();
+    rig_ask(fd, "peek\r\ntwice\r\npeek\r\n", "+OK\r\n+OK\r\n-ERR syntax error\r\n+OK\r\n");
+    ck_assert_uint_eq(entry("peek")->calls, 3);
+    ck_assert_uint_eq(histogram_total(entry("peek")->histogram), 3);
+    ck_assert_uint_eq(entry("fail")->failed_calls, 1);
+    ck_assert_uint_eq(entry("twice")->calls, 1);
+    ck_assert_uint_eq(entry("twice")->failed_calls, 0);
+    ck_assert_uint_ge(entry("twice")->ticks, entry("fail")->ticks);
+    log_all();
+    rig_ask(fd, "twice\r\n", "+OK\r\n-ERR syntax error\r\n");
+    ck_assert_uint_eq(slowlog_len(server->slowlog), 3);
+    expect_arg(newest(), 0, "twice");
+}
+END_TEST
+
 START_TEST(without_tracking_there_are_no_histograms)
 {
     ck_assert_int_eq(rig_config_set("latency-tracking", "no"), STATUS_OK);
@@ -220,6 +308,10 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, its_length_is_bounded);
     tcase_add_test(tcase, calls_are_counted_by_how_they_end);
     tcase_add_test(tcase, without_tracking_there_are_no_histograms);
+    tcase_add_test(tcase, brief_commands_share_the_clock);
+    tcase_add_test(tcase, a_low_threshold_times_each);
+    tcase_add_test(tcase, a_heavy_one_among_brief_ones_is_blamed);
+    tcase_add_test(tcase, commands_that_run_commands);
     suite_add_tcase(suite, tcase);
     return suite;
 }
