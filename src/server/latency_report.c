@@ -63,7 +63,9 @@ static size_t write_age(char out[LABEL_MAX], int64_t age_s)
 static void draw_columns(const struct latency_series *series, const struct range *range,
                          size_t from, struct bytes *out)
 {
-    size_t count = series->count - from < COLUMNS ? series->count - from : COLUMNS;
+    size_t count = series->count - from;
+    if (count > COLUMNS)
+        count = COLUMNS;
     int64_t now_s = clock_wall_us_now() / 1000000;
     char ages[COLUMNS][LABEL_MAX];
     size_t lens[COLUMNS];

@@ -21,7 +21,7 @@ struct registry;
 
 // A registered command. What the way of a command reads and counts is its first cache line.
 struct command_entry {
-    _Alignas(COMMAND_ENTRY_ALIGNMENT) void (*handler)(struct cmd_ctx *ctx);
+    void (*handler)(struct cmd_ctx *ctx);
     int32_t arity;
     uint32_t flags;
     uint32_t gates;     // bits of the gates it is subject to
@@ -42,7 +42,7 @@ struct command_entry {
     char *full_name;          // "get", "client|list"
     uint64_t rejected_calls;  // not run
     uint64_t failed_calls;    // run, and answered by an error
-};
+} __attribute__((aligned(COMMAND_ENTRY_ALIGNMENT)));
 
 struct registry *registry_new(void);
 void registry_free(struct registry *registry);

@@ -99,12 +99,15 @@ static size_t write_arg(const struct cmd_ctx *ctx, uint32_t i,
     if (i == SLOWLOG_ARGS_MAX - 1 && ctx->argc > SLOWLOG_ARGS_MAX)
         return (size_t)snprintf(out, CUT_TEXT_MAX, "... (%u more arguments)", ctx->argc - i);
     struct slice arg = ctx_shown_arg(ctx, i);
-    size_t len = arg.len < SLOWLOG_ARG_BYTES_MAX ? arg.len : SLOWLOG_ARG_BYTES_MAX;
-    if (len)
-        memcpy(out, arg.ptr, len);
-    if (arg.len > len)
-        len += (size_t)snprintf(out + len, CUT_TEXT_MAX, "... (%zu more bytes)", arg.len - len);
-    return len;
+    if (arg.len <= SLOWLOG_ARG_BYTES_MAX) {
+        if (arg.len)
+            memcpy(out, arg.ptr, arg.len);
+        return arg.len;
+    }
+    memcpy(out, arg.ptr, SLOWLOG_ARG_BYTES_MAX);
+    int cut = snprintf(out + SLOWLOG_ARG_BYTES_MAX, CUT_TEXT_MAX, "... (%zu more bytes)",
+                       arg.len - SLOWLOG_ARG_BYTES_MAX);
+    return SLOWLOG_ARG_BYTES_MAX + (size_t)cut;
 }
 
 static struct slice place(char **at, const char *text, size_t len)
@@ -124,7 +127,9 @@ static struct kept *keep(const struct cmd_ctx *ctx)
     client_address(ctx->client, address);
     struct slice name = slice_of(ctx->client->name ? ctx->client->name : "");
 
-    uint32_t argc = ctx->argc < SLOWLOG_ARGS_MAX ? ctx->argc : SLOWLOG_ARGS_MAX;
+    uint32_t argc = ctx->argc;
+    if (argc > SLOWLOG_ARGS_MAX)
+        argc = SLOWLOG_ARGS_MAX;
     size_t text_bytes = strlen(address) + name.len;
     for (uint32_t i = 0; i < argc; i++)
         text_bytes += lens[i] = write_arg(ctx, i, args[i]);

@@ -33,6 +33,7 @@ static void cmd_heavy(struct cmd_ctx *ctx)
 }
 
 // Runs two commands, the second of which fails.
+// cppcheck-suppress constParameter ; a handler's type
 static void cmd_twice(struct cmd_ctx *ctx)
 {
     static const struct slice names[] = { SLICE("peek"), SLICE("fail") };
@@ -157,15 +158,16 @@ START_TEST(many_arguments_are_cut)
 {
     log_all();
     int fd = rig_connect();
-    char text[4096] = "say";
+    rig_say(fd, "say");
     for (int i = 1; i < SLOWLOG_ARGS_MAX; i++)
-        strcat(text, " x");
-    size_t len = strlen(text);
-    rig_ask(fd, strcat(text, "\r\n"), "+OK\r\n");
+        rig_say(fd, " x");
+    rig_ask(fd, "\r\n", "+OK\r\n");
     ck_assert_uint_eq(newest()->argc, SLOWLOG_ARGS_MAX);
     expect_arg(newest(), SLOWLOG_ARGS_MAX - 1, "x");
-    text[len] = '\0';
-    rig_ask(fd, strcat(text, " y z\r\n"), "+OK\r\n");
+    rig_say(fd, "say");
+    for (int i = 1; i < SLOWLOG_ARGS_MAX; i++)
+        rig_say(fd, " x");
+    rig_ask(fd, " y z\r\n", "+OK\r\n");
     ck_assert_uint_eq(newest()->argc, SLOWLOG_ARGS_MAX);
     expect_arg(newest(), SLOWLOG_ARGS_MAX - 1, "... (3 more arguments)");
 }
