@@ -446,15 +446,19 @@ static void leave_barrier(struct batch *batch, struct client *client)
 static void execute(struct batch *batch)
 {
     prefetch_entries(batch);
+    dispatch_begin(batch->server);
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];
         if (likely(!(ctx->client->flags & CLIENT_UNUSUAL)))
             run(batch, ctx);
         else
             run_unusual(batch, ctx);
-        if (unlikely(ctx->incoming))
-            incoming_release(&ctx->incoming);
+        if (likely(!ctx->incoming))
+            continue;
+        dispatch_end(batch->server);
+        incoming_release(&ctx->incoming);
     }
+    dispatch_end(batch->server);
     batch->count = 0;
     forget_keys(batch);
     resp_argv_clear(&batch->argv);

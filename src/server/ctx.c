@@ -3,6 +3,7 @@
 #include "server/ctx.h"
 
 #include "base/numbers.h"
+#include "server/error_stats.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -19,10 +20,17 @@ static const struct slice error_texts[ERROR_COUNT] = {
 };
 #undef X
 
+static void answer_error(struct cmd_ctx *ctx, struct slice text)
+{
+    ctx->failed = true;
+    ctx->server->stats.error_replies++;
+    error_stats_count(ctx->server->error_stats, text);
+    resp_error(&ctx->reply, text);
+}
+
 void reply_error(struct cmd_ctx *ctx, enum error_id error)
 {
-    ctx->server->stats.error_replies++;
-    resp_error(&ctx->reply, error_texts[error]);
+    answer_error(ctx, error_texts[error]);
 }
 
 void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
@@ -35,8 +43,7 @@ void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
     // Line ends at the end go; those within become blanks.
     while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
         text.len--;
-    ctx->server->stats.error_replies++;
-    resp_error(&ctx->reply, bytes_slice(&text));
+    answer_error(ctx, bytes_slice(&text));
     bytes_release(&text);
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
+#include "server/histogram.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,12 +45,41 @@ struct registry *registry_new(void)
     return mem_alloc_zeroed(sizeof(struct registry));
 }
 
+_Static_assert(offsetof(struct command_entry, histogram) + sizeof(struct histogram *) <=
+                   COMMAND_ENTRY_ALIGNMENT,
+               "dispatch needs one cache line of a command");
+
+static struct command_entry *entries_new(size_t count)
+{
+    size_t bytes = count * sizeof(struct command_entry);
+    struct command_entry *entries = mem_try_alloc_aligned(bytes, COMMAND_ENTRY_ALIGNMENT);
+    if (!entries)
+        PANIC("no memory for %zu bytes of commands", bytes);
+    return entries;
+}
+
+static void entries_free(struct command_entry *entries, size_t count)
+{
+    mem_free_aligned(entries, count * sizeof(*entries), COMMAND_ENTRY_ALIGNMENT);
+}
+
+void registry_reset_stats(struct command_entry *command)
+{
+    if (command->histogram)
+        mem_free(command->histogram, sizeof(*command->histogram));
+    command->histogram = NULL;
+    command->calls = command->ticks = 0;
+    command->rejected_calls = command->failed_calls = 0;
+    for (int i = 0; i < command->subcommand_count; i++)
+        registry_reset_stats(&command->subcommands[i]);
+}
+
 static void entry_release(struct command_entry *entry)
 {
     for (int i = 0; i < entry->subcommand_count; i++)
         entry_release(&entry->subcommands[i]);
     if (entry->subcommands)
-        mem_free(entry->subcommands, (size_t)entry->subcommand_count * sizeof(*entry));
+        entries_free(entry->subcommands, (size_t)entry->subcommand_count);
     mem_free(entry->full_name, strlen(entry->full_name) + 1);
     mem_free(entry->called, strlen(entry->called) + 1);
 }
@@ -57,8 +87,9 @@ static void entry_release(struct command_entry *entry)
 void registry_free(struct registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++) {
+        registry_reset_stats(registry->commands[i]);
         entry_release(registry->commands[i]);
-        mem_free(registry->commands[i], sizeof(struct command_entry));
+        entries_free(registry->commands[i], 1);
     }
     mem_free(registry, sizeof(*registry));
 }
@@ -209,6 +240,8 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .called = mem_strndup(row->name, strlen(row->name)),
     };
     set_key_range(entry);
+    const uint32_t brief = CMD_FAST | CMD_READONLY;
+    entry->is_brief = (row->flags & brief) == brief && row->arity > 0;
     for (int i = 0; i < registry->gate_count; i++) {
         if (registry->gates[i].applies(row))
             entry->gates |= 1u << i;
@@ -217,8 +250,7 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         return;
     while (row->subcommands[entry->subcommand_count].name)
         entry->subcommand_count++;
-    entry->subcommands = mem_alloc_zeroed((size_t)entry->subcommand_count *
-                                          sizeof(*entry->subcommands));
+    entry->subcommands = entries_new((size_t)entry->subcommand_count);
     for (int i = 0; i < entry->subcommand_count; i++)
         entry_init(registry, &entry->subcommands[i], &row->subcommands[i], entry);
 }
@@ -228,7 +260,7 @@ void registry_add(struct registry *registry, const struct command *table)
     for (const struct command *row = table; row->name; row++) {
         ASSERT(registry->count < COMMANDS_MAX);
         ASSERT(!registry_lookup(registry, slice_of(row->name)));
-        struct command_entry *entry = mem_alloc(sizeof(*entry));
+        struct command_entry *entry = entries_new(1);
         entry_init(registry, entry, row, NULL);
         registry->commands[registry->count++] = entry;
         index_add(registry, entry);

@@ -15,6 +15,8 @@
 #define RUN_ID_LEN 40
 
 struct loop;
+struct cmd_ctx;
+struct command_entry;
 struct keyspace;
 struct registry;
 struct config;
@@ -29,6 +31,10 @@ struct settings;
 struct inert;
 struct pause;
 struct monitors;
+struct error_stats;
+struct latency_stats;
+struct slowlog;
+struct latency;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -57,6 +63,22 @@ struct server_rates {
     uint64_t counted_busy_us;
 };
 
+// What dispatch measures commands with, in ticks of clock_ticks().
+struct command_timing {
+    uint64_t boundary_ticks;              // when the clock was read last
+    uint64_t slow_ticks;                  // from so many on somebody wants to know
+    bool tracking;                        // latency-tracking: histograms
+    bool ticks_are_cpus;                  // clock_ticks_are_cpus()
+    bool each;                            // a low threshold: no commands share a reading
+    bool grouping;                        // they do now: not while a command runs others
+    uint32_t depth;                       // of commands that run others
+    uint8_t group_count;                  // commands since the last reading that share the next one
+    struct command_entry *group_command;  // all of them are this one
+    const struct cmd_ctx *group_last;
+    uint64_t usual_share;   // of a command of the last usual group
+    uint64_t expired_keys;  // as counted when the last group ended
+};
+
 struct server {
     struct loop *loop;
     struct keyspace *keyspace;
@@ -73,10 +95,15 @@ struct server {
     struct inert *inert;
     struct pause *pause;
     struct monitors *monitors;
-    uint32_t gates;    // shut for everybody: bits of server/registry.h
-    uint32_t holds;    // gates at which commands wait instead
-    bool monitored;    // somebody listens with MONITOR
-    uint64_t changes;  // writes since the last save
+    struct error_stats *error_stats;
+    struct latency_stats *latency_stats;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    uint64_t changes;              // writes since the last save
+    uint32_t gates;                // shut for everybody: bits of server/registry.h
+    uint32_t holds;                // gates at which commands wait instead
+    bool monitored;                // somebody listens with MONITOR
+    struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
     size_t startup_bytes;                 // mem_used() when the start was done
