@@ -49,7 +49,8 @@ size_t btree_insert(struct btree *tree, void *element);
 // Takes the element out; it is there. Returns its rank.
 size_t btree_remove(struct btree *tree, const void *element);
 
-// The element at `element` now lies at `moved` (same key, compares the same).
+// The element at `element` now lies at `moved` (same key, compares the same). `element` is not read:
+// its memory may be gone.
 void btree_moved(struct btree *tree, const void *element, void *moved);
 
 // How many elements are below it (its rank, if it is there). O(log n).
