@@ -209,6 +209,19 @@ static bool at_end(const struct btree *tree, const struct path *path)
     return path->rank == tree->count;
 }
 
+// Whether this child is the last node of its level.
+static bool reaches_end(const struct btree *tree, const struct path *path, unsigned level,
+                        unsigned index)
+{
+    while (index + 1U == path->nodes[level + 1]->count) {
+        if (++level + 1 == tree->height) {
+            return true;
+        }
+        index = path->index[level + 1];
+    }
+    return false;
+}
+
 // Moves from a full node to a sibling that has room, if one has.
 static bool even_out(struct btree *tree, const struct path *path, unsigned level)
 {
@@ -222,7 +235,9 @@ static bool even_out(struct btree *tree, const struct path *path, unsigned level
     if ((capacity - least) * BTREE_LEAF_SLOTS < WORTH_EVENING * capacity) {
         return false;
     }
-    btree_spread(tree, parent, left < right ? index - 1 : index, 2, level);
+    unsigned begin = left < right ? index - 1 : index;
+    bool pack = reaches_end(tree, path, level, begin + 1);
+    btree_spread(tree, parent, begin, 2, level, pack);
     return true;
 }
 
@@ -244,8 +259,9 @@ static void split(struct btree *tree, const struct path *path, unsigned level)
     }
     unsigned begin = index > 0 ? index - 1 : 0;
     unsigned end = index + 1U < parent->node.count ? index + 1 : index;
+    bool pack = reaches_end(tree, path, level, end);
     btree_add_sibling(tree, parent, end, level);
-    btree_spread(tree, parent, begin, end - begin + 2, level);
+    btree_spread(tree, parent, begin, end - begin + 2, level, pack);
 }
 
 // Takes one step towards room in the full node at `level`; the way to it may be another afterwards.
@@ -342,7 +358,7 @@ static bool fill_up(struct btree *tree, struct btree_inner *parent, unsigned ind
         drop_child(tree, parent, index + 1, level);
     } else {
         if (has_left || has_right) {
-            btree_spread(tree, parent, left, 2, level);
+            btree_spread(tree, parent, left, 2, level, false);
         }
         return false;
     }

@@ -126,9 +126,10 @@ void btree_set_first(const struct btree *tree, struct btree_inner *parent, unsig
 void btree_insert_child(struct btree_inner *parent, unsigned index, struct btree_node *child);
 void btree_remove_child(struct btree_inner *parent, unsigned index);
 
-// Spreads the contents of `span` children, at `level`, from `index` on evenly over them.
+// Spreads the contents of `span` children, at `level`, from `index` on evenly over them, or (`pack`)
+// so that all but the last are nearly full.
 void btree_spread(const struct btree *tree, struct btree_inner *parent, unsigned index,
-                  unsigned span, unsigned level);
+                  unsigned span, unsigned level, bool pack);
 
 // Adds an empty child, at `level`, behind the one at `index`.
 void btree_add_sibling(struct btree *tree, struct btree_inner *parent, unsigned index,
