@@ -42,15 +42,15 @@ void btree_set_first(const struct btree *tree, struct btree_inner *parent, unsig
     parent->keys[index] = tree->ops->key(parent->firsts[index]);
 }
 
-// Moves `count` children within a node or to another one; to->count and from->count are the
+// Moves `moved` children within a node or to another one; to->count and from->count are the
 // caller's.
 static void move_children(struct btree_inner *to, unsigned at, struct btree_inner *from,
-                          unsigned index, unsigned count)
+                          unsigned index, unsigned moved)
 {
-    memmove(&to->keys[at], &from->keys[index], count * sizeof(to->keys[0]));
-    memmove(&to->counts[at], &from->counts[index], count * sizeof(to->counts[0]));
-    memmove(&to->children[at], &from->children[index], count * sizeof(to->children[0]));
-    memmove(&to->firsts[at], &from->firsts[index], count * sizeof(to->firsts[0]));
+    memmove(&to->keys[at], &from->keys[index], moved * sizeof(to->keys[0]));
+    memmove(&to->counts[at], &from->counts[index], moved * sizeof(to->counts[0]));
+    memmove(&to->children[at], &from->children[index], moved * sizeof(to->children[0]));
+    memmove(&to->firsts[at], &from->firsts[index], moved * sizeof(to->firsts[0]));
 }
 
 void btree_insert_child(struct btree_inner *parent, unsigned index, struct btree_node *child)
