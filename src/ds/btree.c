@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The B+tree: how it is built, and its operations.
 //
-// Workload. Sorted sets of a few hundred to many millions of elements: an element comes, goes or gets
-// another score, and is asked for its rank; ranges are read both ways. Mostly the key is random, or
-// ascends (timestamps), exactly or with some jitter. Elements lie anywhere in memory: what such a
-// tree costs is the lines that it has to wait for, one after the other, and bytes per element.
+// Workload. Sorted sets of a few hundred to many millions of elements: an element comes, goes or
+// gets another score, and is asked for its rank; ranges are read both ways. Mostly the key is
+// random, or ascends (timestamps), exactly or with some jitter. Elements lie anywhere in memory:
+// what such a tree costs is the lines that it has to wait for, one after the other, and bytes per
+// element.
 //
 //   inner node, 512 bytes    | count | keys[15] | counts[15] | children[15] | firsts[15] |
 //                                         |           |             |            |
@@ -17,48 +18,51 @@
 //
 // Height 1 is a leaf alone, of 64, 128, 256 or 512 bytes. All leaves are equally deep.
 //
-// Prefixes. A slot's 16 bits are (key >> shift) - (base >> shift), with a shift and a base (a multiple
-// of 1 << shift) of the leaf. They order elements as the keys do, as far as they go: only elements
-// with the prefix of what is looked for are read, as a rule none or the one itself. A key outside
-// of what they can say makes the leaf's shift larger: coarser prefixes follow from the finer ones,
-// as they do when slots move to a leaf with another shift, so no key is read. When a leaf is split,
-// evened out or merged and its prefixes span less than 1024 values, its keys are read again (all
-// prefetched) and the shift gets as small as it may be: at every fourth split or so. With shift 0 equal
-// prefixes are equal keys, and key() isn't called.
+// Prefixes. A slot's 16 bits are (key >> shift) - (base >> shift), with a shift and a base (a
+// multiple of 1 << shift) of the leaf. They order elements as the keys do, as far as they go: only
+// elements with the prefix of what is looked for are read, as a rule none or the one itself. A key
+// outside of what they can say makes the leaf's shift larger: coarser prefixes follow from the
+// finer ones, as they do when slots move to a leaf with another shift, so no key is read. When a
+// leaf is split, evened out or merged and its prefixes span less than 1024 values, its keys are
+// read again (all prefetched) and the shift gets as small as it may be: at every fourth split or
+// so. With shift 0 equal prefixes are equal keys, and key() isn't called.
 //
 // Ties. Where keys are equal the owner's comparison decides, by `firsts` in inner nodes. The search
-// fetches both elements that its next step may read while it reads one. An element that is in the tree
-// is found in its leaf by its address, unread.
+// fetches both elements that its next step may read while it reads one. An element that is in the
+// tree is found in its leaf by its address, unread.
 //
 // Inserting into a full node (Bayer and McCreight's B-tree, "Organization and Maintenance of Large
-// Ordered Indices", 1972; Knuth's B*-tree, TAOCP volume 3, 6.2.4): if a sibling of the same parent has a
-// tenth of its room left, the two are evened out; if not, it and its siblings on both sides become one
-// more, three becoming four. Leaves are 84 % full after random insertions. Then the way is looked for
-// again from the root, which is simpler than following it through the changes, and rare.
+// Ordered Indices", 1972; Knuth's B*-tree, TAOCP volume 3, 6.2.4): if a sibling of the same parent
+// has a tenth of its room left, the two are evened out; if not, it and its siblings on both sides
+// become one more, three becoming four. Leaves are 84 % full after random insertions. Then the way
+// is looked for again from the root, which is simpler than following it through the changes, and
+// rare.
 //
-// At the ends. Before all others or behind all, a full node isn't split in half: the new node gets one
-// element, so that ascending and descending insertion leave full nodes behind. Where nodes are evened
-// out or split at the end of the order, all but the last are packed: insertions with some
+// At the ends. Before all others or behind all, a full node isn't split in half: the new node gets
+// one element, so that ascending and descending insertion leave full nodes behind. Where nodes are
+// evened out or split at the end of the order, all but the last are packed: insertions with some
 // jitter would leave them three quarters full otherwise (13.4 bytes an element, now 9.8).
 //
 // Removing. A node less than half full is merged with a sibling if both fit into one, else evened
 // out with it. A range goes leaf by leaf: what is in a leaf is cut out at once, and the leaf leaves
 // its parent if nothing is left. Elements are released when the tree is in order again.
 //
-// Invariants (btree_check() is the list). Nodes are at least half full but for those at either edge of
-// the tree, which have one entry or more: such a node gets a neighbour on its outer side only when it
-// is full. Keys, counts and firsts of inner nodes are exact. The root has two children or is a leaf.
+// Invariants (btree_check() is the list). Nodes are at least half full but for those at either edge
+// of the tree, which have one entry or more: such a node gets a neighbour on its outer side only
+// when it is full. Keys, counts and firsts of inner nodes are exact. The root has two children or
+// is a leaf.
 //
-// Costs. Bytes an element at 600,000: 10.9 after random insertion, 9.4 ascending or descending, 11.7
-// after long replacing; at worst 20. A full leaf has 8.5. Five levels at 600,000,
-// of which the upper four stay in the cache: an insert or a rank waits for one leaf, whose lines are
-// fetched together. A skiplist waits for some twenty elements.
+// Costs. Bytes an element at 600,000: 10.9 after random insertion, 9.4 ascending or descending,
+// 11.7 after long replacing; at worst 20. A full leaf has 8.5. Five levels at 600,000, of which the
+// upper four stay in the cache: an insert or a rank waits for one leaf, whose lines are fetched
+// together. A skiplist waits for some twenty elements.
 //
 // Rejected. A skiplist (37 bytes an element and pointers to follow at every step). Keys in the
-// leaves (8 bytes more). Packing pointers into 6 bytes (2.1 bytes less, but every step of the search in
-// a leaf would read an element). Splitting two into three (11.1 bytes an element). Larger inner nodes
-// (a set of 130 would pay 1 KB for its root). Separators that need not be elements (removal would be
-// cheaper by a step, and ties could not be decided). Recursion with a path that is kept true.
+// leaves (8 bytes more). Packing pointers into 6 bytes (2.1 bytes less, but every step of the
+// search in a leaf would read an element). Splitting two into three (11.1 bytes an element). Larger
+// inner nodes (a set of 130 would pay 1 KB for its root). Separators that need not be elements
+// (removal would be cheaper by a step, and ties could not be decided). Recursion with a path that
+// is kept true.
 #include "ds/btree.h"
 
 #include "base/memory.h"

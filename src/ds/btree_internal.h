@@ -95,8 +95,8 @@ static inline void btree_prefetch(const void *address)
 
 // btree_leaf.c: the slots of one leaf.
 
-// Where the element is, or where it belongs: how many elements are below it. The pointer `known`, if
-// not NULL, compares equal to it; it is looked for first, and is not read.
+// Where the element is, or where it belongs: how many elements are below it. The pointer `known`,
+// if not NULL, compares equal to it; it is looked for first, and is not read.
 unsigned btree_leaf_find(const struct btree_ops *ops, const struct btree_leaf *leaf, uint64_t key,
                          const void *element, const void *known);
 
@@ -132,8 +132,8 @@ void btree_set_first(const struct btree *tree, struct btree_inner *parent, unsig
 void btree_insert_child(struct btree_inner *parent, unsigned index, struct btree_node *child);
 void btree_remove_child(struct btree_inner *parent, unsigned index);
 
-// Spreads the contents of `span` children, at `level`, from `index` on evenly over them, or (`pack`)
-// so that all but the last are nearly full.
+// Spreads the contents of `span` children, at `level`, from `index` on evenly over them, or
+// (`pack`) so that all but the last are nearly full.
 void btree_spread(const struct btree *tree, struct btree_inner *parent, unsigned index,
                   unsigned span, unsigned level, bool pack);
 
