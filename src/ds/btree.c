@@ -57,6 +57,11 @@
 // upper four stay in the cache: an insert or a rank waits for one leaf, whose lines are fetched
 // together. A skiplist waits for some twenty elements.
 //
+// Walking fetches eight elements ahead, and the leaf after the next: 70 to 120 ns an element, with
+// the work of a small reply, where 170 to 350 were without. Selecting fetches four on each side,
+// since what follows is a walk as a rule (a tenth to a third less for ten elements); it makes a
+// select that nothing is read from dearer by the 160 ns that these lines take.
+//
 // Rejected. A skiplist (37 bytes an element and pointers to follow at every step). Keys in the
 // leaves (8 bytes more). Packing pointers into 6 bytes (2.1 bytes less, but every step of the
 // search in a leaf would read an element). Splitting two into three (11.1 bytes an element). Larger
@@ -68,6 +73,9 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "ds/btree_internal.h"
+
+#define FETCH_AHEAD  8  // elements that a walk fetches before it reads them
+#define FETCH_AROUND 4  // elements on both sides of one that was selected
 
 void btree_init(struct btree *tree, const struct btree_ops *ops)
 {
@@ -148,7 +156,7 @@ static unsigned child_for(const struct btree_ops *ops, const struct btree_inner 
     return begin == 0 ? 0 : begin - 1;
 }
 
-static void prefetch_node(const struct btree_node *node)
+static void prefetch_node(const void *node)
 {
     for (unsigned i = 0; i < BTREE_NODE_BYTES; i += 64) {
         btree_prefetch((const char *)node + i);
@@ -380,6 +388,17 @@ size_t btree_count_below_key(const struct btree *tree, uint64_t key, bool inclus
 
 // ---- walking ------------------------------------------------------------------------------------
 
+// Fetches what a walk in either direction will read first.
+static void fetch_around(const struct btree_leaf *leaf, unsigned index)
+{
+    unsigned begin = index > FETCH_AROUND ? index - FETCH_AROUND : 0;
+    unsigned end = index + FETCH_AROUND + 1;
+    end = end < leaf->node.count ? end : leaf->node.count;
+    for (unsigned i = begin; i < end; i++) {
+        btree_prefetch(btree_slot_element(leaf->slots[i]));
+    }
+}
+
 struct btree_at btree_select(const struct btree *tree, size_t rank)
 {
     struct btree_path path;
@@ -387,28 +406,53 @@ struct btree_at btree_select(const struct btree *tree, size_t rank)
         return (struct btree_at){ .leaf = NULL };
     }
     find_rank(tree, rank, &path);
+    fetch_around(btree_as_leaf(path.nodes[0]), path.index[0]);
     return (struct btree_at){ .leaf = path.nodes[0], .index = path.index[0] };
 }
 
 struct btree_at btree_next(struct btree_at at)
 {
     const struct btree_leaf *leaf = btree_as_leaf(at.leaf);
+    const struct btree_leaf *next = leaf->next;
+    unsigned ahead = at.index + FETCH_AHEAD;
+    if (ahead < leaf->node.count) {
+        btree_prefetch(btree_slot_element(leaf->slots[ahead]));
+    } else if (next != NULL && ahead - leaf->node.count < next->node.count) {
+        btree_prefetch(btree_slot_element(next->slots[ahead - leaf->node.count]));
+    }
     if (at.index + 1 < leaf->node.count) {
         return (struct btree_at){ .leaf = at.leaf, .index = at.index + 1 };
     }
-    return (struct btree_at){ .leaf = leaf->next == NULL ? NULL : &leaf->next->node };
+    if (next == NULL) {
+        return (struct btree_at){ .leaf = NULL };
+    }
+    if (next->next != NULL) {
+        prefetch_node(next->next);
+    }
+    return (struct btree_at){ .leaf = (struct btree_node *)&next->node };
 }
 
 struct btree_at btree_prev(struct btree_at at)
 {
     const struct btree_leaf *leaf = btree_as_leaf(at.leaf);
+    const struct btree_leaf *prev = leaf->prev;
+    if (at.index >= FETCH_AHEAD) {
+        btree_prefetch(btree_slot_element(leaf->slots[at.index - FETCH_AHEAD]));
+    } else if (prev != NULL && prev->node.count + at.index >= FETCH_AHEAD) {
+        unsigned ahead = prev->node.count + at.index - FETCH_AHEAD;
+        btree_prefetch(btree_slot_element(prev->slots[ahead]));
+    }
     if (at.index > 0) {
         return (struct btree_at){ .leaf = at.leaf, .index = at.index - 1 };
     }
-    if (leaf->prev == NULL) {
+    if (prev == NULL) {
         return (struct btree_at){ .leaf = NULL };
     }
-    return (struct btree_at){ .leaf = &leaf->prev->node, .index = leaf->prev->node.count - 1U };
+    if (prev->prev != NULL) {
+        prefetch_node(prev->prev);
+    }
+    return (struct btree_at){ .leaf = (struct btree_node *)&prev->node,
+                              .index = prev->node.count - 1U };
 }
 
 void *btree_element(struct btree_at at)
