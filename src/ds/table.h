@@ -65,6 +65,22 @@ void table_init(struct table *table, const struct table_ops *ops);
 // usable afterwards. O(n).
 void table_release(struct table *table, void (*release)(void *entry, void *udata), void *udata);
 
+// A table that is being released in slices: nothing is looked up in it any more.
+struct table_drain {
+    struct table table;
+    uint64_t hash;                  // where the segment at hand begins
+    struct table_segment *segment;  // NULL: the directory alone is left, or nothing
+    uint32_t slot;
+};
+
+// Takes everything out of `table`, which is empty and usable afterwards. O(1).
+void table_drain_begin(struct table_drain *drain, struct table *table);
+
+// Releases up to `budget` entries, and the memory that they leave; true when there is nothing left.
+// `release` may be NULL.
+bool table_drain_step(struct table_drain *drain, size_t budget,
+                      void (*release)(void *entry, void *udata), void *udata);
+
 // Sizes the table for `count` entries in all: with well-mixed hashes inserting them does not double
 // the directory, split a segment or (but for rare outliers) grow one. STATUS_NOMEM may leave a part
 // of the room made; the entries are as they were. A `count` from outside has to be bounded first.

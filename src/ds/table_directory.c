@@ -183,6 +183,14 @@ enum status table_first_segment(struct table *table)
     return status;
 }
 
+void table_free_directory(struct table *table)
+{
+    if (table->depth > 0) {
+        next_directory_free(table);
+        directory_free(table, table->dir, table->depth);
+    }
+}
+
 void table_free_segments(struct table *table)
 {
     if (table->segments == 0) {
@@ -194,10 +202,7 @@ void table_free_segments(struct table *table)
         hash = table_segment_end(head, hash);
         chain_free(table, head);
     } while (hash != 0);
-    if (table->depth > 0) {
-        next_directory_free(table);
-        directory_free(table, table->dir, table->depth);
-    }
+    table_free_directory(table);
 }
 
 bool table_can_split(const struct table *table, const struct table_segment *segment)

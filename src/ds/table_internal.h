@@ -162,5 +162,8 @@ void table_prepare_directory(struct table *table);
 // Frees all segments and the directory; the caller resets the fields.
 void table_free_segments(struct table *table);
 
+// Frees the directory alone.
+void table_free_directory(struct table *table);
+
 // Makes the table smaller where an entry with this hash was removed from `segment`.
 void table_shrink(struct table *table, uint64_t hash, struct table_segment *segment);

@@ -38,6 +38,7 @@ struct loop {
     struct ev_check check;
     struct ev_prepare prepare;
     struct ev_idle idle;
+    int wakers;  // that are on
     struct hooks ready;
     struct hooks sleep;
     bool turn_open;  // READY hooks have run, SLEEP hooks have not
@@ -186,9 +187,13 @@ void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata)
     add_hook(&loop->sleep, fn, udata);
 }
 
-void loop_keep_awake(struct loop *loop, bool awake)
+void loop_keep_awake(struct loop *loop, struct loop_waker *waker, bool awake)
 {
-    if (awake)
+    if (waker->on == awake)
+        return;
+    waker->on = awake;
+    loop->wakers += awake ? 1 : -1;
+    if (loop->wakers > 0)
         ev_idle_start(loop->ev, &loop->idle);
     else
         ev_idle_stop(loop->ev, &loop->idle);

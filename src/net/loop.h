@@ -30,8 +30,13 @@ void loop_forked(struct loop *loop);
 void loop_on_ready(struct loop *loop, loop_fn fn, void *udata);
 void loop_on_sleep(struct loop *loop, loop_fn fn, void *udata);
 
-// While set, the loop polls without sleeping: there is work left over.
-void loop_keep_awake(struct loop *loop, bool awake);
+// Who keeps the loop awake; all zero: not yet.
+struct loop_waker {
+    bool on;
+};
+
+// While any waker is on, the loop polls without sleeping: there is work left over.
+void loop_keep_awake(struct loop *loop, struct loop_waker *waker, bool awake);
 
 // What the loop has done: turns, the time that they took without the sleep, and how much of it went to
 // READY hooks. Four reads of the CPU's tick counter a turn, nothing else.

@@ -210,7 +210,7 @@ void batch_resume(struct batch *batch, struct client *client)
     conn_resume_reading(&client->conn);
     if (client->input.len) {
         list_append(&batch->ready, &client->ready_link);
-        loop_keep_awake(batch->server->loop, true);
+        loop_keep_awake(batch->server->loop, &batch->waker, true);
     }
 }
 
@@ -479,7 +479,7 @@ void batch_run(struct batch *batch)
 {
     if (list_empty(&batch->ready)) {
         // The one that had more to run may be gone.
-        loop_keep_awake(batch->server->loop, false);
+        loop_keep_awake(batch->server->loop, &batch->waker, false);
         return;
     }
     clock_update();
@@ -499,5 +499,5 @@ void batch_run(struct batch *batch)
         list_append(&batch->ready, link);
     }
     arena_reset(&batch->arena);
-    loop_keep_awake(batch->server->loop, more);
+    loop_keep_awake(batch->server->loop, &batch->waker, more);
 }

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "net/arena.h"
+#include "net/loop.h"
 #include "resp/parser.h"
 #include "server/batch.h"
 #include "server/ctx.h"
@@ -13,6 +14,7 @@
 #define BATCH_KEYS     512
 
 struct batch {
+    struct loop_waker waker;
     struct server *server;
     struct arena arena;
     struct list ready;     // clients with input that has not been looked at

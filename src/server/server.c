@@ -28,6 +28,9 @@
 #define SWEEP_PERIOD_MS 100
 #define SWEEP_BUDGET_US 2000
 
+// What freeing in slices may take of one turn of the loop.
+#define RECLAIM_BUDGET_US 500
+
 // The access clock counts seconds; this keeps it within a tenth of one.
 #define CLOCK_PERIOD_MS 100
 
@@ -52,6 +55,17 @@ static void note_loop_rates(struct server *server)
     rates->turn_us = rates->turns ? (now.busy_us - rates->counted_busy_us) / rates->turns : 0;
     rates->counted_turns = now.turns;
     rates->counted_busy_us = now.busy_us;
+}
+
+// After each turn of the loop: a little of what was deleted is freed; until all is, the loop stays awake.
+static void reclaim_memory(void *udata)
+{
+    struct server *server = udata;
+    struct reclaim *reclaim = &server->keyspace->reclaim;
+    if (likely(!reclaim_pending(reclaim)))
+        return;
+    reclaim_some(server->keyspace, RECLAIM_BUDGET_US);
+    loop_keep_awake(server->loop, &server->reclaim_waker, reclaim_pending(reclaim));
 }
 
 static void note_rates(void *udata)
@@ -101,6 +115,7 @@ struct server *server_new(void)
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
+    loop_on_sleep(server->loop, reclaim_memory, server);
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
     cron_add(server->cron, SWEEP_PERIOD_MS, sweep_expired, server);
     cron_add(server->cron, 1000, note_rates, server);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/status.h"
+#include "net/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,6 +83,7 @@ struct server {
     uint64_t changes;  // writes since the last save
     struct server_stats stats;
     struct server_rates rates;
+    struct loop_waker reclaim_waker;
     size_t startup_bytes;                 // mem_used() when the start was done
     int64_t start_ms;                     // Unix time
     char run_id[RUN_ID_LEN + 1];          // of this process

@@ -56,21 +56,21 @@ void keyspace_open(struct keyspace *keyspace, int db_count)
     }
 }
 
-static void entry_release(struct keyspace *keyspace, struct entry *entry)
+void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry)
 {
     const struct type_ops *ops = keyspace->types[entry_type(entry)];
+    if (unlikely(ops->pieces && ops->pieces(entry) > RECLAIM_PIECES)) {
+        reclaim_entry(&keyspace->reclaim, entry);
+        return;
+    }
     ops->release(entry);
     entry_free(entry);
 }
 
-static void release_from_table(void *entry, void *udata)
-{
-    entry_release(udata, entry);
-}
-
 static void empty(struct db *db)
 {
-    table_release(&db->table, release_from_table, db->keyspace);
+    if (table_memory(&db->table) > 0)
+        reclaim_table(&db->keyspace->reclaim, &db->table);
     db->expires = 0;
     db->sweep_cursor = 0;
     db->avg_ttl_ms = 0;
@@ -82,6 +82,7 @@ void keyspace_release(struct keyspace *keyspace)
         return;
     for (int i = 0; i < keyspace->db_count; i++)
         empty(&keyspace->dbs[i]);
+    reclaim_all(keyspace);
     mem_free(keyspace->dbs, (size_t)keyspace->db_count * sizeof(*keyspace->dbs));
     keyspace->dbs = NULL;
 }
@@ -215,7 +216,7 @@ struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *e
 void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry)
 {
     bool had_expiry = entry_has_expiry(ref->entry);
-    entry_release(db->keyspace, ref->entry);
+    keyspace_release_entry(db->keyspace, ref->entry);
     db_entry_moved(db, ref, entry, had_expiry);
 }
 
@@ -243,7 +244,7 @@ struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref r
 void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
 {
     // The key may lie in the entry itself: it is not looked at once the entry is released.
-    entry_release(db->keyspace, db_detach(db, key, ref));
+    keyspace_release_entry(db->keyspace, db_detach(db, key, ref));
 }
 
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "ds/table.h"
 #include "store/entry.h"
+#include "store/reclaim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +36,12 @@ static inline struct slice key_slice(const struct key *key)
 
 // What a value type offers to the keyspace.
 struct type_ops {
-    const char *name;                                     // as TYPE answers
-    void (*release)(struct entry *entry);                 // frees what the payload points to
+    const char *name;                      // as TYPE answers
+    void (*release)(struct entry *entry);  // frees what the payload points to
+    // For types whose values may be large, else NULL: how many pieces releasing frees; and freeing about
+    // `budget` of them, with true once all are gone.
+    size_t (*pieces)(const struct entry *entry);
+    bool (*release_some)(struct entry *entry, size_t budget);
     size_t (*memory)(const struct entry *entry);          // bytes of what it points to
     const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
     void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
@@ -87,7 +92,8 @@ struct keyspace {
     uint64_t sweeps_cut_short;  // by their budget
     double stale_percent;       // of the entries with an expiry that the last sweep saw: overdue
     struct random random;
-    uint32_t heard;  // events that somebody listens to
+    struct reclaim reclaim;  // what is being freed
+    uint32_t heard;          // events that somebody listens to
     int listener_count;
     struct {
         uint32_t events;
@@ -181,13 +187,16 @@ struct entry *db_copy_entry(const struct db *db, const struct entry *entry, stru
 // Exchanges the contents of two databases; their numbers stay. O(1).
 void db_swap(struct db *a, struct db *b);
 
+// Releases an entry that is in no database any more: at once, or in slices if it is large.
+void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry);
+
 // Whether its time has come.
 bool db_expired(const struct entry *entry);
 
 // Deletes a key whose time has come, announcing it. For the sweep and for readers that walk.
 void db_expire(struct db *db, const struct key *key, struct entry_ref ref);
 
-// Removes everything. O(n).
+// Removes everything. O(1): the memory is given back in slices.
 void db_flush(struct db *db);
 
 static inline size_t db_size(const struct db *db)

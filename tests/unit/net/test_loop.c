@@ -201,10 +201,11 @@ END_TEST
 // With nothing to wait for, only a loop that is kept awake comes round.
 START_TEST(an_awake_loop_does_not_sleep)
 {
+    struct loop_waker waker = { 0 };
     static const unsigned long many = 10000;
     loop_on_sleep(loop, stop_after, (void *)(uintptr_t)&many);
-    loop_keep_awake(loop, true);
-    loop_keep_awake(loop, true);
+    loop_keep_awake(loop, &waker, true);
+    loop_keep_awake(loop, &waker, true);
     loop_run(loop);
     ck_assert_uint_eq(turns, many);
 }
@@ -212,21 +213,42 @@ END_TEST
 
 START_TEST(an_awake_loop_runs_its_hooks_and_reads)
 {
+    struct loop_waker waker = { 0 };
     static const unsigned long three = 3;
     tell_on_ready_and_sleep();
     loop_on_sleep(loop, stop_after, (void *)(uintptr_t)&three);
-    loop_keep_awake(loop, true);
+    loop_keep_awake(loop, &waker, true);
     put(0, "rr");
     loop_run(loop);
     ck_assert_str_eq(story, "xyr12xyr12xy");
 }
 END_TEST
 
-START_TEST(a_loop_sleeps_again_when_it_may)
+START_TEST(one_waker_is_enough)
 {
-    loop_keep_awake(loop, true);
-    loop_keep_awake(loop, true);
-    loop_keep_awake(loop, false);
+    static const unsigned long many = 10000;
+    struct loop_waker waker = { 0 };
+    struct loop_waker other = { 0 };
+    loop_keep_awake(loop, &waker, true);
+    loop_keep_awake(loop, &other, true);
+    loop_keep_awake(loop, &waker, false);
+    loop_on_sleep(loop, stop_after, (void *)(uintptr_t)&many);
+    loop_run(loop);
+    ck_assert_uint_eq(turns, many);
+}
+END_TEST
+
+START_TEST(a_loop_sleeps_again_when_all_may)
+{
+    struct loop_waker waker = { 0 };
+    struct loop_waker other = { 0 };
+    loop_keep_awake(loop, &waker, true);
+    loop_keep_awake(loop, &waker, true);
+    loop_keep_awake(loop, &other, true);
+    loop_keep_awake(loop, &waker, false);
+    loop_keep_awake(loop, &waker, false);
+    ck_assert(other.on);
+    loop_keep_awake(loop, &other, false);
     loop_on_sleep(loop, count_turn, NULL);
     loop_every(loop, 50, stop, NULL);
     loop_run(loop);
@@ -350,7 +372,8 @@ static Suite *make_suite(void)
     tcase_add_test(events, a_timers_period_can_change);
     tcase_add_test(events, an_awake_loop_does_not_sleep);
     tcase_add_test(events, an_awake_loop_runs_its_hooks_and_reads);
-    tcase_add_test(events, a_loop_sleeps_again_when_it_may);
+    tcase_add_test(events, one_waker_is_enough);
+    tcase_add_test(events, a_loop_sleeps_again_when_all_may);
     tcase_add_test(events, the_turn_is_finished_before_the_loop_stops);
     tcase_add_test(events, a_stopped_loop_can_run_again);
     suite_add_tcase(suite, events);
