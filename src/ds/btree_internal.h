@@ -4,10 +4,9 @@
 
 #include "ds/btree.h"
 
-#define BTREE_NODE_BYTES 512
-#define BTREE_LEAF_SLOTS 60
-#define BTREE_FIRST_SLOTS \
-    4  // of the only leaf of a small tree: it doubles its bytes until it is a full one
+#define BTREE_NODE_BYTES   512
+#define BTREE_LEAF_SLOTS   60
+#define BTREE_FIRST_SLOTS  4  // of a tree's only leaf, which then doubles its bytes
 #define BTREE_INNER_SLOTS  15
 #define BTREE_MAX_HEIGHT   16
 #define BTREE_PREFIX_MAX   0xffff
@@ -38,6 +37,13 @@ struct btree_inner {
     size_t counts[BTREE_INNER_SLOTS];
     struct btree_node *children[BTREE_INNER_SLOTS];
     void *firsts[BTREE_INNER_SLOTS];
+};
+
+// The way from the root to a place in a leaf. Level 0 is the leaf.
+struct btree_path {
+    size_t rank;
+    struct btree_node *nodes[BTREE_MAX_HEIGHT];
+    unsigned index[BTREE_MAX_HEIGHT];
 };
 
 _Static_assert(sizeof(struct btree_leaf) + BTREE_LEAF_SLOTS * sizeof(uint64_t) == BTREE_NODE_BYTES,
@@ -89,8 +95,8 @@ static inline void btree_prefetch(const void *address)
 
 // btree_leaf.c: the slots of one leaf.
 
-// Where the element is, or where it belongs: how many elements are below it. The pointer `known`, if
-// not NULL, compares equal to it; it is looked for first, and is not read.
+// Where the element is, or where it belongs: how many elements are below it. The pointer `known`,
+// if not NULL, compares equal to it; it is looked for first, and is not read.
 unsigned btree_leaf_find(const struct btree_ops *ops, const struct btree_leaf *leaf, uint64_t key,
                          const void *element, const void *known);
 
@@ -126,9 +132,10 @@ void btree_set_first(const struct btree *tree, struct btree_inner *parent, unsig
 void btree_insert_child(struct btree_inner *parent, unsigned index, struct btree_node *child);
 void btree_remove_child(struct btree_inner *parent, unsigned index);
 
-// Spreads the contents of `span` children, at `level`, from `index` on evenly over them.
+// Spreads the contents of `span` children, at `level`, from `index` on evenly over them, or
+// (`pack`) so that all but the last are nearly full.
 void btree_spread(const struct btree *tree, struct btree_inner *parent, unsigned index,
-                  unsigned span, unsigned level);
+                  unsigned span, unsigned level, bool pack);
 
 // Adds an empty child, at `level`, behind the one at `index`.
 void btree_add_sibling(struct btree *tree, struct btree_inner *parent, unsigned index,
@@ -140,3 +147,14 @@ void btree_shift_right(const struct btree *tree, struct btree_inner *parent, uns
                        unsigned count, unsigned level);
 void btree_shift_left(const struct btree *tree, struct btree_inner *parent, unsigned index,
                       unsigned count, unsigned level);
+
+// btree_balance.c: nodes neither too full nor too empty.
+
+// Takes one step towards room in the full leaf of this way; it may be another way afterwards.
+void btree_make_room(struct btree *tree, const struct btree_path *path);
+
+// Brings the nodes of the way in order, from the leaf up, after elements were taken out of that.
+void btree_rebalance(struct btree *tree, const struct btree_path *path);
+
+// Tells the nodes above that the leaf has another first element.
+void btree_first_changed(const struct btree *tree, const struct btree_path *path);

@@ -4,6 +4,8 @@
 #include "base/panic.h"
 #include "ds/btree_internal.h"
 
+#define MAX_SPAN 4  // siblings among which contents are spread
+
 struct btree_leaf *btree_leaf_new(struct btree *tree, unsigned capacity)
 {
     struct btree_leaf *leaf = mem_alloc(btree_leaf_bytes(capacity));
@@ -40,15 +42,15 @@ void btree_set_first(const struct btree *tree, struct btree_inner *parent, unsig
     parent->keys[index] = tree->ops->key(parent->firsts[index]);
 }
 
-// Moves `count` children within a node or to another one; to->count and from->count are the
+// Moves `moved` children within a node or to another one; to->count and from->count are the
 // caller's.
 static void move_children(struct btree_inner *to, unsigned at, struct btree_inner *from,
-                          unsigned index, unsigned count)
+                          unsigned index, unsigned moved)
 {
-    memmove(&to->keys[at], &from->keys[index], count * sizeof(to->keys[0]));
-    memmove(&to->counts[at], &from->counts[index], count * sizeof(to->counts[0]));
-    memmove(&to->children[at], &from->children[index], count * sizeof(to->children[0]));
-    memmove(&to->firsts[at], &from->firsts[index], count * sizeof(to->firsts[0]));
+    memmove(&to->keys[at], &from->keys[index], moved * sizeof(to->keys[0]));
+    memmove(&to->counts[at], &from->counts[index], moved * sizeof(to->counts[0]));
+    memmove(&to->children[at], &from->children[index], moved * sizeof(to->children[0]));
+    memmove(&to->firsts[at], &from->firsts[index], moved * sizeof(to->firsts[0]));
 }
 
 void btree_insert_child(struct btree_inner *parent, unsigned index, struct btree_node *child)
@@ -127,32 +129,37 @@ void btree_shift_left(const struct btree *tree, struct btree_inner *parent, unsi
 }
 
 // How many entries the first `children` ones should have when `total` are spread over `span`.
-static unsigned share(unsigned total, unsigned children, unsigned span)
+static unsigned share(unsigned total, unsigned children, unsigned span, unsigned packed)
 {
-    return total * children / span;
+    unsigned even = total * children / span;
+    unsigned full = packed * children;
+    return packed == 0 ? even : full < total ? full : total - (span - children);
 }
 
 void btree_spread(const struct btree *tree, struct btree_inner *parent, unsigned index,
-                  unsigned span, unsigned level)
+                  unsigned span, unsigned level, bool pack)
 {
     struct btree_node **children = &parent->children[index];
-    unsigned before[4] = { 0 };  // how many entries there are before the end of each child
-    ASSERT(span >= 2 && span <= 4);
-    for (unsigned i = 0, total = 0; i < span; i++) {
+    unsigned wanted[MAX_SPAN] = { 0 };  // how many entries up to the end of each child there
+    unsigned before[MAX_SPAN] = { 0 };  // should be, and how many there are
+    unsigned total = 0;
+    ASSERT(span >= 2 && span <= MAX_SPAN);
+    for (unsigned i = 0; i < span; i++) {
         total += children[i]->count;
         before[i] = total;
     }
-    unsigned total = before[span - 1];
+    unsigned capacity = children[0]->capacity;
+    for (unsigned i = 0; i < span; i++) {
+        wanted[i] = share(total, i + 1, span, pack ? capacity - capacity / 16 - 1 : 0);
+    }
     for (unsigned i = span - 1; i-- > 0;) {
-        unsigned wanted = share(total, i + 1, span);
-        if (before[i] > wanted) {
-            btree_shift_right(tree, parent, index + i, before[i] - wanted, level);
+        if (before[i] > wanted[i]) {
+            btree_shift_right(tree, parent, index + i, before[i] - wanted[i], level);
         }
     }
     for (unsigned i = 0; i + 1 < span; i++) {
-        unsigned wanted = share(total, i + 1, span);
-        if (before[i] < wanted) {
-            btree_shift_left(tree, parent, index + i, wanted - before[i], level);
+        if (before[i] < wanted[i]) {
+            btree_shift_left(tree, parent, index + i, wanted[i] - before[i], level);
         }
     }
     for (unsigned i = 0; i < span && level == 0; i++) {

@@ -13,11 +13,17 @@
     for (uint32_t rest_ = (mask), i = 0; rest_ && (i = (uint32_t)__builtin_ctz(rest_), true); \
          rest_ &= rest_ - 1)
 
+// Tables of more members than this do not lie in the nearer caches: their elements are fetched ahead too,
+// not only their buckets.
+#define LARGE_TABLE 20000
+
 static void hash_and_prefetch(const struct table *table, struct set_member *members, uint32_t mask)
 {
     uint32_t displaced = 0;
     EACH_BIT(i, mask)
     table_prefetch_bucket_inl(table, set_member_hash(&members[i]));
+    if (table->count < LARGE_TABLE)
+        return;
     EACH_BIT(i, mask)
     {
         if (!table_prefetch_entry_inl(table, members[i].hash))
@@ -34,10 +40,61 @@ void set_prefetch(const struct entry *entry, struct set_member *members, uint32_
         hash_and_prefetch(&set_table_of(entry)->drain.table, members, mask);
 }
 
+static uint32_t table_has_many(const struct table *table, struct set_member *members, uint32_t mask)
+{
+    uint32_t found = 0;
+    hash_and_prefetch(table, members, mask);
+    EACH_BIT(i, mask)
+    {
+        if (table_find_inl(table, members[i].hash, &members[i].key.text, set_element_matches))
+            found |= UINT32_C(1) << i;
+    }
+    return found;
+}
+
+// Tells most members apart: 0 to 63.
+static unsigned mark_of(struct slice text, int64_t integer)
+{
+    uint64_t mixed = (uint64_t)integer;
+    if (text.len > 0)
+        mixed = text.len << 16 | (uint64_t)(unsigned char)text.ptr[0] << 8 |
+                (unsigned char)text.ptr[text.len - 1];
+    return (unsigned)(mixed * UINT64_C(0x9E3779B97F4A7C15) >> 58);
+}
+
+// Walks the listpack once for the whole batch.
+static uint32_t listpack_has_many(const unsigned char *lp, struct set_member *members,
+                                  uint32_t mask)
+{
+    uint32_t found = 0;
+    uint32_t marked[64] = { 0 };
+    EACH_BIT(i, mask)
+    {
+        const struct lp_key *key = &members[i].key;
+        bool integer = set_member_is_integer(&members[i]);
+        marked[mark_of(integer ? (struct slice){ 0 } : key->text, key->integer)] |= UINT32_C(1)
+                                                                                    << i;
+    }
+    for (const unsigned char *p = lp + LP_HEADER_BYTES; found != mask && !lp_at_end(p);
+         p = lp_step(p)) {
+        struct lp_value value = lp_read(p);
+        uint32_t candidates = marked[mark_of(value.text, value.integer)] & ~found;
+        EACH_BIT(i, candidates)
+        {
+            if (lp_equal(lp, (size_t)(p - lp), &members[i].key))
+                found |= UINT32_C(1) << i;
+        }
+    }
+    return found;
+}
+
 uint32_t set_has_many(const struct entry *entry, struct set_member *members, uint32_t mask)
 {
     uint32_t found = 0;
-    set_prefetch(entry, members, mask);
+    if (set_encoding_of(entry) == SET_ENC_TABLE)
+        return table_has_many(&set_table_of(entry)->drain.table, members, mask);
+    if (set_encoding_of(entry) == SET_ENC_LISTPACK && (mask & (mask - 1)))
+        return listpack_has_many(packed_bytes(entry), members, mask);
     EACH_BIT(i, mask)
     {
         if (set_has(entry, &members[i]))
