@@ -13,9 +13,6 @@
 #include <math.h>
 #include <stdio.h>
 
-// How many elements are fetched when a walk begins, which may be a short one.
-#define WALK_AHEAD_FIRST 4
-
 // A score's text as the digest takes it, "%.17g".
 #define DIGEST_TEXT_MAX 32
 
@@ -236,17 +233,13 @@ void zset_remove_span(struct entry **entry, struct zset_span span)
 
 void zset_iter_init(struct zset_iter *iter, const struct entry *entry, size_t rank, bool reverse)
 {
-    iter->reverse = reverse;
-    iter->lp = NULL;
+    *iter = (struct zset_iter){ .reverse = reverse };
     if (zset_is_packed(entry)) {
         iter->lp = packed_bytes(entry);
         iter->at = lp_seek(iter->lp, (int64_t)rank * 2);
         return;
     }
     iter->place = btree_select(&zset_tree_of(entry)->order, rank);
-    iter->at = 0;
-    iter->count = 0;
-    iter->wanted = WALK_AHEAD_FIRST;
 }
 
 static bool next_packed(struct zset_iter *iter, struct zset_item *out)
@@ -268,28 +261,14 @@ static void read_element(const struct zset_element *element, struct zset_item *o
     out->score = zset_element_score(element);
 }
 
-// False: there is nothing more.
-static bool fetch_ahead(struct zset_iter *iter)
-{
-    iter->at = 0;
-    iter->count = 0;
-    while (iter->count < iter->wanted && iter->place.leaf) {
-        const struct zset_element *element = btree_element(iter->place);
-        table_prefetch_line(element);
-        iter->ahead[iter->count++] = element;
-        iter->place = iter->reverse ? btree_prev(iter->place) : btree_next(iter->place);
-    }
-    iter->wanted = ZSET_WALK_AHEAD;
-    return iter->count > 0;
-}
-
 bool zset_iter_next(struct zset_iter *iter, struct zset_item *out)
 {
     if (iter->lp)
         return next_packed(iter, out);
-    if (iter->at == iter->count && !fetch_ahead(iter))
+    if (!iter->place.leaf)
         return false;
-    read_element(iter->ahead[iter->at++], out);
+    read_element(btree_element(iter->place), out);
+    iter->place = iter->reverse ? btree_prev(iter->place) : btree_next(iter->place);
     return true;
 }
 

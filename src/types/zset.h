@@ -14,8 +14,6 @@
 #include "store/keyspace.h"
 #include "types/limits.h"
 
-struct zset_element;
-
 enum zset_encoding {
     ZSET_ENC_LISTPACK,  // the payload is packed (types/packed.h)
     ZSET_ENC_TREE,      // the word points to a struct zset_tree
@@ -108,18 +106,12 @@ struct zset_span zset_span_of_lex(const struct entry *entry, const struct zset_l
 // Removes them. The entry may move. O(log n + count); O(n) in a listpack.
 void zset_remove_span(struct entry **entry, struct zset_span span);
 
-// Walks from a rank on, up or (`reverse`) down; the sorted set must not change meanwhile. Of a large one
-// elements are fetched ahead, more of them the longer the walk.
-#define ZSET_WALK_AHEAD 16
-
+// Walks from a rank on, up or (`reverse`) down; the sorted set must not change meanwhile.
 struct zset_iter {
     const unsigned char *lp;  // or NULL
-    size_t at;                // in the listpack, or of what is ahead
+    size_t at;
+    struct btree_at place;
     bool reverse;
-    struct btree_at place;  // behind what is ahead
-    size_t count;           // of what is ahead
-    size_t wanted;          // the next time
-    const struct zset_element *ahead[ZSET_WALK_AHEAD];
 };
 void zset_iter_init(struct zset_iter *iter, const struct entry *entry, size_t rank, bool reverse);
 bool zset_iter_next(struct zset_iter *iter, struct zset_item *out);
