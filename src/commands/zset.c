@@ -17,7 +17,6 @@ struct addition {
     bool counts_updates;
     uint32_t first;  // argument
     uint32_t pairs;
-    double *scores;
     uint64_t added;
     uint64_t updated;
     enum zset_outcome last;
@@ -65,10 +64,10 @@ static bool parse_add(struct cmd_ctx *ctx, struct addition *add)
     return false;
 }
 
-static bool parse_scores(struct cmd_ctx *ctx, struct addition *add)
+static bool parse_scores(struct cmd_ctx *ctx, const struct addition *add, double *scores)
 {
     for (uint32_t i = 0; i < add->pairs; i++) {
-        if (!parse_double(ctx->argv[add->first + 2 * i], &add->scores[i])) {
+        if (!parse_double(ctx->argv[add->first + 2 * i], &scores[i])) {
             reply_error(ctx, ERR_NOT_FLOAT);
             return false;
         }
@@ -76,17 +75,17 @@ static bool parse_scores(struct cmd_ctx *ctx, struct addition *add)
     return true;
 }
 
-static void add_all(struct cmd_ctx *ctx, struct addition *add, struct entry **entry)
+static void add_all(struct cmd_ctx *ctx, struct addition *add, double *scores, struct entry **entry)
 {
     for (uint32_t i = 0; i < add->pairs; i++) {
         add->last = zset_add(entry, ctx->server->limits, ctx->argv[add->first + 2 * i + 1],
-                             add->flags, &add->scores[i]);
+                             add->flags, &scores[i]);
         add->added += add->last == ZSET_ADDED;
         add->updated += add->last == ZSET_UPDATED;
     }
 }
 
-static void reply_addition(struct cmd_ctx *ctx, const struct addition *add)
+static void reply_addition(struct cmd_ctx *ctx, const struct addition *add, double score)
 {
     if (!(add->flags & ZSET_ADD_INCR))
         reply_int(ctx, (int64_t)(add->added + (add->counts_updates ? add->updated : 0)));
@@ -95,42 +94,43 @@ static void reply_addition(struct cmd_ctx *ctx, const struct addition *add)
     else if (add->last == ZSET_REFUSED)
         reply_null(ctx);
     else
-        resp_double(&ctx->reply, add->scores[0]);
+        resp_double(&ctx->reply, score);
 }
 
-static void add_to_key(struct cmd_ctx *ctx, struct addition *add)
+// Room for the scores comes from the caller.
+static void add_to_key(struct cmd_ctx *ctx, struct addition *add, double *scores)
 {
     struct entry_ref ref;
-    if (!parse_scores(ctx, add) || !ctx_find(ctx, 0, TYPE_ZSET, &ref))
+    if (!parse_scores(ctx, add, scores) || !ctx_find(ctx, 0, TYPE_ZSET, &ref))
         return;
     if (ref.entry) {
         struct entry *entry = ref.entry;
-        add_all(ctx, add, &entry);
+        add_all(ctx, add, scores, &entry);
         db_entry_changed(&ref, entry);
     } else if (add->flags & ZSET_ADD_XX) {
         add->last = ZSET_REFUSED;
     } else {
         struct entry *entry = zset_new(key_slice(&ctx->keys[0]),
                                        ctx->server->keyspace->access_clock);
-        add_all(ctx, add, &entry);
+        add_all(ctx, add, scores, &entry);
         db_insert(ctx->db, &ctx->keys[0], entry);
     }
     if (add->added + add->updated > 0)
         ctx_written(ctx, 0);
-    reply_addition(ctx, add);
+    reply_addition(ctx, add, scores[0]);
 }
 
 static void add_pairs(struct cmd_ctx *ctx, struct addition *add)
 {
     double few[SCORES_ON_STACK];
     if (add->pairs <= SCORES_ON_STACK) {
-        add->scores = few;
-        add_to_key(ctx, add);
+        add_to_key(ctx, add, few);
         return;
     }
-    add->scores = mem_alloc(add->pairs * sizeof(*add->scores));
-    add_to_key(ctx, add);
-    mem_free(add->scores, add->pairs * sizeof(*add->scores));
+    size_t size = add->pairs * sizeof(double);
+    double *many = mem_alloc(size);
+    add_to_key(ctx, add, many);
+    mem_free(many, size);
 }
 
 // ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
