@@ -14,6 +14,9 @@
 //   11110001 16 bits    11110010 24 bits             11110000 l32 data   any string
 //   11110011 32 bits    11110100 64 bits
 //
+// A back length of 16383, 2097151 or 268435455 takes one byte more than it would have to: so existing
+// writers do it, and a reader that goes forward knows a back length's size only by such a rule.
+//
 // A count of 65535 means: more than can be told, count them. Texts that are integers as
 // parse_int64() reads them are stored as integers, in the shortest encoding.
 //
@@ -42,6 +45,9 @@
 
 // An integer's element, whole.
 #define LP_INTEGER_MAX 10
+
+// The largest listpack: its size takes 32 bits. Callers keep well below.
+#define LP_BYTES_MAX UINT32_MAX
 
 // What an element holds: text.ptr is NULL for an integer.
 struct lp_value {
@@ -79,7 +85,8 @@ struct slice lp_text(const unsigned char *lp, size_t at, char scratch[24]);
 // Bytes of the element with its back length.
 size_t lp_element_bytes(const unsigned char *lp, size_t at);
 
-// A value to look for or to store, with the integer it may be read as found out once.
+// A value to look for or to store, with the integer it may be read as found out once. One that is made
+// of an integer alone has a text.ptr of NULL.
 struct lp_key {
     struct slice text;
     int64_t integer;
@@ -89,7 +96,8 @@ struct lp_key lp_key_of(struct slice text);
 
 bool lp_equal(const unsigned char *lp, size_t at, const struct lp_key *key);
 
-// The first element from `at` on that equals the key, looking at every (1 + skip)th; 0 if none does.
+// The first element from `at` (0: none) on that equals the key, looking at every (1 + skip)th; 0 if
+// none does.
 // O(n); texts of another length are passed over without comparing.
 size_t lp_find(const unsigned char *lp, size_t at, const struct lp_key *key, unsigned skip);
 
@@ -102,7 +110,8 @@ size_t lp_encode_int(unsigned char *out, int64_t integer);
 
 // Replaces `removed` bytes at `at` (whole elements, `removed_count` of them) by `added` bytes (whole
 // elements, `added_count`). The memory must hold lp_bytes() - removed + added bytes. With `bytes`
-// NULL the caller fills them in at lp + at afterwards. O(bytes behind).
+// NULL the caller fills them in at lp + at afterwards. O(bytes behind). `bytes` must not lie in the
+// listpack; a result larger than LP_BYTES_MAX is a bug of the caller and ends the process.
 struct lp_edit {
     size_t at;
     size_t removed;
