@@ -13,6 +13,7 @@
 #include "server/network.h"
 #include "server/server.h"
 #include "store/keyspace.h"
+#include "types/hash.h"
 #include "types/string.h"
 
 #include <limits.h>
@@ -122,6 +123,7 @@ int main(int argc, char **argv)
     struct server *server = server_new();
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);
