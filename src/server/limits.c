@@ -35,7 +35,7 @@ static const struct config_directive limits_directives[] = {
     BOUND("set-max-listpack-entries", NULL, CONFIG_INT, set_max_listpack_entries, "128"),
     BOUND("set-max-listpack-value", NULL, CONFIG_INT, set_max_listpack_value, "64"),
     BOUND("hash-max-listpack-entries", "hash-max-ziplist-entries", CONFIG_INT,
-          hash_max_listpack_entries, "128"),
+          hash_max_listpack_entries, "512"),
     BOUND("hash-max-listpack-value", "hash-max-ziplist-value", CONFIG_MEMORY,
           hash_max_listpack_value, "64"),
     BOUND("zset-max-listpack-entries", "zset-max-ziplist-entries", CONFIG_INT,
