@@ -271,6 +271,25 @@ START_TEST(a_key_made_of_an_integer_alone)
 }
 END_TEST
 
+// Texts of every length up to 20 that differ in one byte only, in each place.
+START_TEST(texts_that_differ_in_one_byte_are_told_apart)
+{
+    char text[] = "abcdefghijklmnopqrst";
+    for (size_t len = 0; len < sizeof text; len++) {
+        unsigned char *lp = pack_append(pack_new(), (struct slice){ .ptr = text, .len = len });
+        for (size_t i = 0; i <= len; i++) {
+            text[i] ^= 0x40;
+            const struct lp_key key = lp_key_of((struct slice){ .ptr = text, .len = len });
+            bool same = i == len;
+            EXPECT(lp_equal(lp, lp_first(lp), &key) == same);
+            EXPECT(lp_find(lp, lp_first(lp), &key, 0) == (same ? lp_first(lp) : 0));
+            text[i] ^= 0x40;
+        }
+        pack_free(lp);
+    }
+}
+END_TEST
+
 // Others need not choose the shortest encoding: what holds the same value is the same.
 START_TEST(longer_encodings_than_necessary_are_read)
 {
@@ -485,6 +504,7 @@ static Suite *make_suite(void)
 
     TCase *finding = tcase_create("finding");
     tcase_add_test(finding, finding_passes_over_values);
+    tcase_add_test(finding, texts_that_differ_in_one_byte_are_told_apart);
     tcase_add_test(finding, a_key_made_of_an_integer_alone);
     tcase_add_test(finding, longer_encodings_than_necessary_are_read);
     suite_add_tcase(suite, finding);
