@@ -22,9 +22,11 @@ void scan_set_pattern(struct scan *scan, struct slice pattern)
     scan->all = slice_equal(pattern, SLICE("*"));
 }
 
-// A cursor as strtoul() reads it, with nothing before or behind it: a minus sign wraps around.
+// A cursor as strtoul() reads it, with nothing before or behind it: a minus sign wraps around, a NUL ends
+// the text.
 static bool parse_cursor(struct slice text, uint64_t *cursor)
 {
+    text.len = strnlen(text.ptr, text.len);
     bool negative = text.len > 0 && text.ptr[0] == '-';
     if (negative || (text.len > 0 && text.ptr[0] == '+')) {
         text.ptr++;
