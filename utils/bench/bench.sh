@@ -335,9 +335,8 @@ run_group() {
     } >"$out/$group.md"
     cat "$out/$group.md"
     echo
-    [ -z "$quick$only" ] || return 0
-    "$here/splice.sh" docs/benchmarks.md "$command_line" "$out/$group.md"
-    [ "$holds" = yes ] || failed=$group
+    publish "$command_line" "$out/$group.md"
+    [ -n "$quick" ] || [ "$holds" = yes ] || failed=$group
 }
 
 failed=

@@ -168,6 +168,8 @@ static void run(struct probe *probe)
         if (fds[1].revents)
             read_control(probe);
         now_us = clock_mono_us_now();
+        if (now_us > start_us + 2 * LIMIT_US)
+            fail("the server does not answer any more");
     }
 }
 
@@ -184,7 +186,8 @@ static void report(struct probe *probe)
     if (count == 0)
         fail("no PING was answered");
     qsort(probe->took_us, count, sizeof *probe->took_us, by_size);
-    printf("%.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[count * 999 / 1000] / 1e3);
+    size_t p999 = count * 999 / 1000;
+    printf("%.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3);
     if (probe->back_us == 0)
         printf("-\n");
     else

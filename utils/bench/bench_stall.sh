@@ -84,7 +84,5 @@ holds=yes
 } >"$out/stall.md"
 cat "$out/stall.md"
 
-if [ -z "$quick$only" ]; then
-    "$here/splice.sh" docs/benchmarks.md 'make bench-stall' "$out/stall.md"
-    [ "$holds" = yes ]
-fi
+publish 'make bench-stall' "$out/stall.md"
+[ -n "$quick" ] || [ "$holds" = yes ]

@@ -80,6 +80,12 @@ function spread(values, at,    i, low, high) {
     return 100 * (high - low) / median(values, at)
 }
 
+# Thousands, with a digit behind the point where there are few.
+function thousands(number) {
+    number /= 1000
+    return sprintf(number < 10 ? "%.1f" : "%.0f", number)
+}
+
 function speed_table(    i, part, ours, theirs, a, b) {
     print "Server CPU microseconds per command (user and system; in brackets how far the rounds lie"
     print "apart), thousands of commands per second, and p99 in ms as the load generator saw it:"
@@ -93,9 +99,9 @@ function speed_table(    i, part, ours, theirs, a, b) {
         a = median(cpu, ours)
         b = median(cpu, theirs)
         measured["cpu", part[1], part[2]] = a / b
-        printf "| %s | %d | %.3f (%.0f %%) | %.3f (%.0f %%) | **%.3f** | %.0f | %.0f | %.2f | %.2f | %.2f |\n", \
+        printf "| %s | %d | %.3f (%.0f %%) | %.3f (%.0f %%) | **%.3f** | %s | %s | %.2f | %.2f | %.2f |\n", \
             part[1], part[2], a, spread(cpu, ours), b, spread(cpu, theirs), a / b, \
-            median(rps, ours) / 1000, median(rps, theirs) / 1000, \
+            thousands(median(rps, ours)), thousands(median(rps, theirs)), \
             median(rps, ours) / median(rps, theirs), median(p99, ours), median(p99, theirs)
     }
     print ""
@@ -126,6 +132,12 @@ function bound(line,    part, what, value, good) {
     split(line, part, "|")
     if (!((part[1], part[2], part[3]) in measured))
         return
+    if (!shown++) {
+        print "Bounds:"
+        print ""
+        print "| what | at most | measured | |"
+        print "|---|---:|---:|---|"
+    }
     value = measured[part[1], part[2], part[3]]
     good = value <= part[4] + 0
     if (!good)
@@ -143,10 +155,6 @@ END {
         speed_table()
     if (kind_count)
         memory_table()
-    print "Bounds:"
-    print ""
-    print "| what | at most | measured | |"
-    print "|---|---:|---:|---|"
     for (i = 1; i <= bound_count; i++)
         bound(bounds[i])
     exit broken

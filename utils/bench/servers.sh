@@ -4,7 +4,8 @@
 # them, and reads what they use. Servers are called `ours` and `theirs`. The script that sources this
 # file has set -euo pipefail; it may set LC_ALL and traps of its own for other signals than EXIT.
 #
-#   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server    any two servers
+#   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server    any two servers; what is measured
+#                             of others than these two is printed only
 #   BENCH_SERVER_CPU=0  BENCH_LOAD_CPU=1
 
 server_cpu=${BENCH_SERVER_CPU:-0}
@@ -117,12 +118,22 @@ machine() {
     memory_gib=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
     echo "Measured on $(date -u +%Y-%m-%d): ${model:-$(uname -m)}, $(nproc) CPUs, $memory_gib GiB," \
         "Linux $(uname -r)."
-    echo "Respite: $(git describe --always --dirty 2>/dev/null || echo 'no commit known')," \
-        "$(gcc --version | head -n 1)."
+    if [ -n "${BENCH_OURS:-}" ]; then
+        echo "Ours: $BENCH_OURS."
+    else
+        echo "Respite: $(git describe --always --dirty 2>/dev/null || echo 'no commit known')," \
+            "$(gcc --version | head -n 1)."
+    fi
     echo "Theirs: $("${program[theirs]}" --version | sed -E 's/ (sha|bits|build)=[^ ]*//g')."
     echo
     echo "Command line: \`$1\` (servers on CPU $server_cpu, load on CPU $load_cpu)." \
         "Load average of the machine before it began: $load_average."
+}
+
+# publish NAME FILE: puts a report into docs/benchmarks.md, unless it is of a part, or of others.
+publish() {
+    [ -z "${BENCH_QUICK:-}${BENCH_ONLY:-}${BENCH_OURS:-}${BENCH_THEIRS:-}" ] || return 0
+    utils/bench/splice.sh docs/benchmarks.md "$1" "$2"
 }
 
 mkdir -p "$out"

@@ -32,6 +32,10 @@ $1 == "stall" {
 }
 
 END {
+    if (!row_count) {
+        print "nothing was measured"
+        exit 1
+    }
     print "Milliseconds; memory: until 95 % of what the collection took was free again."
     print ""
     print "| type | command | max ours | max theirs | p99.9 ours | p99.9 theirs | memory ours | memory theirs |"
