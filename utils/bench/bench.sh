@@ -211,15 +211,21 @@ group_strings() {
     }
 }
 
-# What the commands that read find.
-fill_collections() {
-    local name=$1
-    fill "$name" 0 "$members" 'ZADD zset %s member:%n'
-    fill "$name" 0 100000 'RPUSH list element:%n'
-    fill "$name" 0 50 'HSET profile field:%n value:%n'
-    fill "$name" 0 10000 'SADD tags:0 member:%n'
-    fill "$name" 5000 10000 'SADD tags:1 member:%n'
-    settle "$name" >/dev/null
+# What a command finds that does not make it itself; several commands share the sorted set.
+fill_for() {
+    local name=$1 command=$2
+    case $command in
+    ZADD | ZRANK | ZRANGE)
+        [ "$(ask "$name" exists zset)" = 1 ] ||
+            fill "$name" 0 "$members" 'ZADD zset %s member:%n'
+        ;;
+    LRANGE) fill "$name" 0 100000 'RPUSH list element:%n' ;;
+    HGETALL) fill "$name" 0 50 'HSET profile field:%n value:%n' ;;
+    SINTER)
+        fill "$name" 0 10000 'SADD tags:0 member:%n'
+        fill "$name" 5000 10000 'SADD tags:1 member:%n'
+        ;;
+    esac
 }
 
 # The smaller number of commands for both.
@@ -235,17 +241,17 @@ calibrate_both() {
 }
 
 group_collections() {
-    local commands
-    read -r -d '' -a commands < <(
-        chosen LPUSH RPOP SADD HSET ZADD ZRANK ZRANGE LRANGE HGETALL SINTER
-        printf '\0'
-    )
+    local commands name command
+    mapfile -t commands < <(chosen LPUSH RPOP SADD HSET ZADD ZRANK ZRANGE LRANGE HGETALL SINTER)
     [ ${#commands[@]} -gt 0 ] || return 0
     for name in ours theirs; do
-        fill_collections "$name"
+        for command in "${commands[@]}"; do
+            fill_for "$name" "$command"
+        done
+        settle "$name" >/dev/null
     done
-    for name in "${commands[@]}"; do
-        calibrate_both "$name"
+    for command in "${commands[@]}"; do
+        calibrate_both "$command"
     done
     measure_rounds 16 "${commands[@]}"
 }

@@ -44,12 +44,13 @@ for type in $types; do
     [ -n "${fill_command[$type]:-}" ] || die "no type '$type': list, set, hash or zset"
 done
 
-# One run, one line of samples.
+# One run, one line of samples. What a run has left in place, the next one uses.
 probe() {
-    local name=$1 type=$2 case=$3 empty full args said
-    ask "$name" flushall >/dev/null
-    empty=$(settle "$name")
-    fill "$name" 0 "$elements" "${fill_command[$type]}"
+    local name=$1 type=$2 case=$3 full args said
+    if [ "$(ask "$name" type big)" != "$type" ]; then
+        ask "$name" flushall >/dev/null
+        fill "$name" 0 "$elements" "${fill_command[$type]}"
+    fi
     ask "$name" set small x >/dev/null
     full=$(used_memory "$name")
     args=(-m $((empty + (full - empty) / 20)) "$case")
@@ -62,6 +63,7 @@ probe() {
 : >"$samples"
 for name in ours theirs; do
     start_server "$name"
+    empty=$(settle "$name")
     for type in $types; do
         for case in "${cases[@]}"; do
             for ((repeat = 0; repeat < repeats; repeat++)); do
