@@ -2,14 +2,15 @@
 // How long one command holds up everybody else: PINGs at 2 kHz over a connection of their own while
 // another connection sends the command.
 //
-//   bench_stall -p PORT [-t MS] [-m BYTES] [COMMAND]
+//   bench_stall -p PORT -s PID [-t MS] [-m BYTES] [COMMAND]
 //
 // PINGs go out on time whether or not earlier ones were answered, and each counts from when it was
 // sent, so a stall shows in all that fall into it. After 200 ms the command is sent (its words
 // between single blanks), and from then on the probe goes on for MS (1000), and until used_memory
 // is down to BYTES, but not longer than 10 s; used_memory is asked every 10 ms, without a command
-// too. Prints the longest answer and p99.9 in ms, and after how many ms the memory was back ("-"
-// if it was not, or nobody asked).
+// too. Prints in ms the longest answer, p99.9, the most CPU time that the server (process PID, all
+// threads) used while one PING waited, and after how long the memory was back ("-" if it was not, or
+// nobody asked). The CPU time is what a stall is without what else runs on the machine.
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -20,6 +21,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PERIOD_US 500
@@ -32,6 +34,7 @@
 
 struct options {
     uint16_t port;
+    clockid_t server_clock;
     uint64_t window_us;
     uint64_t back_bytes;  // 0: nobody waits for the memory
     const char *command;  // or NULL
@@ -41,7 +44,9 @@ struct probe {
     struct options options;
     int pings;
     int control;
-    uint64_t sent_us[RING];  // of PINGs, by their number modulo RING
+    uint64_t sent_us[RING];      // of PINGs, by their number modulo RING
+    uint64_t sent_cpu_us[RING];  // what the server's CPU clock said then
+    uint64_t longest_cpu_us;
     uint64_t sent;
     uint64_t answered;
     size_t pong_bytes;  // of the answer that has begun
@@ -56,21 +61,34 @@ struct probe {
 
 // ---- the connection that waits ------------------------------------------------------------------
 
+static uint64_t server_cpu_us(const struct probe *probe)
+{
+    struct timespec time;
+    if (clock_gettime(probe->options.server_clock, &time) != 0)
+        fail("the server has ended");
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
 static void send_ping(struct probe *probe, uint64_t now_us)
 {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";
     if (probe->sent - probe->answered == RING)
         fail("the server does not answer any more");
-    probe->sent_us[probe->sent++ % RING] = now_us;
+    probe->sent_us[probe->sent % RING] = now_us;
+    probe->sent_cpu_us[probe->sent++ % RING] = server_cpu_us(probe);
     send_all(probe->pings, ping, sizeof ping - 1);
 }
 
-static void note_answer(struct probe *probe, uint64_t now_us)
+static void note_answer(struct probe *probe, uint64_t now_us, uint64_t cpu_us)
 {
-    uint64_t sent_us = probe->sent_us[probe->answered++ % RING];
-    bool counts = probe->begun_us != 0 && sent_us + EARLY_US >= probe->begun_us;
-    if (counts && probe->took_count < sizeof probe->took_us / sizeof *probe->took_us)
-        probe->took_us[probe->took_count++] = (uint32_t)(now_us - sent_us);
+    size_t at = probe->answered++ % RING;
+    uint64_t sent_us = probe->sent_us[at];
+    if (probe->begun_us == 0 || sent_us + EARLY_US < probe->begun_us ||
+        probe->took_count == sizeof probe->took_us / sizeof *probe->took_us)
+        return;
+    probe->took_us[probe->took_count++] = (uint32_t)(now_us - sent_us);
+    if (cpu_us - probe->sent_cpu_us[at] > probe->longest_cpu_us)
+        probe->longest_cpu_us = cpu_us - probe->sent_cpu_us[at];
 }
 
 static void read_pongs(struct probe *probe)
@@ -82,9 +100,10 @@ static void read_pongs(struct probe *probe)
     if (probe->pong_bytes == 0 && buffer[0] != '+')
         fail("the server does not answer PING with PONG");
     uint64_t now_us = clock_mono_us_now();
+    uint64_t cpu_us = server_cpu_us(probe);
     for (probe->pong_bytes += (size_t)got; probe->pong_bytes >= PONG_LEN;
          probe->pong_bytes -= PONG_LEN)
-        note_answer(probe, now_us);
+        note_answer(probe, now_us, cpu_us);
 }
 
 // ---- the connection that commands ---------------------------------------------------------------
@@ -187,7 +206,8 @@ static void report(struct probe *probe)
         fail("no PING was answered");
     qsort(probe->took_us, count, sizeof *probe->took_us, by_size);
     size_t p999 = count * 999 / 1000;
-    printf("%.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3);
+    printf("%.3f %.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3,
+           (double)probe->longest_cpu_us / 1e3);
     if (probe->back_us == 0)
         printf("-\n");
     else
@@ -197,17 +217,21 @@ static void report(struct probe *probe)
 static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .window_us = 1000000 };
+    pid_t server = 0;
     int letter;
-    while ((letter = getopt(argc, argv, "p:t:m:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:s:t:m:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
+        case 's': server = (pid_t)option_number(optarg, INT32_MAX); break;
         case 't': options.window_us = option_number(optarg, LIMIT_US / 1000) * 1000; break;
         case 'm': options.back_bytes = option_number(optarg, INT64_MAX); break;
         default: exit(2);
         }
     }
-    if (!options.port || optind < argc - 1)
-        fail("usage: bench_stall -p PORT [-t MS] [-m BYTES] [COMMAND]");
+    if (!options.port || !server || optind < argc - 1)
+        fail("usage: bench_stall -p PORT -s PID [-t MS] [-m BYTES] [COMMAND]");
+    if (clock_getcpuclockid(server, &options.server_clock) != 0)
+        fail("there is no such process");
     options.command = argv[optind];
     return options;
 }
