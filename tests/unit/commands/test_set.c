@@ -119,7 +119,7 @@ static int most_words(void)
 {
     int most = 0;
     for (size_t i = 0; i + 1 < fed.len; i++) {
-        int words = fed.data[i] == '*' ? atoi(fed.data + i + 1) : 0;
+        int words = fed.data[i] == '*' ? (int)strtol(fed.data + i + 1, NULL, 10) : 0;
         most = words > most ? words : most;
     }
     return most;
