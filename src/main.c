@@ -15,6 +15,7 @@
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/keyspace.h"
+#include "types/hash.h"
 #include "types/set.h"
 #include "types/string.h"
 #include "types/zset.h"
@@ -167,6 +168,7 @@ int main(int argc, char **argv)
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

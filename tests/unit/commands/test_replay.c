@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "commands/families.h"
 #include "server/effects.h"
+#include "store/digest.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -170,6 +171,42 @@ static void make_pairs(struct request *request)
     }
 }
 
+static void add_members(struct request *request)
+{
+    for (uint64_t i = 1 + random_below(&dice, 6); i > 0; i--)
+        add_value(request);
+}
+
+static void make_of_set(struct request *request)
+{
+    switch (random_below(&dice, 6)) {
+    case 0:
+    case 1:
+        add(request, PICK("SADD", "SADD", "SREM"));
+        add_key(request);
+        add_members(request);
+        break;
+    case 2:
+        add(request, "SPOP");
+        add_key(request);
+        if (random_below(&dice, 2))
+            add_int(request, (int64_t)random_below(&dice, 6));
+        break;
+    case 3:
+        add(request, "SMOVE");
+        add_key(request);
+        add_key(request);
+        add_value(request);
+        break;
+    default:
+        add(request, PICK("SUNIONSTORE", "SINTERSTORE", "SDIFFSTORE"));
+        add_key(request);
+        add_key(request);
+        add_key(request);
+        break;
+    }
+}
+
 static void add_database(struct request *request)
 {
     add_int(request, (int64_t)random_below(&dice, DATABASES));
@@ -224,8 +261,8 @@ static void make_single(struct request *request)
 static void make_request(struct request *request)
 {
     static void (*const makers[])(struct request *) = {
-        make_set,     make_set,   make_expiry,       make_timed,  make_of_keys,
-        make_counter, make_pairs, make_of_databases, make_single, make_single,
+        make_set,   make_set,          make_expiry, make_timed,  make_of_keys, make_counter,
+        make_pairs, make_of_databases, make_single, make_single, make_of_set,  make_of_set,
     };
     request->count = 0;
     makers[random_below(&dice, sizeof(makers) / sizeof(*makers))](request);
@@ -253,6 +290,18 @@ static void send_request(int fd, const struct request *request)
 
 // ---- the data -----------------------------------------------------------------------------------
 
+static void append_value(struct bytes *out, const struct entry *entry)
+{
+    if (entry_type(entry) == TYPE_STRING) {
+        char scratch[INT64_TEXT_MAX];
+        bytes_append_quoted(out, string_bytes(entry, scratch));
+        return;
+    }
+    struct digest digest = digest_value(server->keyspace, entry);
+    for (size_t i = 0; i < sizeof(digest.bytes); i++)
+        bytes_printf(out, "%02x", digest.bytes[i]);
+}
+
 // Every key with its value and expiry, in the order of databases and names.
 static void write_data(struct bytes *out)
 {
@@ -260,7 +309,6 @@ static void write_data(struct bytes *out)
         struct db *db = &server->keyspace->dbs[d];
         for (unsigned k = 0; k < KEYS; k++) {
             char name[8];
-            char scratch[INT64_TEXT_MAX];
             snprintf(name, sizeof(name), "k%u", k);
             struct key key = key_of(slice_of(name));
             const struct table_slot *slot = table_find(&db->table, key.hash, &key);
@@ -268,7 +316,7 @@ static void write_data(struct bytes *out)
                 continue;
             const struct entry *entry = table_slot_entry(slot);
             bytes_printf(out, "%d:%s=", d, name);
-            bytes_append_quoted(out, string_bytes(entry, scratch));
+            append_value(out, entry);
             bytes_printf(out, "@%lld\n", (long long)entry_expiry(entry));
         }
     }

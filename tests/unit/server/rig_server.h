@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "types/hash.h"
 #include "types/set.h"
 #include "types/string.h"
 #include "types/zset.h"
@@ -46,6 +47,7 @@ static inline void rig_make(const struct command *commands)
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     if (commands)
         registry_add(server->registry, commands);
 }
