@@ -173,13 +173,25 @@ static void cmd_zrevrangebylex(struct cmd_ctx *ctx)
                     .by = BY_LEX, .by_is_fixed = true, .reverse = true, .reverse_is_fixed = true });
 }
 
-static void draft_span(struct zset_draft *draft, const struct entry *entry, struct zset_span span)
+// Redis adds the members one by one, to a small sorted set unless it knows that they are too many, and
+// small sorted sets have no -0: what was added before it grew large has lost its sign.
+static void draft_span(const struct cmd_ctx *ctx, const struct range *range,
+                       const struct entry *entry, struct zset_span span, struct zset_draft *draft)
 {
+    const struct collection_limits *limits = ctx->server->limits;
+    int64_t room = limits->zset_max_listpack_entries;
+    if (range->by == BY_RANK && (int64_t)span.count > room)
+        room = 0;
     struct zset_iter iter;
     struct zset_item item;
-    zset_iter_init(&iter, entry, span.first, false);
-    while (span.count-- > 0 && zset_iter_next(&iter, &item))
-        zset_draft_add(draft, item.member, item.score);
+    zset_iter_init(&iter, entry, range->reverse ? span.first + span.count - 1 : span.first,
+                   range->reverse);
+    while (span.count-- > 0 && zset_iter_next(&iter, &item)) {
+        if ((int64_t)item.member.len > limits->zset_max_listpack_value)
+            room = 0;
+        bool small = room-- > 0;
+        zset_draft_add(draft, item.member, small ? item.score + 0.0 : item.score);
+    }
 }
 
 // ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]
@@ -193,7 +205,7 @@ static void cmd_zrangestore(struct cmd_ctx *ctx)
     zset_draft_init(&draft);
     struct zset_span span = ref.entry ? span_of(&range, ref.entry) : (struct zset_span){ 0 };
     if (span.count > 0)
-        draft_span(&draft, ref.entry, span);
+        draft_span(ctx, &range, ref.entry, span, &draft);
     zset_store_reply(ctx, &draft);
 }
 
