@@ -2,6 +2,7 @@
 // One chunk of a quicklist: its memory, its neighbours, cutting, splitting and merging.
 #include "ds/quicklist_internal.h"
 
+#include "base/little_endian.h"
 #include "base/memory.h"
 #include "base/panic.h"
 
@@ -37,14 +38,8 @@ static size_t generous_size(const struct quicklist *list, size_t needed)
 
 void ql_chunk_set(struct quicklist_chunk *chunk, size_t bytes, uint32_t count)
 {
-    unsigned char *lp = ql_lp(chunk);
-    unsigned short_count = count < UINT16_MAX ? count : UINT16_MAX;
-    lp[0] = (unsigned char)bytes;
-    lp[1] = (unsigned char)(bytes >> 8);
-    lp[2] = (unsigned char)(bytes >> 16);
-    lp[3] = (unsigned char)(bytes >> 24);
-    lp[4] = (unsigned char)short_count;
-    lp[5] = (unsigned char)(short_count >> 8);
+    store_le32(ql_lp(chunk), (uint32_t)bytes);
+    store_le16(ql_lp(chunk) + 4, (uint16_t)(count < UINT16_MAX ? count : UINT16_MAX));
     chunk->count = count;
 }
 
