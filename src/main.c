@@ -14,6 +14,7 @@
 #include "server/process.h"
 #include "server/server.h"
 #include "store/keyspace.h"
+#include "types/list.h"
 #include "types/string.h"
 
 #include <limits.h>
@@ -132,6 +133,7 @@ int main(int argc, char **argv)
     struct server *server = server_new();
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

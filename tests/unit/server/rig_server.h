@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "types/list.h"
 #include "types/string.h"
 #include "unit/store/expect.h"
 
@@ -42,6 +43,7 @@ static inline void rig_make(const struct command *commands)
     rig_used_before = mem_used();
     server = server_new();
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     if (commands)
         registry_add(server->registry, commands);
 }
