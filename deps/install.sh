@@ -12,6 +12,8 @@ set -euo pipefail
 
 list=$(dirname "$0")/packages.txt
 policy=/usr/sbin/policy-rc.d
+# Where services of the packages would listen: redis-server, prometheus-redis-exporter.
+service_ports=(6379 9121)
 
 die() {
     echo "deps/install.sh: $*" >&2
@@ -54,8 +56,12 @@ missing() {
     done
 }
 
-port_open() {
-    (exec 3<>/dev/tcp/127.0.0.1/6379) 2>/dev/null
+# Prints those of $service_ports where something listens.
+open_ports() {
+    local port
+    for port in "${service_ports[@]}"; do
+        ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || echo "$port"
+    done
 }
 
 as_root() {
@@ -119,8 +125,7 @@ command -v apt-get >/dev/null || die "no apt-get here; please install: ${package
     die "neither root nor sudo; please install: ${packages[*]}"
 
 echo "deps/install.sh: installing ${packages[*]}"
-was_open=no
-! port_open || was_open=yes
+were_open=$(open_ports)
 
 forbid_services
 apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
@@ -129,6 +134,7 @@ as_root "${apt[@]}" install --no-install-recommends "${packages[@]}"
 allow_services
 disable_services "${packages[@]}"
 
-if [ "$was_open" = no ] && port_open; then
-    die "something serves on port 6379 now, though nothing was to be started"
+opened=$(grep -vxF -e "${were_open:-none}" <<<"$(open_ports)" || true)
+if [ -n "$opened" ]; then
+    die "something serves on port $opened now, though nothing was to be started"
 fi

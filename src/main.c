@@ -13,6 +13,7 @@
 #include "server/ping.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "server/settings.h"
 #include "store/keyspace.h"
 #include "types/list.h"
 #include "types/string.h"
@@ -27,6 +28,7 @@
 static const char usage[] =
     "Usage: respite-server [/path/to/respite.conf] [--directive value ...]\n"
     "       respite-server -            (configuration from standard input)\n"
+    "       respite-server --check-config /path/to/respite.conf [--directive value ...]\n"
     "       respite-server --ping [address [seconds]]\n"
     "       respite-server -v, --version\n"
     "       respite-server -h, --help\n"
@@ -76,6 +78,8 @@ static void init_process(void)
     hash_set_key(hash_key);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    // A file that may not grow is an error of write(), not the end.
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 static char *absolute_path(const char *path)
@@ -84,25 +88,52 @@ static char *absolute_path(const char *path)
     return resolved ? resolved : strdup(path);
 }
 
+// As redis-server reads its arguments: a file, or - for standard input; then directives; a - at the
+// end is standard input too, whose lines come before those directives.
+static enum status read_config(struct server *server, int argc, char **argv, char **config_file,
+                               struct config_error *error)
+{
+    enum status status = STATUS_OK;
+    bool is_stdin = false;
+    if (argc > 0 && argv[0][0] != '-') {
+        server->config_file = *config_file = absolute_path(argv[0]);
+        status = config_load_file(server->config, argv[0], error);
+        argc--;
+        argv++;
+    } else if (argc > 0 && strcmp(argv[0], "-") == 0) {
+        is_stdin = true;
+        argc--;
+        argv++;
+    }
+    if (argc > 0 && strcmp(argv[argc - 1], "-") == 0) {
+        is_stdin = true;
+        argc--;
+    }
+    if (status == STATUS_OK && is_stdin)
+        status = config_load_file(server->config, "-", error);
+    if (status == STATUS_OK)
+        status = config_load_args(server->config, argc, argv, error);
+    if (status == STATUS_OK)
+        status = config_check_unsupported(server->config, server->settings->ignore_unsupported,
+                                          error);
+    return status;
+}
+
 // False: the reason has been printed.
 static bool load_config(struct server *server, int argc, char **argv, char **config_file)
 {
     struct config_error error;
-    int first = 1;
-    if (argc > 1 && strncmp(argv[1], "--", 2) != 0) {
-        first = 2;
-        if (strcmp(argv[1], "-") != 0)
-            server->config_file = *config_file = absolute_path(argv[1]);
-        if (config_load_file(server->config, argv[1], &error) != STATUS_OK) {
-            fprintf(stderr, "respite-server: %s\n", error.text);
-            return false;
-        }
-    }
-    if (config_load_args(server->config, argc - first, argv + first, &error) != STATUS_OK) {
-        fprintf(stderr, "respite-server: %s\n", error.text);
-        return false;
-    }
-    return true;
+    if (read_config(server, argc, argv, config_file, &error) == STATUS_OK)
+        return true;
+    fprintf(stderr, "respite-server: %s\n", error.text);
+    return false;
+}
+
+static int report_check(const struct server *server)
+{
+    config_report_inert(server->config);
+    puts("The configuration is OK");
+    return 0;
 }
 
 static int serve(struct server *server)
@@ -139,7 +170,11 @@ int main(int argc, char **argv)
     char *executable = absolute_path(argv[0]);
     char *config_file = NULL;
     server->executable = executable;
-    int result = load_config(server, argc, argv, &config_file) ? serve(server) : 1;
+    bool only_check = argc > 2 && strcmp(argv[1], "--check-config") == 0;
+    int first = only_check ? 2 : 1;
+    int result = 1;
+    if (load_config(server, argc - first, argv + first, &config_file))
+        result = only_check ? report_check(server) : serve(server);
 
     server_free(server);
     free(executable);

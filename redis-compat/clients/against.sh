@@ -25,8 +25,7 @@ client() {
 }
 
 # redis-server would save at each FLUSHALL.
-server_options=(--save '')
-start_server
+start_server --save ''
 client 'C hiredis' "$built/hiredis"
 client 'Go redigo' "$built/redigo"
 client 'Perl Redis' perl perl_redis.pl

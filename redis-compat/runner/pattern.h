@@ -17,6 +17,8 @@
 //                  A's and B's (for all with *); only Respite has C
 //   info(A B +C ~D) INFO: the same sections and fields in the same order, values of the same kind but for
 //                  A's and B's; only Respite has C; the section D is left out
+//   stats(A B)     lines of name:key=value,key=value in any order: the names and the keys are the same, the
+//                  values too but for A's and B's (for all with *)
 //   [P, P]  [P...] an array: element by element, or each element
 //   {key: P, ...}  a map, or a flat array of pairs: the values of these keys; all else the same bytes
 #pragma once
@@ -38,6 +40,7 @@ enum pattern_kind {
     PATTERN_HELP,
     PATTERN_FIELDS,
     PATTERN_INFO,
+    PATTERN_STATS,
     PATTERN_ITEMS,
     PATTERN_EACH,
     PATTERN_MAP,
@@ -48,7 +51,7 @@ struct pattern {
     bool bounded;           // INT, NUMBER: by tolerance
     double tolerance;       // INT, NUMBER; SIDE: the limit
     struct span text;       // PREFIX, BEHIND
-    struct span *names;     // FIELDS, INFO, MAP
+    struct span *names;     // FIELDS, INFO, STATS, MAP
     struct pattern *items;  // ITEMS, EACH, MAP
     size_t count;
 };

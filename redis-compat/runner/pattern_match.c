@@ -211,19 +211,23 @@ static bool match_map(const struct pattern *pattern, const struct reply *oracle,
 // --- Lines of key=value -------------------------------------------------------------------------
 
 // Takes the next key=value or key:value off a line.
-static bool next_field(struct span *line, struct span *key, struct span *value)
+static bool next_field(const struct pattern *pattern, struct span *line, struct span *key,
+                       struct span *value)
 {
+    char separator = pattern->kind == PATTERN_STATS ? ',' : ' ';
     *line = span_trim(*line);
     if (line->len == 0)
         return false;
     size_t len = 0;
-    while (len < line->len && line->ptr[len] != ' ')
+    while (len < line->len && line->ptr[len] != separator)
         len++;
     size_t key_len = 0;
-    while (key_len < len && line->ptr[key_len] != '=' && line->ptr[key_len] != ':')
+    while (key_len < len && line->ptr[key_len] != '=' &&
+           (line->ptr[key_len] != ':' || pattern->kind == PATTERN_STATS))
         key_len++;
     *key = (struct span){ line->ptr, key_len };
     *value = (struct span){ line->ptr + key_len, len - key_len };
+    len += len < line->len;
     line->ptr += len;
     line->len -= len;
     return true;
@@ -252,7 +256,7 @@ static bool ours_only(const struct pattern *pattern, struct span key)
 static bool next_common(const struct pattern *pattern, struct span *line, struct span *key,
                         struct span *value)
 {
-    while (next_field(line, key, value)) {
+    while (next_field(pattern, line, key, value)) {
         if (!ours_only(pattern, *key))
             return true;
     }
@@ -266,7 +270,7 @@ static bool match_field_line(const struct pattern *pattern, struct span oracle, 
     struct span value;
     struct span our_key;
     struct span our_value;
-    while (next_field(&oracle, &key, &value)) {
+    while (next_field(pattern, &oracle, &key, &value)) {
         bool ok = next_common(pattern, &ours, &our_key, &our_value) && span_equal(key, our_key) &&
                   (named(pattern, key) || span_equal(value, our_value));
         if (!ok) {
@@ -306,6 +310,46 @@ static bool match_info(const struct pattern *pattern, const struct reply *oracle
     return info_match(pattern, bare_text(oracle), bare_text(ours), why);
 }
 
+// What stands before the colon, or the whole line.
+static struct span name_of(struct span line)
+{
+    size_t len = 0;
+    while (len < line.len && line.ptr[len] != ':')
+        len++;
+    return (struct span){ line.ptr, len };
+}
+
+static bool find_line(struct span text, struct span name, struct span *out)
+{
+    while (span_next_line(&text, out)) {
+        if (span_equal(name_of(*out), name))
+            return true;
+    }
+    return false;
+}
+
+static bool match_stats(const struct pattern *pattern, const struct reply *oracle,
+                        const struct reply *ours, struct buffer *why)
+{
+    struct span a = bare_text(oracle);
+    struct span b = bare_text(ours);
+    struct span all = b;
+    struct span line;
+    struct span our_line;
+    if (oracle->type != ours->type)
+        return differ(why, "another type");
+    while (span_next_line(&a, &line)) {
+        if (!find_line(all, name_of(line), &our_line)) {
+            buffer_printf(why, "the line %.*s is missing", SHOW(name_of(line)));
+            return false;
+        }
+        if (!match_field_line(pattern, line, our_line, why))
+            return false;
+        span_next_line(&b, &our_line);
+    }
+    return b.len == 0 || differ(why, "more lines");
+}
+
 bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
                    const struct reply *ours, struct buffer *why)
 {
@@ -324,6 +368,7 @@ bool pattern_match(const struct pattern *pattern, const struct reply *oracle,
     case PATTERN_HELP: return match_help(oracle, ours, why);
     case PATTERN_FIELDS: return match_fields(pattern, oracle, ours, why);
     case PATTERN_INFO: return match_info(pattern, oracle, ours, why);
+    case PATTERN_STATS: return match_stats(pattern, oracle, ours, why);
     case PATTERN_ITEMS:
     case PATTERN_EACH: return match_items(pattern, oracle, ours, why);
     case PATTERN_MAP: return match_map(pattern, oracle, ours, why);

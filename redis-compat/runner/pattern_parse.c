@@ -59,14 +59,14 @@ static bool parse_tolerance(struct parser *p, struct pattern *out)
     return true;
 }
 
-// After "fields(" or "info(".
+// After "fields(", "info(" or "stats(".
 static bool parse_fields(struct parser *p, enum pattern_kind kind, struct pattern *out)
 {
     out->kind = kind;
     while (!take(p, ")")) {
         struct span name = take_until(p, " )");
         if (name.len == 0)
-            return fail(p, "fields(...) or info(...) without its end");
+            return fail(p, "fields(...), info(...) or stats(...) without its end");
         out->names = arena_grow(p->arena, out->names, out->count, sizeof(*out->names));
         out->names[out->count++] = name;
     }
@@ -166,6 +166,8 @@ static bool parse(struct parser *p, struct pattern *out)
         ok = parse_fields(p, PATTERN_FIELDS, out);
     } else if (take(p, "info(")) {
         ok = parse_fields(p, PATTERN_INFO, out);
+    } else if (take(p, "stats(")) {
+        ok = parse_fields(p, PATTERN_STATS, out);
     } else if (take(p, "[")) {
         ok = parse_items(p, out);
     } else if (take(p, "{")) {

@@ -2,7 +2,6 @@
 // Clocks: the remembered time of the batch, and the CPU's tick counter with its rate.
 #include "base/clock.h"
 
-#include <stdbool.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -108,6 +107,16 @@ static void calibrate(void)
 uint64_t clock_ticks_to_ns(uint64_t ticks)
 {
     return (uint64_t)(((unsigned __int128)ticks * cached.ns_per_tick_q32) >> 32);
+}
+
+bool clock_ticks_are_cpus(void)
+{
+    return cached.tsc;
+}
+
+uint64_t clock_ns_to_ticks(uint64_t ns)
+{
+    return (uint64_t)(((unsigned __int128)ns << 32) / cached.ns_per_tick_q32);
 }
 
 void clock_init(void)

@@ -2,6 +2,7 @@
 // Time: read once a batch, then remembered; and a cheap tick for timing one command.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Milliseconds since 1970 and microseconds since some start, as of the last clock_update().
@@ -19,6 +20,10 @@ uint64_t clock_mono_us_now(void);
 // nanoseconds to read, and its rate. Only differences mean something.
 uint64_t clock_ticks(void);
 uint64_t clock_ticks_to_ns(uint64_t ticks);
+uint64_t clock_ns_to_ticks(uint64_t ns);
+
+// Whether the counter is the CPU's; clock_ticks_inl() then reads it without a call.
+bool clock_ticks_are_cpus(void);
 
 // Calibrates the tick counter (a few milliseconds at most). Once, at the start.
 void clock_init(void);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CONFIG: directives of the running server.
 #include "server/config.h"
+#include "base/log.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
-#include "server/sections.h"
+#include "server/info.h"
 #include "server/server.h"
 
 struct config_emit {
@@ -50,8 +51,24 @@ static void cmd_config_set(struct cmd_ctx *ctx)
 // CONFIG RESETSTAT
 static void cmd_config_resetstat(struct cmd_ctx *ctx)
 {
-    sections_reset_stats(ctx->server);
+    info_reset(ctx->server->info);
     reply_ok(ctx);
+}
+
+// CONFIG REWRITE
+static void cmd_config_rewrite(struct cmd_ctx *ctx)
+{
+    const struct server *server = ctx->server;
+    struct config_error error;
+    if (!server->config_file[0]) {
+        reply_error(ctx, ERR_NO_CONFIG_FILE);
+    } else if (config_rewrite(server->config, server->config_file, &error) == STATUS_OK) {
+        log_notice("CONFIG REWRITE has written %s", server->config_file);
+        reply_ok(ctx);
+    } else {
+        log_warning("CONFIG REWRITE can't write %s: %s", server->config_file, error.text);
+        reply_errorf(ctx, "ERR Rewriting config file: %s", error.text);
+    }
 }
 
 // CONFIG HELP
@@ -65,6 +82,8 @@ static void cmd_config_help(struct cmd_ctx *ctx)
         "    These lines.",
         "RESETSTAT",
         "    Set the counters of INFO stats to zero.",
+        "REWRITE",
+        "    Write what holds now into the configuration file.",
         "SET <directive> <value> [<directive> <value> ...]",
         "    Set directives, all or none.",
     };
@@ -109,6 +128,14 @@ static const struct command config_subcommands[] = {
       .flags = CONFIG_FLAGS,
       .tips = { "request_policy:all_nodes", "response_policy:all_succeeded" },
       .handler = cmd_config_resetstat },
+    { .name = "rewrite",
+      .summary = "Writes the directives that hold now into the configuration file.",
+      .since = "2.8.0",
+      .complexity = "O(1)",
+      .group = GROUP_SERVER,
+      .arity = 2,
+      .flags = CONFIG_FLAGS,
+      .handler = cmd_config_rewrite },
     { .name = "help",
       .summary = "Lists the subcommands.",
       .since = "5.0.0",

@@ -33,6 +33,8 @@ static const struct command *const families[] = {
     replication_commands,
     cluster_commands,
     lolwut_commands,
+    slowlog_commands,
+    latency_commands,
     introspection_commands,
 };
 // clang-format on

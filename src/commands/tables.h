@@ -29,4 +29,6 @@ extern const struct command module_commands[];
 extern const struct command replication_commands[];
 extern const struct command cluster_commands[];
 extern const struct command lolwut_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command latency_commands[];
 extern const struct command introspection_commands[];

@@ -160,48 +160,82 @@ struct lp_key lp_key_of(struct slice text)
     return key;
 }
 
-// Whether the element is this string. Strings that read as integers are compared, too: those of
-// foreign origin may not be stored as integers.
-static inline bool is_text(struct slice text, const struct lp_key *key)
+// What is looked for, prepared: the last (up to) eight bytes of the text as one integer, least first,
+// and the shift that takes what else is in such a word of an element out.
+struct needle {
+    const struct lp_key *key;
+    size_t len;
+    uint64_t tail;
+    unsigned shift;
+};
+
+static inline struct needle needle_of(const struct lp_key *key)
 {
-    return text.len == key->text.len && key->text.ptr &&
-           (text.len == 0 || memcmp(text.ptr, key->text.ptr, text.len) == 0);
+    struct needle needle = { .key = key, .len = key->text.len };
+    // An integer without its text: no string is that long.
+    if (key->is_integer && needle.len == 0)
+        needle.len = SIZE_MAX;
+    else if (needle.len >= 8)
+        needle.tail = load_le64(key->text.ptr + needle.len - 8);
+    else if (needle.len > 0) {
+        memcpy(&needle.tail, key->text.ptr, needle.len);
+        needle.tail = le64toh(needle.tail);
+        needle.shift = 64 - 8 * (unsigned)needle.len;
+    }
+    return needle;
 }
 
-static inline bool is_key(const unsigned char *p, const struct lp_key *key)
+// Whether the element's text is the needle's, of the same length. Most texts differ in their last
+// bytes if at all, so memcmp() is rarely needed. Eight bytes that end with a text are all of the
+// listpack: its header and the encoding lie in front of the first.
+static inline bool same_text(const char *text, const struct needle *needle)
 {
-    if (lp_is_text(p))
-        return is_text(lp_read_text(p), key);
-    return key->is_integer && lp_read_integer(p) == key->integer;
+    if (needle->len == 0)
+        return true;
+    if (load_le64(text + needle->len - 8) >> needle->shift != needle->tail)
+        return false;
+    return needle->len <= 8 || memcmp(text, needle->key->text.ptr, needle->len - 8) == 0;
+}
+
+// Strings that read as integers are compared, too: those of foreign origin may not be stored as such.
+static inline bool is_needle(const unsigned char *p, const struct needle *needle)
+{
+    if (lp_is_text(p)) {
+        struct slice text = lp_read_text(p);
+        return text.len == needle->len && same_text(text.ptr, needle);
+    }
+    return needle->key->is_integer && lp_read_integer(p) == needle->key->integer;
 }
 
 bool lp_equal(const unsigned char *lp, size_t at, const struct lp_key *key)
 {
-    return is_key(lp + at, key);
+    struct needle needle = needle_of(key);
+    return is_needle(lp + at, &needle);
 }
 
-// As is_key(), and how far the next element is: short strings, the most frequent ones, first.
-static inline bool examine(const unsigned char *p, const struct lp_key *key, size_t *bytes)
+// As is_needle(), and how far the next element is: short strings, the most frequent ones, first.
+static inline bool examine(const unsigned char *p, const struct needle *needle, size_t *bytes)
 {
     unsigned first = *p;
     if (likely((first & 0xC0) == 0x80)) {
         size_t len = first & 0x3F;
         *bytes = len + 2;
-        return len == key->text.len && is_text(lp_read_text(p), key);
+        return len == needle->len && same_text((const char *)p + 1, needle);
     }
     size_t data = lp_data_bytes(p);
     *bytes = data + lp_back_bytes(data);
-    return is_key(p, key);
+    return is_needle(p, needle);
 }
 
 size_t lp_find(const unsigned char *lp, size_t at, const struct lp_key *key, unsigned skip)
 {
     if (at == 0)
         return 0;
+    const struct needle needle = needle_of(key);
     const unsigned char *p = lp + at;
     while (!lp_at_end(p)) {
         size_t bytes;
-        if (examine(p, key, &bytes))
+        if (examine(p, &needle, &bytes))
             return (size_t)(p - lp);
         p += bytes;
         for (unsigned i = 0; i < skip && !lp_at_end(p); i++)

@@ -86,7 +86,7 @@ struct slice lp_text(const unsigned char *lp, size_t at, char scratch[24]);
 size_t lp_element_bytes(const unsigned char *lp, size_t at);
 
 // A value to look for or to store, with the integer it may be read as found out once. One that is made
-// of an integer alone has a text.ptr of NULL.
+// of an integer alone has an empty text.
 struct lp_key {
     struct slice text;
     int64_t integer;

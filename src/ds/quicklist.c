@@ -10,9 +10,9 @@
 //   | chunk |      | chunk |      | chunk |               | chunk |      | chunk |
 //   +-------+      +-------+      +-------+               +-------+      +-------+
 //                      ^              ^                       ^
-//              node  [ 512            498 ...           ] [ ... 505 ]    up to 31 {child, elements}
-//                            ^                                ^
-//              root        [ 15,420                           8,190 ]
+//              node  [ 512            498 ...    ]    [ ...   505 ]      up to 31 {child, elements}
+//                                 ^                         ^
+//              root             [ 15,420                    8,190 ]
 //
 //   chunk, one allocation:
 //   | prev next parent size count front | room | listpack: header, elements, 0xFF | room |
@@ -31,9 +31,10 @@
 //
 // Sizes. A chunk's allocation, with its header, is at most the fill limit, which is a size class.
 // A short list's chunk grows by one size class at a time, which wastes a fifth at most; an end chunk
-// of a longer list is allocated with an eighth of the list's size at once, so that from some 64 KiB
-// on there is one allocation a chunk. What is full is cut to its class. An element beyond the limit
-// lies in a chunk of its own.
+// of a longer list is allocated at once with what its chunks have on average, or a sixteenth of the
+// list if that is less: from some 128 KiB on there is one allocation a chunk. What is full is cut to
+// its class. An element beyond the limit lies in a chunk of its own. A short list that is drained gives
+// its memory back, a long one keeps its end chunks as they are.
 //
 // Middle. What doesn't fit into a chunk goes to a neighbour, if it belongs at the edge; else the
 // chunk is split into halves, or, for a large element, where the element belongs. After a removal a
@@ -58,9 +59,6 @@
 
 // A chunk whose size is limited by its number of elements still takes no more than this.
 #define SAFE_CHUNK_BYTES 8192
-
-// Listpacks count their bytes in 32 bits.
-#define VALUE_MAX (UINT32_MAX - 64)
 
 static const struct quicklist_at nowhere;
 
@@ -144,7 +142,7 @@ size_t quicklist_memory(const struct quicklist *list)
 
 static struct lp_key key_of(struct slice value)
 {
-    ASSERT(value.len <= VALUE_MAX);
+    ASSERT(value.len <= QUICKLIST_VALUE_MAX);
     return lp_key_of(value);
 }
 
@@ -153,7 +151,8 @@ static struct lp_key key_of(struct slice value)
 static bool crowded(const struct quicklist *list, const struct quicklist_chunk *chunk, size_t size)
 {
     size_t bytes = lp_bytes(ql_lp(chunk)) + size;
-    return list->head == list->tail && QL_CHUNK_HEADER + bytes + bytes / 8 > list->limit_bytes;
+    return list->head == list->tail &&
+           QL_CHUNK_HEADER + bytes + bytes / QL_SLIDE_SHARE > list->limit_bytes;
 }
 
 // The chunk at this end, with room there for `size` bytes.
@@ -251,7 +250,7 @@ struct quicklist_at quicklist_seek(const struct quicklist *list, int64_t index)
 {
     if (index == 0)
         return first_of(list->head);
-    if (index == -1 && list->tail)
+    if (index == -1 && list->count > 0)
         return (struct quicklist_at){ list->tail, lp_last(ql_lp(list->tail)) };
     if (index < 0)
         index += (int64_t)list->count;

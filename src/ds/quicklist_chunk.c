@@ -8,8 +8,10 @@
 
 #include <string.h>
 
-// An end chunk may be allocated ahead of its use by this share of the list.
-#define AHEAD_SHARE 8
+// An end chunk may be allocated ahead of its use by this share of the list, and a drained one may
+// keep its memory while that is no more than this one.
+#define AHEAD_SHARE   16
+#define DRAINED_SHARE 8
 
 // --- memory --------------------------------------------------------------------------------------
 
@@ -27,12 +29,17 @@ static void chunk_free(struct quicklist *list, struct quicklist_chunk *chunk)
     mem_free(chunk, chunk->size);
 }
 
-// How much to allocate where `needed` bytes are needed; end chunks of long lists get more at once.
+// How much to allocate where `needed` bytes are needed. End chunks of long lists get at once what
+// chunks of this list have on average.
 static size_t generous_size(const struct quicklist *list, size_t needed)
 {
     size_t ahead = list->memory / AHEAD_SHARE;
     if (ahead > list->limit_bytes)
         ahead = list->limit_bytes;
+    if (ahead > needed && list->chunks > 0) {
+        size_t mean = list->memory / list->chunks;
+        ahead = ahead < mean ? ahead : mean;
+    }
     return mem_good_size(needed > ahead ? needed : ahead);
 }
 
@@ -61,18 +68,18 @@ struct quicklist_chunk *ql_chunk_new(struct quicklist *list, size_t room)
 
 // Whoever points at the chunk learns its new place.
 static void moved(struct quicklist *list, const struct quicklist_chunk *from,
-                  struct quicklist_chunk *chunk)
+                  struct quicklist_chunk *to)
 {
-    if (chunk->prev)
-        chunk->prev->next = chunk;
-    if (chunk->next)
-        chunk->next->prev = chunk;
+    if (to->prev)
+        to->prev->next = to;
+    if (to->next)
+        to->next->prev = to;
     if (list->head == from)
-        list->head = chunk;
+        list->head = to;
     if (list->tail == from)
-        list->tail = chunk;
-    if (chunk->parent)
-        ql_tree_moved(from, chunk);
+        list->tail = to;
+    if (to->parent)
+        ql_tree_moved(from, to);
 }
 
 // Gives the chunk another size; the listpack then begins at `front`.
@@ -106,7 +113,7 @@ struct quicklist_chunk *ql_chunk_room(struct quicklist *list, struct quicklist_c
     if ((end == QUICKLIST_HEAD ? chunk->front : slack - chunk->front) >= extra)
         return chunk;
     bool sole = list->head == list->tail;
-    if (slack < (sole ? extra + bytes / AHEAD_SHARE : extra)) {
+    if (slack < (sole ? extra + bytes / QL_SLIDE_SHARE : extra)) {
         size_t needed = QL_CHUNK_HEADER + bytes + extra;
         size_t size = chunk->parent ? mem_good_size(needed) : generous_size(list, needed);
         size_t front = end == QUICKLIST_HEAD ? size - QL_CHUNK_HEADER - bytes : 0;
@@ -132,7 +139,7 @@ struct quicklist_chunk *ql_chunk_trim(struct quicklist *list, struct quicklist_c
     if (used >= chunk->size / 2)
         return chunk;
     bool ahead = !chunk->parent && chunk->size <= list->limit_bytes;
-    if (ahead && chunk->size <= 2 * list->memory / AHEAD_SHARE)
+    if (ahead && chunk->size <= list->memory / DRAINED_SHARE)
         return chunk;
     return fit(list, chunk);
 }
@@ -146,22 +153,22 @@ static void close_end(struct quicklist *list, struct quicklist_chunk *chunk)
 }
 
 void ql_chunk_link(struct quicklist *list, struct quicklist_chunk *prev,
-                   struct quicklist_chunk *chunk, struct quicklist_chunk *next)
+                   struct quicklist_chunk *added, struct quicklist_chunk *next)
 {
     bool alone = list->head == list->tail;
-    chunk->prev = prev;
-    chunk->next = next;
+    added->prev = prev;
+    added->next = next;
     if (prev)
-        prev->next = chunk;
+        prev->next = added;
     else
-        list->head = chunk;
+        list->head = added;
     if (next)
-        next->prev = chunk;
+        next->prev = added;
     else
-        list->tail = chunk;
+        list->tail = added;
     list->chunks++;
     if (prev && next)
-        ql_tree_insert(list, chunk);
+        ql_tree_insert(list, added);
     else if (!alone)
         close_end(list, prev ? prev : next);
 }

@@ -11,6 +11,9 @@
 #define QL_NODE_SMALL  8
 #define QL_NODE_MERGED 23
 
+// A sole chunk's bytes are moved to make room at one end only for at least this share of them.
+#define QL_SLIDE_SHARE 8
+
 // An inner node of the index. At level 0 the children are chunks, above they are nodes.
 struct quicklist_node {
     struct quicklist_node *parent;  // NULL: the root
@@ -74,7 +77,7 @@ struct quicklist_chunk *ql_chunk_open(struct quicklist *list, size_t room, enum 
 // Links a chunk between two others; NULL: it becomes the head, or the tail. The end chunk that it
 // takes the place of goes into the index.
 void ql_chunk_link(struct quicklist *list, struct quicklist_chunk *prev,
-                   struct quicklist_chunk *chunk, struct quicklist_chunk *next);
+                   struct quicklist_chunk *added, struct quicklist_chunk *next);
 
 // Unlinks the chunk and frees it; list->count is the caller's.
 void ql_chunk_drop(struct quicklist *list, struct quicklist_chunk *chunk);

@@ -160,6 +160,7 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->protocol_error = false;
     ctx->must_not_wait = false;
     ctx->woken = false;
+    ctx->waits = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
 }
@@ -451,15 +452,19 @@ static void leave_barrier(struct batch *batch, struct client *client)
 static void execute(struct batch *batch)
 {
     prefetch_entries(batch);
+    dispatch_begin(batch->server);
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];
         if (likely(!(ctx->client->flags & CLIENT_UNUSUAL)))
             run(batch, ctx);
         else
             run_unusual(batch, ctx);
-        if (unlikely(ctx->incoming))
-            incoming_release(&ctx->incoming);
+        if (likely(!ctx->incoming))
+            continue;
+        dispatch_end(batch->server);
+        incoming_release(&ctx->incoming);
     }
+    dispatch_end(batch->server);
     batch->count = 0;
     forget_keys(batch);
     resp_argv_clear(&batch->argv);

@@ -53,7 +53,6 @@ struct blocked {
     struct alarm alarm;
     bool has_timeout;
     bool muted;  // nobody wants the reply
-    bool again;  // its command has been run once more, in vain
     uint32_t argc;
     uint32_t key_count;
     uint32_t waiter_count;
@@ -262,10 +261,9 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
         wait->timed_out(&ctx->reply);
         return;
     }
-    if (client->blocked) {
-        client->blocked->again = true;
+    ctx->waits = true;
+    if (client->blocked)
         return;
-    }
     struct blocks *blocks = ctx->server->blocks;
     struct blocked *blocked = keep_command(ctx, wait->count);
     client->blocked = blocked;
@@ -336,10 +334,9 @@ static bool run_again(struct blocked *blocked)
         .reply = { .out = blocked->muted ? &nowhere : &client->conn.out, .proto = client->proto },
         .woken = true,
     };
-    blocked->again = false;
     dispatch_again(&ctx);
     outq_clear(&nowhere);
-    if (blocked->again)
+    if (ctx.waits)
         return false;
     client_output_added(client);
     release(blocked);

@@ -30,11 +30,24 @@ enum config_flag {
     CONFIG_WORDS = 1u << 1,      // takes several words
     CONFIG_SECRET = 1u << 2,     // not to be shown in logs
     CONFIG_PROTECTED = 1u << 3,  // not by CONFIG SET, lest a client reach the file system
+    // Accepted, kept and answered, but without effect: named once in the log if file or arguments
+    // have set it.
+    CONFIG_INERT = 1u << 4,
+    // Its loss would weaken security or durability: any value but its default stops the start, unless
+    // that is allowed (config_check_unsupported()), and is refused by CONFIG SET.
+    CONFIG_UNSUPPORTED = 1u << 5,
+    CONFIG_HIDDEN = 1u << 6,  // not answered by CONFIG GET
+    // Its lines add up: each adds its words to those of the lines before, one without words (or
+    // with one that is empty) forgets them. The first one replaces the default. `set` gets all.
+    CONFIG_REPEATS = 1u << 7,
+    // As an argument, it may stand alone before the next one: `--save --port 7000`.
+    CONFIG_ALONE = 1u << 8,
 };
 
 // Why something was refused, for people.
 struct config_error {
-    char text[256];
+    char text[512];
+    bool placed;  // the text names the file and the line already
 };
 
 // Writes the reason and returns false.
@@ -58,8 +71,15 @@ struct config_directive {
     const struct config_name *names;  // ENUM; ends with a NULL name
     // CUSTOM: false, with the reason in `error`, leaves the value as it was.
     bool (*set)(void *owner, const struct slice *words, size_t count, struct config_error *error);
+    // CUSTOM: the value for people. Without `get_words`, `set` restores it from this text, split at
+    // the blanks if it takes several words.
     void (*get)(const void *owner, struct bytes *out);
-    // Called after a change at run time (not at start-up); false as for `set`.
+    // CUSTOM: the words that restore the value, one config_add_word() each; for words that may have
+    // blanks in them, or a `get` that shows less than there is.
+    void (*get_words)(const void *owner, struct bytes *out);
+    size_t line_words;  // words a line when CONFIG REWRITE writes it; 0: all on one line
+    // Called after a change at run time (not at start-up), when all directives of a CONFIG SET have
+    // their values, and once for all that share it; false as for `set`.
     bool (*apply)(void *owner, struct config_error *error);
 };
 
@@ -75,13 +95,36 @@ void config_register(struct config *config, const struct config_directive *table
 // Frees the strings that an owner's directives own.
 void config_release_strings(struct config *config, const void *owner);
 
-// Reads a file ("-": standard input). On failure the error names file, line and reason.
+// In `get_words`.
+void config_add_word(struct bytes *out, struct slice word);
+
+// Reads a file ("-": standard input), and with it what it includes: `include PATH`, where PATH may be
+// a pattern; relative to the working directory. On failure the error names file, line and reason.
 MUST_CHECK enum status config_load_file(struct config *config, const char *path,
                                         struct config_error *error);
 
-// Reads `--name value...` arguments, as redis-server takes them.
+// Reads a text of that form; `name` is what errors call it (NULL: arguments).
+MUST_CHECK enum status config_load_text(struct config *config, const char *name, struct slice text,
+                                        struct config_error *error);
+
+// Reads `--name value...` arguments, as redis-server takes them: what follows the -- begins a line,
+// and the arguments up to the next one with -- are its words.
 MUST_CHECK enum status config_load_args(struct config *config, int argc, char **argv,
                                         struct config_error *error);
+
+// CONFIG REWRITE: makes the file that was loaded say what holds now. Only lines whose value has
+// changed are touched, in place; what has no line comes behind the last one, unless it is the default
+// or an included file says it. On failure `error` is the reason, and the file is as it was.
+MUST_CHECK enum status config_rewrite(struct config *config, const char *path,
+                                      struct config_error *error);
+
+// Once all is read: refuses, with the directive's name, an unsupported directive that is away from its
+// default; with `ignore` it is logged as a warning instead.
+MUST_CHECK enum status config_check_unsupported(const struct config *config, bool ignore,
+                                                struct config_error *error);
+
+// Logs the names of the inert directives that file and arguments have set, each once.
+void config_report_inert(const struct config *config);
 
 // CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".
 MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,

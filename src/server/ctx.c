@@ -3,11 +3,13 @@
 #include "server/ctx.h"
 
 #include "base/numbers.h"
+#include "server/error_stats.h"
 #include "server/registry.h"
 #include "server/server.h"
 
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 // How much of the arguments an unknown command's error shows.
 #define SHOWN_ARGS_BYTES 128
@@ -18,10 +20,17 @@ static const struct slice error_texts[ERROR_COUNT] = {
 };
 #undef X
 
+static void answer_error(struct cmd_ctx *ctx, struct slice text)
+{
+    ctx->failed = true;
+    ctx->server->stats.error_replies++;
+    error_stats_count(ctx->server->error_stats, text);
+    resp_error(&ctx->reply, text);
+}
+
 void reply_error(struct cmd_ctx *ctx, enum error_id error)
 {
-    ctx->server->stats.error_replies++;
-    resp_error(&ctx->reply, error_texts[error]);
+    answer_error(ctx, error_texts[error]);
 }
 
 void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
@@ -34,8 +43,7 @@ void reply_errorf(struct cmd_ctx *ctx, const char *format, ...)
     // Line ends at the end go; those within become blanks.
     while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
         text.len--;
-    ctx->server->stats.error_replies++;
-    resp_error(&ctx->reply, bytes_slice(&text));
+    answer_error(ctx, bytes_slice(&text));
     bytes_release(&text);
 }
 
@@ -44,34 +52,35 @@ void reply_wrong_arity(struct cmd_ctx *ctx)
     reply_errorf(ctx, "ERR wrong number of arguments for '%s' command", ctx->command->full_name);
 }
 
-// The container's name as errors show it.
-#define CONTAINER_NAME_MAX 32
-static void container_name(const struct command_entry *container, char out[CONTAINER_NAME_MAX])
+// The name in capital letters, which a client has to use: the command may have been renamed.
+static void append_upper(struct bytes *out, const char *name)
 {
-    size_t len = 0;
-    for (const char *p = container->row->name; *p && len < CONTAINER_NAME_MAX - 1; p++)
-        out[len++] = (char)toupper((unsigned char)*p);
-    out[len] = '\0';
+    for (const char *p = name; *p; p++)
+        bytes_append_char(out,
+                          (char)(iscntrl((unsigned char)*p) ? ' ' : toupper((unsigned char)*p)));
 }
 
 void reply_unknown_subcommand(struct cmd_ctx *ctx)
 {
     struct slice name = ctx->argv[1];
-    char container[CONTAINER_NAME_MAX];
-    container_name(ctx->command, container);
-    reply_errorf(ctx, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+    struct bytes container = { 0 };
+    append_upper(&container, ctx->command->called);
+    reply_errorf(ctx, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
                  (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr,
-                 container);
+                 (int)container.len, container.data);
+    bytes_release(&container);
 }
 
 void reply_subcommand_arity(struct cmd_ctx *ctx)
 {
     struct slice name = ctx->argv[1];
-    char container[CONTAINER_NAME_MAX];
-    container_name(ctx->command->parent, container);
-    reply_errorf(
-        ctx, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
-        (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr, container);
+    struct bytes container = { 0 };
+    append_upper(&container, ctx->command->parent->called);
+    reply_errorf(ctx,
+                 "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
+                 (int)(name.len < SHOWN_ARGS_BYTES ? name.len : SHOWN_ARGS_BYTES), name.ptr,
+                 (int)container.len, container.data);
+    bytes_release(&container);
 }
 
 void reply_unknown_command(struct cmd_ctx *ctx)
@@ -93,8 +102,15 @@ void reply_unknown_command(struct cmd_ctx *ctx)
 
 void reply_help(struct cmd_ctx *ctx, const char *const *lines, size_t count)
 {
+    const struct command_entry *container = ctx->command->parent ? ctx->command->parent
+                                                                 : ctx->command;
     resp_array(&ctx->reply, count);
-    for (size_t i = 0; i < count; i++)
+    struct bytes title = { 0 };
+    append_upper(&title, container->called);
+    bytes_append_text(&title, lines[0] + strlen(container->row->name));
+    resp_simple(&ctx->reply, bytes_slice(&title));
+    bytes_release(&title);
+    for (size_t i = 1; i < count; i++)
         resp_simple(&ctx->reply, slice_of(lines[i]));
 }
 

@@ -44,14 +44,16 @@ struct cmd_ctx {
     struct resp_writer reply;
     uint64_t changes;  // how much the command changed: the handler adds to it
     enum effect_mode effect_mode;
+    uint32_t secret_args;       // those that ctx_redact() was told of, from dispatch() on
     struct slice raw;           // the request's bytes
     bool raw_is_resp;           // raw is one contiguous RESP array
     bool out_of_memory;         // its keys found no room
     bool must_not_wait;         // a blocking command is answered as if its time were over
     bool woken;                 // it has waited, and is run once more
+    bool waits;                 // it cannot be answered yet
     bool protocol_error;        // not a command: the parser refused the bytes
+    bool failed;                // has replied with an error, from dispatch() on
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
-    uint64_t secret_args;       // those that ctx_redact() was told of, from dispatch() on
     size_t argv_first;          // while the batch is being filled
     size_t keys_first;
 };
@@ -84,7 +86,8 @@ static inline void reply_null(struct cmd_ctx *ctx)
     resp_null(&ctx->reply);
 }
 
-// The help of a container: one line an item, as a plain array of status texts.
+// The help of a container: one line an item, as a plain array of status texts. The first one begins
+// with the container's name, in place of which stands what clients call it.
 void reply_help(struct cmd_ctx *ctx, const char *const *lines, size_t count);
 
 // Whether an argument is this word, any case.
@@ -94,12 +97,12 @@ static inline bool arg_is(const struct cmd_ctx *ctx, uint32_t i, const char *wor
 }
 
 // The arguments from this one on are secret together.
-#define SECRET_ARGS_REST 63
+#define SECRET_ARGS_REST 31
 
 // Marks an argument as one that neither the slow log nor MONITOR may show: a password.
 static inline void ctx_redact(struct cmd_ctx *ctx, uint32_t i)
 {
-    ctx->secret_args |= UINT64_C(1) << (i < SECRET_ARGS_REST ? i : SECRET_ARGS_REST);
+    ctx->secret_args |= UINT32_C(1) << (i < SECRET_ARGS_REST ? i : SECRET_ARGS_REST);
 }
 
 // The argument as others may see it once the command has run: itself, or "(redacted)".

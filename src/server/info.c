@@ -10,6 +10,7 @@
 
 // As many as a mask has bits.
 #define SECTIONS_MAX 32
+#define RESETS_MAX   32
 #define SUBJECTS_MAX 24
 
 struct subject {
@@ -29,6 +30,11 @@ struct section {
 struct info {
     int count;
     struct section sections[SECTIONS_MAX];
+    int reset_count;
+    struct {
+        info_reset_fn fn;
+        void *udata;
+    } resets[RESETS_MAX];
 };
 
 struct info *info_new(void)
@@ -61,6 +67,20 @@ void info_add_section(struct info *info, const char *name, bool by_default, info
     *section = (struct section){ .name = name, .by_default = by_default };
     if (fn)
         section->subjects[section->count++] = (struct subject){ "", fn, udata, NULL };
+}
+
+void info_on_reset(struct info *info, info_reset_fn fn, void *udata)
+{
+    ASSERT(info->reset_count < RESETS_MAX);
+    int i = info->reset_count++;
+    info->resets[i].fn = fn;
+    info->resets[i].udata = udata;
+}
+
+void info_reset(const struct info *info)
+{
+    for (int i = 0; i < info->reset_count; i++)
+        info->resets[i].fn(info->resets[i].udata);
 }
 
 static void add_subject(struct info *info, const char *section_name, struct subject subject)

@@ -33,6 +33,12 @@ void info_add_fields(struct info *info, const char *section, const char *subject
 
 // The same for lines that never change.
 void info_add_lines(struct info *info, const char *section, const char *subject, const char *lines);
+// At start-up: `fn` sets figures of its owner to zero when a client asks for it (CONFIG RESETSTAT).
+typedef void (*info_reset_fn)(void *udata);
+void info_on_reset(struct info *info, info_reset_fn fn, void *udata);
+
+// Calls them all.
+void info_reset(const struct info *info);
 
 // The text for these section names (none: the default ones; "all", "everything" and "default" are
 // understood; unknown ones say nothing), each section once, in the order of registration.

@@ -236,7 +236,7 @@ static _Noreturn void on_impatience(int signal_number)
 static bool may_lose_data(const struct process *process, unsigned flags)
 {
     static const char none[] = "this version has no persistence";
-    bool wanted = process->server->settings->save[0] != '\0';
+    bool wanted = process->server->settings->save_count > 0;
     if (flags & STOP_NOSAVE || (!wanted && !(flags & STOP_SAVE)))
         return true;
     if (flags & STOP_SAVE && !(flags & STOP_FORCE)) {

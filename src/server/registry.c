@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
+#include "server/histogram.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,20 +45,51 @@ struct registry *registry_new(void)
     return mem_alloc_zeroed(sizeof(struct registry));
 }
 
+_Static_assert(offsetof(struct command_entry, histogram) + sizeof(struct histogram *) <=
+                   COMMAND_ENTRY_ALIGNMENT,
+               "dispatch needs one cache line of a command");
+
+static struct command_entry *entries_new(size_t count)
+{
+    size_t bytes = count * sizeof(struct command_entry);
+    struct command_entry *entries = mem_try_alloc_aligned(bytes, COMMAND_ENTRY_ALIGNMENT);
+    if (!entries)
+        PANIC("no memory for %zu bytes of commands", bytes);
+    return entries;
+}
+
+static void entries_free(struct command_entry *entries, size_t count)
+{
+    mem_free_aligned(entries, count * sizeof(*entries), COMMAND_ENTRY_ALIGNMENT);
+}
+
+void registry_reset_stats(struct command_entry *command)
+{
+    if (command->histogram)
+        mem_free(command->histogram, sizeof(*command->histogram));
+    command->histogram = NULL;
+    command->calls = command->ticks = 0;
+    command->rejected_calls = command->failed_calls = 0;
+    for (int i = 0; i < command->subcommand_count; i++)
+        registry_reset_stats(&command->subcommands[i]);
+}
+
 static void entry_release(struct command_entry *entry)
 {
     for (int i = 0; i < entry->subcommand_count; i++)
         entry_release(&entry->subcommands[i]);
     if (entry->subcommands)
-        mem_free(entry->subcommands, (size_t)entry->subcommand_count * sizeof(*entry));
+        entries_free(entry->subcommands, (size_t)entry->subcommand_count);
     mem_free(entry->full_name, strlen(entry->full_name) + 1);
+    mem_free(entry->called, strlen(entry->called) + 1);
 }
 
 void registry_free(struct registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++) {
+        registry_reset_stats(registry->commands[i]);
         entry_release(registry->commands[i]);
-        mem_free(registry->commands[i], sizeof(struct command_entry));
+        entries_free(registry->commands[i], 1);
     }
     mem_free(registry, sizeof(*registry));
 }
@@ -82,8 +114,8 @@ bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct c
     return false;
 }
 
-// Every byte of a name of up to 16 bytes is in one of the words. Only letters, '-' and '_' occur in
-// names, and setting bit 5 maps no other byte on a letter.
+// Every byte of a name of up to 16 bytes is in one of the words. Setting bit 5 takes the case off
+// letters; that it makes some other bytes alike, registry_lookup() sorts out.
 static struct folded fold(struct slice name)
 {
     const uint64_t bit5 = UINT64_C(0x2020202020202020);
@@ -115,7 +147,7 @@ _Static_assert(INDEX_PLACES == 1u << (64 - 53), "index_home() yields a place");
 
 static void index_add(struct registry *registry, struct command_entry *entry)
 {
-    struct folded name = fold(slice_of(entry->row->name));
+    struct folded name = fold(slice_of(entry->called));
     size_t i = index_home(&name);
     while (registry->index[i].command)
         i = (i + 1) % INDEX_PLACES;
@@ -130,8 +162,8 @@ struct command_entry *registry_lookup(const struct registry *registry, struct sl
         if (place->name.first != folded.first || place->name.last != folded.last ||
             place->name.len != folded.len)
             continue;
-        // '-' and '_' have other bytes that fold alike, and a long name has bytes in no word.
-        if (strncasecmp(place->command->row->name, name.ptr, name.len) == 0)
+        // Other bytes may fold alike, and a long name has bytes in no word.
+        if (strncasecmp(place->command->called, name.ptr, name.len) == 0)
             return place->command;
     }
     return NULL;
@@ -205,8 +237,11 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .parent = parent,
         .acl = all_categories(row),
         .full_name = make_full_name(parent, row->name),
+        .called = mem_strndup(row->name, strlen(row->name)),
     };
     set_key_range(entry);
+    const uint32_t brief = CMD_FAST | CMD_READONLY;
+    entry->is_brief = (row->flags & brief) == brief && row->arity > 0;
     for (int i = 0; i < registry->gate_count; i++) {
         if (registry->gates[i].applies(row))
             entry->gates |= 1u << i;
@@ -215,8 +250,7 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         return;
     while (row->subcommands[entry->subcommand_count].name)
         entry->subcommand_count++;
-    entry->subcommands = mem_alloc_zeroed((size_t)entry->subcommand_count *
-                                          sizeof(*entry->subcommands));
+    entry->subcommands = entries_new((size_t)entry->subcommand_count);
     for (int i = 0; i < entry->subcommand_count; i++)
         entry_init(registry, &entry->subcommands[i], &row->subcommands[i], entry);
 }
@@ -226,11 +260,49 @@ void registry_add(struct registry *registry, const struct command *table)
     for (const struct command *row = table; row->name; row++) {
         ASSERT(registry->count < COMMANDS_MAX);
         ASSERT(!registry_lookup(registry, slice_of(row->name)));
-        struct command_entry *entry = mem_alloc(sizeof(*entry));
+        struct command_entry *entry = entries_new(1);
         entry_init(registry, entry, row, NULL);
         registry->commands[registry->count++] = entry;
         index_add(registry, entry);
     }
+}
+
+static void index_all(struct registry *registry)
+{
+    memset(registry->index, 0, sizeof(registry->index));
+    for (size_t i = 0; i < registry->count; i++)
+        index_add(registry, registry->commands[i]);
+}
+
+static void remove_command(struct registry *registry, struct command_entry *entry)
+{
+    size_t i = 0;
+    while (registry->commands[i] != entry)
+        i++;
+    registry->count--;
+    memmove(&registry->commands[i], &registry->commands[i + 1],
+            (registry->count - i) * sizeof(registry->commands[i]));
+    entry_release(entry);
+    mem_free(entry, sizeof(*entry));
+}
+
+enum status registry_rename(struct registry *registry, struct slice name, struct slice new_name)
+{
+    struct command_entry *entry = registry_lookup(registry, name);
+    if (!entry)
+        return STATUS_NOT_FOUND;
+    if (new_name.len == 0) {
+        remove_command(registry, entry);
+        index_all(registry);
+        return STATUS_OK;
+    }
+    const struct command_entry *other = registry_lookup(registry, new_name);
+    if (other && other != entry)
+        return STATUS_EXISTS;
+    mem_free(entry->called, strlen(entry->called) + 1);
+    entry->called = mem_strndup(new_name.ptr, new_name.len);
+    index_all(registry);
+    return STATUS_OK;
 }
 
 struct command_entry *registry_subcommand(const struct command_entry *container, struct slice name)

@@ -15,12 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct histogram;
 struct registry;
 
-// A registered command: what the way of a command needs, close together.
+#define COMMAND_ENTRY_ALIGNMENT 64
+
+// A registered command. What the way of a command reads and counts is its first cache line.
 struct command_entry {
     void (*handler)(struct cmd_ctx *ctx);
-    const struct command *row;
     int32_t arity;
     uint32_t flags;
     uint32_t gates;     // bits of the gates it is subject to
@@ -30,13 +32,20 @@ struct command_entry {
     bool keys_complex;  // use registry_find_keys()
     bool is_container;
     bool is_barrier;  // what its client sent behind it waits until it is done
+    bool is_brief;    // takes next to no time, whatever is asked (server/dispatch.h)
     uint64_t calls;
+    uint64_t ticks;               // that they have taken
+    struct histogram *histogram;  // of their ticks; NULL before the first one
+    const struct command *row;
     const struct command_entry *parent;
     struct command_entry *subcommands;
     int subcommand_count;
-    uint32_t acl;     // all categories
-    char *full_name;  // "get", "client|list"
-};
+    uint32_t acl;             // all categories
+    char *full_name;          // "get", "client|list"
+    char *called;             // what clients call it: the row's name, unless it was renamed
+    uint64_t rejected_calls;  // not run
+    uint64_t failed_calls;    // run, and answered by an error
+} __attribute__((aligned(COMMAND_ENTRY_ALIGNMENT)));
 
 struct registry *registry_new(void);
 void registry_free(struct registry *registry);
@@ -60,12 +69,21 @@ void registry_add(struct registry *registry, const struct command *table);
 // The command with this name, any case; NULL if there is none. A few ns.
 struct command_entry *registry_lookup(const struct registry *registry, struct slice name);
 
+// At start-up, before anybody has looked up a command: from now on it goes by the new name only, or,
+// if that is empty, by none: it is gone. Descriptions and errors keep the old name, as Redis's do.
+// STATUS_NOT_FOUND: there is no such command; STATUS_EXISTS: another command has the new name.
+MUST_CHECK enum status registry_rename(struct registry *registry, struct slice name,
+                                       struct slice new_name);
+
 // The subcommand, any case, or NULL.
 struct command_entry *registry_subcommand(const struct command_entry *container, struct slice name);
 
 // All top-level commands, in the order of registration.
 struct command_entry *registry_at(const struct registry *registry, size_t index);
 size_t registry_count(const struct registry *registry);
+
+// Sets to zero what is counted of a command and its subcommands.
+void registry_reset_stats(struct command_entry *command);
 
 // A key of a request: its position, and the flags of the specification that found it.
 struct key_place {

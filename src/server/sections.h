@@ -22,9 +22,6 @@ void sections_register_replication(struct server *server);
 void sections_register_modules(struct server *server);
 void sections_register_cluster(struct server *server);
 
-// Sets the counters that these sections show to zero (CONFIG RESETSTAT).
-void sections_reset_stats(struct server *server);
-
 // Appends a directive's value as CONFIG GET answers it; `fallback` if there is no such directive.
 void sections_append_directive(const struct config *config, const char *name, const char *fallback,
                                struct bytes *out);

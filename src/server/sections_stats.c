@@ -168,6 +168,19 @@ static const struct stats_subject {
     { 0 },
 };
 
+static void reset_stats(void *udata)
+{
+    struct server *server = udata;
+    struct keyspace *keyspace = server->keyspace;
+    memset(&server->stats, 0, sizeof(server->stats));
+    memset(&server->rates, 0, sizeof(server->rates));
+    keyspace->hits = keyspace->misses = 0;
+    keyspace->expired_keys = keyspace->expired_by_sweep = 0;
+    keyspace->sweep_us = keyspace->sweeps_cut_short = 0;
+    keyspace->stale_percent = 0;
+    loop_reset_stats(server->loop);
+}
+
 void sections_register_stats(struct server *server)
 {
     struct info *info = server->info;
@@ -178,16 +191,5 @@ void sections_register_stats(struct server *server)
         else
             info_add_lines(info, "Stats", row->name, row->lines);
     }
-}
-
-void sections_reset_stats(struct server *server)
-{
-    struct keyspace *keyspace = server->keyspace;
-    memset(&server->stats, 0, sizeof(server->stats));
-    memset(&server->rates, 0, sizeof(server->rates));
-    keyspace->hits = keyspace->misses = 0;
-    keyspace->expired_keys = keyspace->expired_by_sweep = 0;
-    keyspace->sweep_us = keyspace->sweeps_cut_short = 0;
-    keyspace->stale_percent = 0;
-    loop_reset_stats(server->loop);
+    info_on_reset(info, reset_stats, server);
 }

@@ -10,10 +10,16 @@
 #include "server/batch.h"
 #include "server/block.h"
 #include "server/client.h"
+#include "server/command_stats.h"
 #include "server/config.h"
 #include "server/cron.h"
+#include "server/dispatch.h"
 #include "server/effects.h"
+#include "server/error_stats.h"
+#include "server/inert.h"
 #include "server/info.h"
+#include "server/latency.h"
+#include "server/latency_stats.h"
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -22,7 +28,10 @@
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
+#include "server/slowlog.h"
 #include "store/expire.h"
+
+#include <string.h>
 
 // The expiry sweep's share of the time: 2 ms in every 100.
 #define SWEEP_PERIOD_MS 100
@@ -43,7 +52,9 @@ static void keep_clock(void *udata)
 static void sweep_expired(void *udata)
 {
     const struct server *server = udata;
+    uint64_t start_us = clock_mono_us_now();
     expire_sweep(server->keyspace, SWEEP_BUDGET_US);
+    latency_note(server, "expire-cycle", (clock_mono_us_now() - start_us) / 1000);
 }
 
 static void note_loop_rates(struct server *server)
@@ -96,6 +107,7 @@ struct server *server_new(void)
     server->cron = cron_new(server);
     server->settings = settings_new(server);
     server->limits = limits_new(server);
+    server->inert = inert_new(server);
     server->effects = effects_new(server);
 
     sections_register_server(server);
@@ -112,6 +124,11 @@ struct server *server_new(void)
     sections_register_replication(server);
     sections_register_cpu(server);
     sections_register_modules(server);
+    command_stats_register(server);
+    server->error_stats = error_stats_new(server);
+    server->latency_stats = latency_stats_new(server);
+    server->slowlog = slowlog_new(server);
+    server->latency = latency_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -128,9 +145,11 @@ enum status server_start(struct server *server)
     server->start_ms = clock_wall_ms();
     if (settings_apply(server->settings) != STATUS_OK)
         return STATUS_IO;
+    config_report_inert(server->config);
     keyspace_open(server->keyspace, (int)server->settings->databases);
     keyspace_set_clock(server->keyspace, clock_wall_ms());
     clients_configured(server->clients);
+    dispatch_thresholds_changed(server);
     if (network_open(server->network) != STATUS_OK)
         return STATUS_IO;
     cron_start(server->cron);
@@ -148,6 +167,11 @@ void server_free(struct server *server)
     blocks_free(server->blocks);
     batch_free(server->batch);
     effects_free(server->effects);
+    inert_free(server, server->inert);
+    latency_free(server->latency);
+    slowlog_free(server->slowlog);
+    latency_stats_free(server->latency_stats);
+    error_stats_free(server->error_stats);
     settings_free(server, server->settings);
     limits_free(server->limits);
     cron_free(server->cron);

@@ -16,6 +16,8 @@
 #define RUN_ID_LEN 40
 
 struct loop;
+struct cmd_ctx;
+struct command_entry;
 struct keyspace;
 struct registry;
 struct config;
@@ -29,8 +31,13 @@ struct process;
 struct settings;
 struct collection_limits;
 struct blocks;
+struct inert;
 struct pause;
 struct monitors;
+struct error_stats;
+struct latency_stats;
+struct slowlog;
+struct latency;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -59,6 +66,22 @@ struct server_rates {
     uint64_t counted_busy_us;
 };
 
+// What dispatch measures commands with, in ticks of clock_ticks().
+struct command_timing {
+    uint64_t boundary_ticks;              // when the clock was read last
+    uint64_t slow_ticks;                  // from so many on somebody wants to know
+    bool tracking;                        // latency-tracking: histograms
+    bool ticks_are_cpus;                  // clock_ticks_are_cpus()
+    bool each;                            // a low threshold: no commands share a reading
+    bool grouping;                        // they do now: not while a command runs others
+    uint32_t depth;                       // of commands that run others
+    uint8_t group_count;                  // commands since the last reading that share the next one
+    struct command_entry *group_command;  // all of them are this one
+    const struct cmd_ctx *group_last;
+    uint64_t usual_share;   // of a command of the last usual group
+    uint64_t expired_keys;  // as counted when the last group ended
+};
+
 struct server {
     struct loop *loop;
     struct keyspace *keyspace;
@@ -73,14 +96,20 @@ struct server {
     struct process *process;
     struct settings *settings;
     struct collection_limits *limits;
+    struct inert *inert;
     struct blocks *blocks;
     struct pause *pause;
     struct monitors *monitors;
-    uint32_t gates;    // shut for everybody: bits of server/registry.h
-    uint32_t holds;    // gates at which commands wait instead
-    bool monitored;    // somebody listens with MONITOR
-    bool keys_ready;   // keys that clients wait for have been written
-    uint64_t changes;  // writes since the last save
+    struct error_stats *error_stats;
+    struct latency_stats *latency_stats;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    uint64_t changes;              // writes since the last save
+    uint32_t gates;                // shut for everybody: bits of server/registry.h
+    uint32_t holds;                // gates at which commands wait instead
+    bool monitored;                // somebody listens with MONITOR
+    bool keys_ready;               // keys that clients wait for have been written
+    struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
     struct loop_waker reclaim_waker;

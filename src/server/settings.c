@@ -4,7 +4,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "server/config.h"
+#include "server/registry.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -30,9 +32,6 @@ static const struct config_name debug_commands[] = {
     { "local", DEBUG_COMMAND_LOCAL },
     { 0 },
 };
-
-// Until the log of writes exists, only "no" can be promised.
-static const struct config_name append_only_words[] = { { "no", 0 }, { 0 } };
 
 static bool apply_log_level(void *owner, struct config_error *error)
 {
@@ -70,6 +69,78 @@ static bool set_dir(void *owner, const struct slice *words, size_t count,
 static void get_dir(const void *owner, struct bytes *out)
 {
     bytes_append_text(out, ((const struct settings *)owner)->dir);
+}
+
+// ---- save ---------------------------------------------------------------------------------------
+
+// As strtoll() reads it, which Redis uses: a plus and zeros in front don't matter.
+static bool parse_save_number(struct slice word, int64_t *out)
+{
+    size_t skip = word.len > 1 && word.ptr[0] == '+';
+    while (skip + 1 < word.len && word.ptr[skip] == '0')
+        skip++;
+    word.ptr += skip;
+    word.len -= skip;
+    return parse_int64(word, out);
+}
+
+static bool set_save(void *owner, const struct slice *words, size_t count,
+                     struct config_error *error)
+{
+    struct settings *settings = owner;
+    if (count == 1 && words[0].len == 0)
+        count = 0;
+    struct save_point points[SAVE_POINTS_MAX];
+    if (count % 2 != 0)
+        return config_refuse(error, "Invalid save parameters");
+    if (count / 2 > SAVE_POINTS_MAX)
+        return config_refuse(error, "more than %d pairs of seconds and changes", SAVE_POINTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        bool is_changes = i % 2;
+        int64_t *out = is_changes ? &points[i / 2].changes : &points[i / 2].seconds;
+        if (!parse_save_number(words[i], out) || *out < !is_changes ||
+            (is_changes && *out > INT32_MAX))
+            return config_refuse(error, "Invalid save parameters");
+    }
+    settings->save_count = count / 2;
+    memcpy(settings->save, points, settings->save_count * sizeof(*points));
+    return true;
+}
+
+static void get_save(const void *owner, struct bytes *out)
+{
+    const struct settings *settings = owner;
+    for (size_t i = 0; i < settings->save_count; i++)
+        bytes_printf(out, "%s%lld %lld", i ? " " : "", (long long)settings->save[i].seconds,
+                     (long long)settings->save[i].changes);
+}
+
+static void warn_about_save(const struct settings *settings)
+{
+    if (settings->save_count)
+        log_warning("'save' is set, but nothing is saved to disk yet: data lives in memory only");
+}
+
+static bool apply_save(void *owner, struct config_error *error)
+{
+    (void)error;
+    warn_about_save(owner);
+    return true;
+}
+
+// ---- rename-command -----------------------------------------------------------------------------
+
+static bool set_rename(void *owner, const struct slice *words, size_t count,
+                       struct config_error *error)
+{
+    const struct settings *settings = owner;
+    if (count != 2)
+        return config_refuse(error, "Bad directive or wrong number of arguments");
+    switch (registry_rename(settings->registry, words[0], words[1])) {
+    case STATUS_OK: return true;
+    case STATUS_EXISTS: return config_refuse(error, "Target command name already exists");
+    default: return config_refuse(error, "No such command in rename-command");
+    }
 }
 
 #define FIELD(member) offsetof(struct settings, member)
@@ -111,18 +182,30 @@ static const struct config_directive settings_directives[] = {
       .offset = FIELD(debug_command),
       .default_text = "no",
       .names = debug_commands },
-    { .name = "save", .type = CONFIG_STRING, .offset = FIELD(save), .default_text = "" },
-    { .name = "appendonly",
-      .type = CONFIG_ENUM,
-      .offset = FIELD(append_only),
-      .default_text = "no",
-      .names = append_only_words },
+    { .name = "save",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_WORDS | CONFIG_REPEATS | CONFIG_ALONE,
+      .default_text = "",
+      .set = set_save,
+      .get = get_save,
+      .line_words = 2,
+      .apply = apply_save },
+    { .name = "rename-command",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_HIDDEN | CONFIG_IMMUTABLE,
+      .set = set_rename },
+    { .name = "ignore-unsupported",
+      .type = CONFIG_BOOL,
+      .flags = CONFIG_IMMUTABLE,
+      .offset = FIELD(ignore_unsupported),
+      .default_text = "no" },
     { 0 },
 };
 
 struct settings *settings_new(struct server *server)
 {
     struct settings *settings = mem_alloc_zeroed(sizeof(*settings));
+    settings->registry = server->registry;
     config_register(server->config, settings_directives, settings);
     return settings;
 }
@@ -142,5 +225,6 @@ enum status settings_apply(struct settings *settings)
         log_warning("Can't open the log file '%s': %s", settings->log_file, strerror(errno));
         return STATUS_IO;
     }
+    warn_about_save(settings);
     return STATUS_OK;
 }

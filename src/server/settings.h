@@ -4,13 +4,25 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct registry;
 struct server;
 
 enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 
+#define SAVE_POINTS_MAX 64
+
+// Save when so many seconds have passed with so many changes.
+struct save_point {
+    int64_t seconds;
+    int64_t changes;
+};
+
 struct settings {
+    struct registry *registry;  // of the commands that rename-command renames
     int64_t databases;
     int log_level;
     int log_format;  // enum log_format
@@ -18,8 +30,9 @@ struct settings {
     char *dir;
     int debug_command;  // enum debug_command
     // Answered to clients that ask; nothing is persisted yet.
-    char *save;
-    int append_only;
+    struct save_point save[SAVE_POINTS_MAX];
+    size_t save_count;
+    bool ignore_unsupported;
 };
 
 struct settings *settings_new(struct server *server);

@@ -81,8 +81,7 @@ struct entry *entry_resize_embedded(struct entry *entry, size_t len)
     size_t have = entry_embedded_bytes(entry).len;
     size_t size = entry_size(entry);
     size_t wanted = entry_size_for(entry_key(entry).len, entry_has_expiry(entry), true, len);
-    size_t shift = entry_length_size(len) - entry_length_size(have);
-    if (shift == 0) {
+    if (entry_length_size(len) == entry_length_size(have)) {
         entry = mem_realloc(entry, size, wanted);
         write_length(entry_payload(entry), len);
         return entry;

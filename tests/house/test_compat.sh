@@ -197,7 +197,7 @@ mistaken() {
 mistaken 'mistaken.case:2: no such directive' '%nosuch'
 mistaken 'mistaken.case:2: a " without its end' 'SET k "v'
 mistaken 'mistaken.case:3: no such pattern' 'PING' '    ? run nosuch'
-mistaken 'info(...) without its end' 'PING' '    ? run info(a'
+mistaken 'stats(...) without its end' 'PING' '    ? run info(a'
 mistaken 'mistaken.case:3: no such kind' 'PING' '    => nosuch'
 mistaken 'mistaken.case:2: %pipeline without %end' '%pipeline'
 mistaken 'mistaken.case:2: an indented line belongs' '    ? run type'

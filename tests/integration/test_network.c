@@ -240,6 +240,97 @@ START_TEST(nowhere_to_listen)
 }
 END_TEST
 
+// --- CONFIG SET port and bind -------------------------------------------------------------------
+
+#define SET_FAILED(NAME) "ERR CONFIG SET failed (possibly related to argument '" NAME "') - "
+#define PORT_TAKEN       SET_FAILED("port") "Unable to listen on this port. Check server logs."
+#define BIND_FAILED      SET_FAILED("bind") "Failed to bind to specified addresses."
+
+static void expect_nobody(const char *address, int port)
+{
+    int fd = raw_connect_to(address, port);
+    ck_assert_msg(fd < 0, "somebody listens on %s:%d", address, port);
+}
+
+START_TEST(port_is_changed)
+{
+    struct test_server *server = server_start(NULL);
+    struct test_server *other = server_start(NULL);
+    redisContext *c = client_connect(server);
+    int port = server_free_port();
+    expect_ok(c, "CONFIG SET port %d", port);
+    expect_ping("127.0.0.1", port);
+    expect_nobody("127.0.0.1", server->port);
+    ck_assert_int_eq(server_info(server, "tcp_port"), port);
+
+    // Taken: all stays as it is.
+    expect_error(c, PORT_TAKEN, "CONFIG SET port %d", other->port);
+    expect_ping("127.0.0.1", port);
+    expect_error(c, PORT_TAKEN, "CONFIG SET timeout 7 port %d", other->port);
+    expect_list(c, "timeout 0", "CONFIG GET timeout");
+
+    expect_ok(c, "CONFIG SET port 0");
+    expect_nobody("127.0.0.1", port);
+    expect_ok(c, "CONFIG SET port %d", server->port);
+    expect_ping("127.0.0.1", server->port);
+    expect_status(c, "PONG", "PING");
+    redisFree(c);
+    server_stop(other);
+    server_stop(server);
+}
+END_TEST
+
+START_TEST(bind_is_changed)
+{
+    struct test_server *server = server_start(NULL);
+    redisContext *c = client_connect(server);
+    redisContext *local = client_connect_unix(server);
+    expect_ok(c, "CONFIG SET bind %s", "127.0.0.1 127.0.0.2 -" NO_ADDRESS);
+    expect_ping("127.0.0.1", server->port);
+    expect_ping("127.0.0.2", server->port);
+    expect_error(c, BIND_FAILED, "CONFIG SET bind %s", "127.0.0.3 " NO_ADDRESS);
+    expect_error(c, BIND_FAILED, "CONFIG SET bind %s", "127.0.0.3 127.0.0.3");
+    expect_nobody("127.0.0.3", server->port);
+    expect_ping("127.0.0.1", server->port);
+    expect_ping("127.0.0.2", server->port);
+    expect_list(c, "bind 127.0.0.1 127.0.0.2 -" NO_ADDRESS, "CONFIG GET bind");
+
+    expect_ok(c, "CONFIG SET bind %s", "127.0.0.2");
+    expect_nobody("127.0.0.1", server->port);
+    expect_ping("127.0.0.2", server->port);
+    expect_ok(c, "CONFIG SET bind %s", "");
+    expect_nobody("127.0.0.2", server->port);
+    expect_ok(local, "CONFIG SET bind %s", "127.0.0.1");
+    expect_ping("127.0.0.1", server->port);
+    expect_status(c, "PONG", "PING");
+    redisFree(local);
+    redisFree(c);
+    server_stop(server);
+}
+END_TEST
+
+// All addresses can not be had beside one of them: then the old socket goes first.
+START_TEST(all_addresses_instead_of_one)
+{
+    if (!enter_own_network())
+        return;
+    struct test_server *server = server_start(SERVER_ARGS("--protected-mode", "no"));
+    redisContext *c = client_connect(server);
+    expect_ok(c, "CONFIG SET bind *");
+    expect_ping(OWN_ADDRESS, server->port);
+    expect_ping("127.0.0.1", server->port);
+    // It does not help here, and what was there comes back.
+    expect_error(c, BIND_FAILED, "CONFIG SET bind %s", "127.0.0.1 127.0.0.1");
+    expect_ping(OWN_ADDRESS, server->port);
+    expect_list(c, "bind *", "CONFIG GET bind");
+    expect_ok(c, "CONFIG SET bind 127.0.0.1");
+    expect_nobody(OWN_ADDRESS, server->port);
+    expect_ping("127.0.0.1", server->port);
+    redisFree(c);
+    server_stop(server);
+}
+END_TEST
+
 // --- protected-mode -----------------------------------------------------------------------------
 
 START_TEST(protected_mode)
@@ -444,6 +535,10 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, addresses_that_do_not_exist);
     tcase_add_test(tcase, port_in_use);
     tcase_add_test(tcase, nowhere_to_listen);
+    tcase = server_tcase(suite, "config_set");
+    tcase_add_test(tcase, port_is_changed);
+    tcase_add_test(tcase, bind_is_changed);
+    tcase_add_test(tcase, all_addresses_instead_of_one);
     tcase = server_tcase(suite, "protected");
     tcase_add_test(tcase, protected_mode);
     tcase = server_tcase(suite, "signals");

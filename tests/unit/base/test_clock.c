@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tests of the remembered time and the tick counter.
 #include "base/clock.h"
+#include "base/clock_inl.h"
 
 #include "support/unit.h"
 
@@ -93,6 +94,27 @@ START_TEST(long_spans_do_not_overflow)
 }
 END_TEST
 
+START_TEST(ticks_and_back)
+{
+    for (uint64_t ns = 1000; ns < UINT64_C(1000000000000000000); ns *= 7) {
+        uint64_t back = clock_ticks_to_ns(clock_ns_to_ticks(ns));
+        ck_assert_uint_le(back, ns);
+        ck_assert_uint_le(ns - back, 2);
+    }
+}
+END_TEST
+
+START_TEST(both_ways_to_read_ticks_agree)
+{
+    uint64_t before = clock_ticks();
+    uint64_t inlined = clock_ticks_inl(clock_ticks_are_cpus());
+    uint64_t after = clock_ticks();
+    // On another core they may differ by a little.
+    ck_assert_uint_lt(clock_ticks_to_ns(inlined - before + 1000000), UINT64_C(10000000000));
+    ck_assert_uint_lt(clock_ticks_to_ns(after - inlined + 1000000), UINT64_C(10000000000));
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("clock");
@@ -106,6 +128,8 @@ static Suite *make_suite(void)
     tcase_add_test(ticks, ticks_advance);
     tcase_add_test(ticks, ticks_keep_time);
     tcase_add_test(ticks, long_spans_do_not_overflow);
+    tcase_add_test(ticks, ticks_and_back);
+    tcase_add_test(ticks, both_ways_to_read_ticks_agree);
     suite_add_tcase(suite, ticks);
     return suite;
 }

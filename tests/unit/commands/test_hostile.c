@@ -151,10 +151,12 @@ static struct slice some_word(void)
     return words[random_below(&dice, count)];
 }
 
-// Commands that end the connection, take time, or shut the door.
+// Commands that end the connection, take time, shut the door, or change how many replies there are.
 static bool is_left_out(const struct command_entry *command)
 {
-    static const char *const names[] = { "quit", "shutdown", "debug", "client|kill", "config|set" };
+    static const char *const names[] = { "quit",         "shutdown",     "debug",
+                                         "client|kill",  "client|pause", "config|set",
+                                         "client|reply", "monitor" };
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(command->full_name, names[i]) == 0)
             return true;

@@ -21,7 +21,7 @@
 
 #define TEXT_MAX 100000
 
-// A value, which follows from this alone: an integer, or `len` bytes made from the number.
+// A value: an integer, or `len` bytes made from the number.
 struct item {
     int64_t number;
     uint32_t len;
@@ -73,11 +73,10 @@ static inline struct slice item_text(struct model *model, const struct item *ite
 static inline bool item_at(struct model *model, const struct item *item, struct quicklist_at at)
 {
     char scratch[24];
-    struct slice text = lp_text(quicklist_listpack(at), at.offset, scratch);
-    return slice_equal(text, item_text(model, item));
+    return slice_equal(lp_text(quicklist_listpack(at), at.offset, scratch), item_text(model, item));
 }
 
-// Few bytes as a rule, the lengths around which encodings change, now and then a large one.
+// Few bytes as a rule, lengths around which encodings change, now and then a large one.
 static inline struct item item_random(struct model *model)
 {
     struct random *random = &model->random;
@@ -85,17 +84,15 @@ static inline struct item item_random(struct model *model)
     switch (random_below(random, 24)) {
     case 0:
     case 1:
-    case 2:
         item.number >>= random_below(random, 64);
         item.integer = true;
         break;
     case 3: item.len = 60 + (uint32_t)random_below(random, 8); break;
     case 4: item.len = 124 + (uint32_t)random_below(random, 8); break;
     case 5: item.len = (uint32_t)random_below(random, 2000); break;
-    case 6:
-        if (random_below(random, 8) == 0)
-            item.len = 4000 + (uint32_t)random_below(random, 200);
-        else if (random_below(random, 8) == 0)
+    case 6: item.len = 4000 + (uint32_t)random_below(random, 200); break;
+    case 7:
+        if (random_below(random, 16) == 0)
             item.len = (uint32_t)random_below(random, TEXT_MAX + 1);
         break;
     default: item.len = (uint32_t)random_below(random, 30); break;
@@ -118,9 +115,9 @@ static inline void model_insert(struct model *model, size_t index, struct item i
 
 static inline void model_remove(struct model *model, size_t index, size_t count)
 {
-    struct item *place = &model->items[index];
     model->count -= count;
-    memmove(place, place + count, (model->count - index) * sizeof *place);
+    memmove(&model->items[index], &model->items[index + count],
+            (model->count - index) * sizeof model->items[0]);
 }
 
 // --- the same to both ----------------------------------------------------------------------------
@@ -177,12 +174,12 @@ static inline void model_glance(struct model *model)
     EXPECT(mem_used() - model->mem_before == quicklist_memory(model->list));
     struct quicklist_at first = quicklist_seek(model->list, 0);
     struct quicklist_at last = quicklist_seek(model->list, -1);
-    EXPECT((first.chunk != NULL) == (model->count > 0));
-    EXPECT((last.chunk != NULL) == (model->count > 0));
-    if (model->count > 0) {
-        EXPECT(item_at(model, &model->items[0], first));
-        EXPECT(item_at(model, &model->items[model->count - 1], last));
+    if (model->count == 0) {
+        EXPECT(!first.chunk && !last.chunk);
+        return;
     }
+    EXPECT(first.chunk && item_at(model, &model->items[0], first));
+    EXPECT(last.chunk && item_at(model, &model->items[model->count - 1], last));
 }
 
 // Everything, in both directions.
@@ -192,14 +189,12 @@ static inline void model_verify(struct model *model)
     quicklist_check(model->list);
     struct quicklist_at at = quicklist_seek(model->list, 0);
     for (size_t i = 0; i < model->count; i++, at = quicklist_next(model->list, at)) {
-        EXPECT(at.chunk != NULL);
-        EXPECT(item_at(model, &model->items[i], at));
+        EXPECT(at.chunk && item_at(model, &model->items[i], at));
     }
     EXPECT(at.chunk == NULL);
     at = quicklist_seek(model->list, -1);
     for (size_t i = model->count; i > 0; i--, at = quicklist_prev(model->list, at)) {
-        EXPECT(at.chunk != NULL);
-        EXPECT(item_at(model, &model->items[i - 1], at));
+        EXPECT(at.chunk && item_at(model, &model->items[i - 1], at));
     }
     EXPECT(at.chunk == NULL);
 }

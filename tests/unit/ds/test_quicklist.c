@@ -264,6 +264,65 @@ START_TEST(small_neighbours_are_merged)
 }
 END_TEST
 
+START_TEST(drained_lists_give_memory_back)
+{
+    for (unsigned end = 0; end < 2; end++) {
+        struct model *model = model_of_numbers(-2, 6000);
+        while (model->count > 10) {
+            both_remove(model, end ? model->count - 1 : 0);
+            size_t used = LP_INTEGER_MAX * model->count;
+            EXPECT(quicklist_memory(model->list) <= 4 * used + 500);
+        }
+        model_verify(model);
+        model_free(model);
+    }
+}
+END_TEST
+
+// Between full neighbours there is nothing to be merged with.
+START_TEST(a_chunk_that_has_lost_most_gives_memory_back)
+{
+    struct model *model = model_of_numbers(1000, 3000);
+    size_t memory = quicklist_memory(model->list);
+    size_t chunk = memory / 3;
+    both_remove_range(model, 1100, 700);
+    model_verify(model);
+    ck_assert_uint_eq(quicklist_chunks(model->list), 3);
+    ck_assert_uint_le(quicklist_memory(model->list), memory - chunk / 2);
+    model_free(model);
+}
+END_TEST
+
+// Chunks are allocated as the list has them on average, which tells little here.
+START_TEST(full_chunks_are_cut_to_size)
+{
+    for (unsigned end = 0; end < 2; end++) {
+        struct model *model = model_new(100, 1);
+        for (size_t i = 0; i < 5000; i++)
+            both_push(model, end, (struct item){ .number = (int64_t)i, .len = 60 });
+        size_t memory = quicklist_memory(model->list);
+        for (size_t i = 0; i < 5000; i++)
+            both_push(model, end, number_item(7));
+        model_verify(model);
+        ck_assert_uint_le(quicklist_memory(model->list), memory + memory / 7);
+        model_free(model);
+    }
+}
+END_TEST
+
+START_TEST(small_nodes_of_the_index_are_joined)
+{
+    struct model *model = model_of_numbers(1, 30000);
+    for (size_t i = 0; i < model->count; i++)
+        both_remove_range(model, i, 9);
+    model_verify(model);
+    ck_assert_uint_eq(model->count, 3000);
+    // A chunk takes 64 bytes, and a node 512 of at least some eight.
+    ck_assert_uint_le(quicklist_memory(model->list), 3000 * (64 + 512 / 8));
+    model_free(model);
+}
+END_TEST
+
 static unsigned char *listpack_of(struct model *model, size_t count)
 {
     unsigned char *lp = malloc(count * (TEXT_MAX + LP_OVERHEAD_MAX) + LP_EMPTY_BYTES);
@@ -398,7 +457,6 @@ START_TEST(chunks_are_as_large_as_the_fill_says)
 }
 END_TEST
 
-// What else is allocated depends on the allocator's size classes, so sanitizers see less.
 START_TEST(a_million_elements_in_16_5_bytes_each)
 {
     char text[32];
@@ -450,6 +508,10 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, removing_long_ranges);
     tcase_add_test(tcase, removing_while_walking);
     tcase_add_test(tcase, small_neighbours_are_merged);
+    tcase_add_test(tcase, drained_lists_give_memory_back);
+    tcase_add_test(tcase, a_chunk_that_has_lost_most_gives_memory_back);
+    tcase_add_test(tcase, full_chunks_are_cut_to_size);
+    tcase_add_test(tcase, small_nodes_of_the_index_are_joined);
     tcase_add_test(tcase, listpacks_are_taken_over);
     tcase_add_test(tcase, only_one_chunk);
     tcase_add_test(tcase, a_copy_is_the_same_and_apart);

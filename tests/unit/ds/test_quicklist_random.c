@@ -107,8 +107,18 @@ START_TEST(deep_index)
 {
     struct model *model = model_new(1, 11);
     both_fill(model, 2);
-    for (size_t i = 0; i < 40000; i++)
-        both_insert(model, 0, true, (struct item){ .number = (int64_t)i, .integer = true });
+    for (size_t i = 0; i < 20000; i++) {
+        size_t index = i % 3 == 0 ? 0 : random_below(&model->random, model->count);
+        both_insert(model, index, true, (struct item){ .number = (int64_t)i, .integer = true });
+        if (i % 1000 == 0)
+            quicklist_check(model->list);
+    }
+    model_verify(model);
+    while (model->count > 100) {
+        both_remove(model, random_below(&model->random, model->count));
+        if (model->count % 1000 == 0)
+            quicklist_check(model->list);
+    }
     model_verify(model);
     model_free(model);
 }

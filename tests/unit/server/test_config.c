@@ -173,9 +173,15 @@ START_TEST(custom_directives)
     expect_refused("list 1 2 3 4 5\n", 1, "too many for the list");
     expect_value("list", "one two three");
     expect_loaded("list\n", "list", "");
-    // One word that holds blanks is one word.
+    // One word that holds several is several; among others, a word with blanks is one.
     expect_loaded("list \"a b\"\n", "list", "a b");
-    ck_assert_int_eq(owner.list_len, 1);
+    ck_assert_int_eq(owner.list_len, 2);
+    expect_loaded("list \"a\tb  'c d'\"\n", "list", "a b c d");
+    ck_assert_int_eq(owner.list_len, 3);
+    expect_loaded("list \"a b\" c\n", "list", "a b c");
+    ck_assert_int_eq(owner.list_len, 2);
+    expect_loaded("list \"\"\n", "list", "");
+    ck_assert_int_eq(owner.list_len, 0);
 }
 END_TEST
 
@@ -300,6 +306,32 @@ START_TEST(arguments)
 }
 END_TEST
 
+// What redis-server 7 makes of arguments.
+START_TEST(odd_arguments)
+{
+    ck_assert_int_eq(load_args("--"), STATUS_OK);
+    ck_assert_int_eq(load_args("number,8"), STATUS_OK);
+    expect_value("number", "8");
+    ck_assert_int_eq(load_args("--number 9"), STATUS_OK);
+    expect_value("number", "9");
+    ck_assert_int_eq(load_args("--text \"a b\",--flag,no"), STATUS_OK);
+    expect_value("text", "a b");
+    expect_value("flag", "no");
+    ck_assert_int_eq(load_args("--text,--flag,--number,10"), STATUS_OK);
+    expect_value("text", "--flag");
+    expect_value("number", "10");
+    ck_assert_int_eq(load_args("--text,\"quoted\" \\x41\n"), STATUS_OK);
+    expect_value("text", "\"quoted\" \\x41\n");
+    // A directive that may stand alone does.
+    ck_assert_int_eq(load_args("--pairs,a,b,--pairs,c d"), STATUS_OK);
+    expect_value("pairs", "a b c d");
+    ck_assert_int_eq(load_args("--PAIRS,--number,11"), STATUS_OK);
+    expect_value("pairs", "");
+    expect_value("number", "11");
+    ck_assert_int_eq(load_args("--pairs"), STATUS_OK);
+}
+END_TEST
+
 static void expect_args_refused(const char *text, const char *reason)
 {
     ck_assert_msg(load_args(text) == STATUS_INVALID, "accepted: %s", text);
@@ -308,13 +340,17 @@ static void expect_args_refused(const char *text, const char *reason)
 
 START_TEST(errors_of_arguments)
 {
-    expect_args_refused("number,7", "number");
+    expect_args_refused("numbre,7", "numbre");
+    expect_args_refused("-number,7", "-number");
     expect_args_refused("--numbre,7", "numbre");
-    expect_args_refused("--", "--");
-    expect_args_refused("--number", "--number");
-    expect_args_refused("--number,7,8", "wrong number");
-    expect_args_refused("--number,7,--flag,maybe", "--flag");
+    expect_args_refused("--number=7", "number=7");
+    expect_args_refused("--number", "wrong number");
+    expect_args_refused("--number,7,8", "arguments: 'number \"7\" \"8\"': wrong number");
+    // What follows a name is its word.
+    expect_args_refused("--number,--flag,no", "'number \"--flag\" \"no\"'");
+    expect_args_refused("--number,7,--flag,maybe", "'flag \"maybe\"': argument must be");
     expect_args_refused("--list,'open", "quotes");
+    expect_args_refused("--secret,a,b", "'secret ...': wrong number");
     expect_args_refused("--list,1,2,3,4,5,6,7", "too many");
     char many[400] = "--list";
     size_t len = strlen(many);
@@ -350,6 +386,7 @@ static Suite *make_suite(void)
     tcase_add_test(sources, files_that_can_not_be_read);
     tcase_add_test(sources, standard_input);
     tcase_add_test(sources, arguments);
+    tcase_add_test(sources, odd_arguments);
     tcase_add_test(sources, errors_of_arguments);
     suite_add_tcase(suite, sources);
     return suite;

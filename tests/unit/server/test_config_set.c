@@ -37,8 +37,15 @@ START_TEST(one_directive)
     ck_assert_int_eq(owner.applied_number, 20);
     ck_assert_int_eq(SET("OLD-Number", "21"), STATUS_OK);
     expect_value("number", "21");
+    // Words stand between single blanks; quotes are nothing special.
     ck_assert_int_eq(SET("list", "x \"y\" z"), STATUS_OK);
-    expect_value("list", "x y z");
+    expect_value("list", "x \"y\" z");
+    ck_assert_int_eq(SET("list", "x  y"), STATUS_OK);
+    ck_assert_int_eq(owner.list_len, 3);
+    ck_assert_int_eq(SET("list", "x "), STATUS_OK);
+    ck_assert_int_eq(owner.list_len, 2);
+    ck_assert_int_eq(SET("list", ""), STATUS_OK);
+    ck_assert_int_eq(owner.list_len, 0);
     ck_assert_int_eq(SET("text", "with blanks 'and' \"quotes\""), STATUS_OK);
     expect_value("text", "with blanks 'and' \"quotes\"");
     ck_assert_int_eq(SET("empty", ""), STATUS_OK);
@@ -82,7 +89,7 @@ START_TEST(one_bad_value_spoils_all)
     static const char *const bad[][2] = {
         { "large", "x" },    { "large", "-1" }, { "large", "" },      { "bytes", "99" },
         { "bytes", "many" }, { "mode", "9" },   { "word", "ten" },    { "list", "1 2 3 4 5 6" },
-        { "list", "'open" }, { "flag", "on" },  { "number", "1000" },
+        { "pairs", "1" },    { "flag", "on" },  { "number", "1000" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         ck_assert_int_eq(SET("text", "new", "secret", "new", "empty", "new", bad[i][0], bad[i][1]),
@@ -137,11 +144,59 @@ START_TEST(names_that_can_not_be_set)
         "CONFIG SET failed (possibly related to argument 'guarded') - can't set protected config");
     ck_assert_int_ne(SET("text", "new", "text", "newer"), STATUS_OK);
     expect_error("CONFIG SET failed (possibly related to argument 'text') - duplicate parameter");
-    ck_assert_int_ne(SET("number", "1", "old-number", "2"), STATUS_OK);
-    ck_assert_ptr_nonnull(strstr(error.text, "duplicate parameter"));
+    ck_assert_int_ne(SET("text", "new", "act", "now"), STATUS_OK);
+    expect_error("Unknown option or number of arguments for CONFIG SET - 'act'");
+    ck_assert_uint_eq(owner.acted, 0);
     ck_assert_int_ne(SET("", "1"), STATUS_OK);
     expect_defaults();
     ck_assert_uint_eq(owner.applied, 0);
+}
+END_TEST
+
+// Each by its own name: the last one counts, and both are undone.
+START_TEST(both_names_of_one)
+{
+    ck_assert_int_eq(SET("number", "1", "old-number", "2"), STATUS_OK);
+    expect_value("number", "2");
+    ck_assert_uint_eq(owner.applied, 1);
+    ck_assert_int_eq(SET("old-number", "3", "number", "13"), STATUS_INVALID);
+    expect_value("number", "2");
+    ck_assert_int_eq(SET("old-number", "3", "OLD-number", "4"), STATUS_INVALID);
+    ck_assert_ptr_nonnull(strstr(error.text, "duplicate parameter"));
+}
+END_TEST
+
+START_TEST(the_same_value_is_not_applied)
+{
+    ck_assert_int_eq(SET("number", "10"), STATUS_OK);
+    ck_assert_uint_eq(owner.applied, 0);
+}
+END_TEST
+
+// Words with blanks, quotes and nothing in them can't come by CONFIG SET, but have to survive it.
+START_TEST(words_are_undone_exactly)
+{
+    static const char text[] = "list \"a b\" 'it\\'s' \"\" \"\\\"\"\n";
+    static const char *const want[] = { "a b", "it's", "", "\"" };
+    ck_assert_int_eq(config_load_text(config, "text", slice_of(text), &error), STATUS_OK);
+    ck_assert_int_eq(SET("list", "x", "number", "13"), STATUS_INVALID);
+    ck_assert_int_eq(owner.list_len, 4);
+    for (int i = 0; i < 4; i++)
+        ck_assert_str_eq(owner.list[i], want[i]);
+}
+END_TEST
+
+// Only its default can be set.
+START_TEST(what_is_not_supported)
+{
+    ck_assert_int_eq(SET("lost", "no", "number", "1"), STATUS_OK);
+    ck_assert_int_eq(SET("number", "2", "lost", "yes"), STATUS_INVALID);
+    expect_error(
+        "CONFIG SET failed (possibly related to argument 'lost') - not supported by this server");
+    expect_value("lost", "no");
+    expect_value("number", "1");
+    ck_assert_int_eq(SET("inert", "yes"), STATUS_OK);
+    expect_value("inert", "yes");
 }
 END_TEST
 
@@ -222,7 +277,7 @@ END_TEST
 START_TEST(all_of_them)
 {
     GET("flag=yes;number=10;old-number=10;large=0;bytes=1048576;mode=640;fixed=1;guarded=1;"
-        "word=two;text=some text;empty=;secret=hush;list=a b;",
+        "word=two;text=some text;empty=;secret=hush;list=a b;pairs=x 1;inert=no;lost=no;",
         "*");
 }
 END_TEST
@@ -238,6 +293,10 @@ static Suite *make_suite(void)
     tcase_add_test(setting, what_can_not_be_applied_is_undone);
     tcase_add_test(setting, what_was_set_and_applied_before_is_undone);
     tcase_add_test(setting, names_that_can_not_be_set);
+    tcase_add_test(setting, both_names_of_one);
+    tcase_add_test(setting, the_same_value_is_not_applied);
+    tcase_add_test(setting, words_are_undone_exactly);
+    tcase_add_test(setting, what_is_not_supported);
     tcase_add_test(setting, hostile_pairs);
     tcase_add_test(setting, a_text_with_a_nul_is_refused);
     suite_add_tcase(suite, setting);

@@ -92,6 +92,24 @@ START_TEST(no_section)
 }
 END_TEST
 
+static void set_to_zero(void *udata)
+{
+    *(int *)udata = 0;
+}
+
+START_TEST(resets_are_all_called)
+{
+    int figures[3] = { 1, 2, 3 };
+    info_reset(info);
+    for (int i = 0; i < 3; i += 2)
+        info_on_reset(info, set_to_zero, &figures[i]);
+    info_reset(info);
+    ck_assert_int_eq(figures[0], 0);
+    ck_assert_int_eq(figures[1], 2);
+    ck_assert_int_eq(figures[2], 0);
+}
+END_TEST
+
 // ---- subjects -----------------------------------------------------------------------------------
 
 START_TEST(a_section_without_a_function_is_a_header)
@@ -145,6 +163,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, sections_by_name);
     tcase_add_test(tcase, all_sections);
     tcase_add_test(tcase, no_section);
+    tcase_add_test(tcase, resets_are_all_called);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("subjects");
     tcase_add_checked_fixture(tcase, set_up, tear_down);

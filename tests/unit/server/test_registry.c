@@ -174,6 +174,68 @@ static const struct command outer[] = {
     { 0 },
 };
 
+static size_t places_of(const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < registry_count(registry); i++)
+        count += strcmp(registry_at(registry, i)->row->name, name) == 0;
+    return count;
+}
+
+START_TEST(renaming)
+{
+    register_names();
+    const struct command_entry *entry = registry_lookup(registry, slice_of(names[50]));
+    ck_assert_int_eq(registry_rename(registry, slice_of(names[50]), SLICE("Quite-new 7")),
+                     STATUS_OK);
+    ck_assert_ptr_null(registry_lookup(registry, slice_of(names[50])));
+    ck_assert_ptr_eq(registry_lookup(registry, SLICE("qUITE-NEW 7")), entry);
+    ck_assert_ptr_null(registry_lookup(registry, SLICE("quite-new 8")));
+    // Descriptions keep the old name.
+    ck_assert_str_eq(entry->full_name, names[50]);
+    ck_assert_uint_eq(places_of(names[50]), 1);
+    ck_assert_uint_eq(registry_count(registry), NAMES);
+    // Again, in another case, and to its own name.
+    ck_assert_int_eq(registry_rename(registry, SLICE("QUITE-new 7"), SLICE("other")), STATUS_OK);
+    ck_assert_int_eq(registry_rename(registry, SLICE("other"), SLICE("OTHER")), STATUS_OK);
+    ck_assert_ptr_eq(registry_lookup(registry, SLICE("other")), entry);
+    // A name that is free again can be taken.
+    ck_assert_int_eq(registry_rename(registry, slice_of(names[51]), slice_of(names[50])),
+                     STATUS_OK);
+    ck_assert_ptr_eq(registry_lookup(registry, slice_of(names[50])), registry_at(registry, 51));
+    for (size_t i = 52; i < NAMES; i++)
+        ck_assert_ptr_eq(registry_lookup(registry, slice_of(names[i])), registry_at(registry, i));
+}
+END_TEST
+
+START_TEST(renaming_that_is_refused)
+{
+    register_names();
+    ck_assert_int_eq(registry_rename(registry, SLICE("no such"), SLICE("x1")), STATUS_NOT_FOUND);
+    ck_assert_int_eq(registry_rename(registry, SLICE(""), SLICE("")), STATUS_NOT_FOUND);
+    ck_assert_int_eq(registry_rename(registry, slice_of(names[9]), slice_of(names[10])),
+                     STATUS_EXISTS);
+    ck_assert_ptr_eq(registry_lookup(registry, slice_of(names[9])), registry_at(registry, 9));
+    ck_assert_ptr_eq(registry_lookup(registry, slice_of(names[10])), registry_at(registry, 10));
+}
+END_TEST
+
+START_TEST(disabling)
+{
+    register_names();
+    for (size_t i = 0; i < NAMES; i += 2)
+        ck_assert_int_eq(registry_rename(registry, slice_of(names[i]), SLICE("")), STATUS_OK);
+    ck_assert_uint_eq(registry_count(registry), NAMES / 2);
+    for (size_t i = 0; i < NAMES; i++) {
+        const struct command_entry *entry = registry_lookup(registry, slice_of(names[i]));
+        if (i % 2 == 0)
+            ck_assert_ptr_null(entry);
+        else
+            ck_assert_ptr_eq(entry, registry_at(registry, i / 2));
+    }
+}
+END_TEST
+
 START_TEST(subcommands)
 {
     registry_add(registry, outer);
@@ -388,6 +450,9 @@ static Suite *make_suite(void)
     tcase_add_test(lookup, every_name_in_any_case);
     tcase_add_test(lookup, names_that_nearly_match);
     tcase_add_test(lookup, names_of_other_lengths);
+    tcase_add_test(lookup, renaming);
+    tcase_add_test(lookup, renaming_that_is_refused);
+    tcase_add_test(lookup, disabling);
     tcase_add_test(lookup, subcommands);
     suite_add_tcase(suite, lookup);
 

@@ -180,7 +180,7 @@ START_TEST(a_reset_clears_the_counters)
         ck_assert_msg(number(counters[i]) > 0, "%s is 0", counters[i]);
     long long peak = number("used_memory_peak");
 
-    sections_reset_stats(server);
+    info_reset(server->info);
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
         ck_assert_msg(number(counters[i]) == 0, "%s is %lld", counters[i], number(counters[i]));
     ck_assert_int_eq(number("eventloop_cycles"), 0);

@@ -339,6 +339,109 @@ START_TEST(the_key_may_overlap_what_is_written)
 }
 END_TEST
 
+// What follows the loop index: a key of one of these lengths, with an expiry or without.
+static const size_t payload_key_lens[] = { 0, 16, 250, 300 };
+
+#define PAYLOAD_KEYS (sizeof payload_key_lens / sizeof *payload_key_lens)
+
+static struct slice payload_key(int i)
+{
+    return noise_at(7, payload_key_lens[(size_t)i % PAYLOAD_KEYS]);
+}
+
+static int64_t payload_expiry(int i)
+{
+    return (size_t)i < PAYLOAD_KEYS ? EXPIRY_NONE : SOME_EXPIRY;
+}
+
+// Takes the entry to another length; `from` is where the noise begins that it holds and must hold.
+static struct entry *resize_checked(struct entry *entry, size_t len, size_t from)
+{
+    size_t have = entry_embedded_bytes(entry).len;
+    size_t kept = have < len ? have : len;
+    entry = entry_resize_embedded(entry, len);
+    struct slice value = entry_embedded_bytes(entry);
+    EXPECT(value.len == len);
+    EXPECT(memcmp(value.ptr, noise + from, kept) == 0);
+    memcpy(writable(value), noise + from, len);
+    return entry;
+}
+
+START_TEST(an_embedded_payload_takes_any_other_length)
+{
+    static const size_t lens[] = {
+        0, 1, 7, 8, 100, 240, 253, 254, 255, 256, 257, 300, 1000, 70000
+    };
+    const size_t before = mem_used();
+    const struct slice key = payload_key(_i);
+    const int64_t expiry = payload_expiry(_i);
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        for (size_t j = 0; j < sizeof lens / sizeof *lens; j++) {
+            struct entry *entry = make_embedded(key, expiry, noise_at(500, lens[i]));
+            entry = resize_checked(entry, lens[j], 500);
+            expect_embedded(entry, key, expiry, noise_at(500, lens[j]));
+            EXPECT(mem_used() - before == mem_good_size(entry_size(entry)));
+            entry_free(entry);
+        }
+    }
+    ck_assert_uint_eq(mem_used(), before);
+}
+END_TEST
+
+START_TEST(an_embedded_payload_grows_and_shrinks_at_random)
+{
+    const size_t before = mem_used();
+    const struct slice key = payload_key(_i);
+    int64_t expiry = payload_expiry(_i);
+    struct random random;
+    random_seed(&random, (uint64_t)_i + 1);
+    struct entry *entry = make_embedded(key, expiry, noise_at(900, 0));
+    for (int round = 0; round < 5000; round++) {
+        size_t len = random_below(&random, random_below(&random, 8) ? 270 : 2000);
+        entry = resize_checked(entry, len, 900);
+        if (random_below(&random, 8) == 0) {
+            expiry = expiry == EXPIRY_NONE ? SOME_EXPIRY : EXPIRY_NONE;
+            entry = entry_with_expiry(entry, expiry);
+        }
+        expect_embedded(entry, key, expiry, noise_at(900, len));
+        EXPECT(mem_used() - before == mem_good_size(entry_size(entry)));
+    }
+    entry_free(entry);
+    ck_assert_uint_eq(mem_used(), before);
+}
+END_TEST
+
+START_TEST(payloads_of_one_kind_become_the_other)
+{
+    const size_t before = mem_used();
+    const struct slice key = payload_key(_i);
+    const int64_t expiry = payload_expiry(_i);
+    for (size_t len = 0; len < LENGTHS; len++) {
+        struct entry *entry = make_embedded(key, expiry, noise_at(0, len));
+        entry = entry_with_word(entry, 2, UINT64_C(0xFEDCBA9876543210));
+        EXPECT(entry_type(entry) == TYPE_SET && entry_encoding(entry) == 2);
+        EXPECT(!entry_embedded(entry) && entry_access(entry) == 0xABCDEF);
+        EXPECT(slice_equal(entry_key(entry), key) && entry_expiry(entry) == expiry);
+        EXPECT(entry_word(entry) == UINT64_C(0xFEDCBA9876543210));
+        EXPECT(entry_size(entry) == drawn_size(key.len, expiry != EXPIRY_NONE, false, 0));
+        EXPECT(mem_used() - before == mem_good_size(entry_size(entry)));
+        // A word that is replaced by another, for another encoding.
+        entry = entry_with_word(entry, 7, len);
+        EXPECT(entry_encoding(entry) == 7 && entry_word(entry) == len);
+        entry = entry_with_embedded(entry, 5, len);
+        memcpy(writable(entry_embedded_bytes(entry)), noise + 3, len);
+        expect_embedded(entry, key, expiry, noise_at(3, len));
+        // And bytes by others.
+        entry = entry_with_embedded(entry, 5, len / 2);
+        memcpy(writable(entry_embedded_bytes(entry)), noise + 5, len / 2);
+        expect_embedded(entry, key, expiry, noise_at(5, len / 2));
+        EXPECT(mem_used() - before == mem_good_size(entry_size(entry)));
+        entry_free(entry);
+    }
+    ck_assert_uint_eq(mem_used(), before);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("entry");
@@ -362,6 +465,15 @@ static Suite *make_suite(void)
     tcase_add_test(rewriting, writing_over_itself_keeps_the_key);
     tcase_add_test(rewriting, the_key_may_overlap_what_is_written);
     suite_add_tcase(suite, rewriting);
+
+    TCase *payloads = tcase_create("payloads");
+    tcase_add_checked_fixture(payloads, set_up, NULL);
+    tcase_set_timeout(payloads, 60);
+    tcase_add_loop_test(payloads, an_embedded_payload_takes_any_other_length, 0, 2 * PAYLOAD_KEYS);
+    tcase_add_loop_test(payloads, an_embedded_payload_grows_and_shrinks_at_random, 0,
+                        2 * PAYLOAD_KEYS);
+    tcase_add_loop_test(payloads, payloads_of_one_kind_become_the_other, 0, 2 * PAYLOAD_KEYS);
+    suite_add_tcase(suite, payloads);
     return suite;
 }
 

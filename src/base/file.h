@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Small files, whole: reading them and replacing them so that no half of one is ever seen.
+#pragma once
+
+#include "base/bytes.h"
+
+// Appends all that can be read from the descriptor. STATUS_FULL: there is more than `max_bytes` of it;
+// STATUS_IO: errno is set.
+MUST_CHECK enum status file_read(int fd, size_t max_bytes, struct bytes *out);
+
+// Puts a file with this text in the place of `path`: a temporary file in the same folder, synced,
+// renamed over the old one, the folder synced. It keeps the old one's mode and, where that is
+// allowed, its owner; a new file is for its owner alone. STATUS_IO: errno is set; unless it was the
+// folder's sync that failed, the old file is as it was, and nothing else is left behind.
+MUST_CHECK enum status file_replace(const char *path, struct slice text);
