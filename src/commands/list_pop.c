@@ -95,19 +95,21 @@ static bool parse_multi_pop(struct cmd_ctx *ctx, uint32_t first, struct multi_po
         return false;
     }
     uint32_t where = first + 1 + (uint32_t)keys;
-    options->count = 1;
     if (!arg_list_end(ctx, where, &options->end))
         return false;
-    if (ctx->argc == where + 1)
-        return true;
-    if (ctx->argc != where + 3 || !arg_is(ctx, where + 1, "count")) {
-        reply_error(ctx, ERR_SYNTAX);
-        return false;
+    options->count = 0;
+    for (uint32_t i = where + 1; i < ctx->argc; i += 2) {
+        if (options->count || i + 1 == ctx->argc || !arg_is(ctx, i, "count")) {
+            reply_error(ctx, ERR_SYNTAX);
+            return false;
+        }
+        if (!parse_int64(ctx->argv[i + 1], &options->count) || options->count <= 0) {
+            reply_error(ctx, ERR_COUNT_POSITIVE);
+            return false;
+        }
     }
-    if (!parse_int64(ctx->argv[where + 2], &options->count) || options->count <= 0) {
-        reply_error(ctx, ERR_COUNT_POSITIVE);
-        return false;
-    }
+    if (!options->count)
+        options->count = 1;
     return true;
 }
 

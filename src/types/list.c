@@ -14,6 +14,9 @@
 // New lists up to this size are put together before their entry is made.
 #define BUILD_BYTES 256
 
+// A list of more chunks is not looked at for whether it has become small.
+#define SHRINK_CHUNKS 3
+
 static const struct list_place nowhere;
 
 static bool is_small(const struct entry *entry)
@@ -128,16 +131,36 @@ static void make_room(struct entry **entry, const struct collection_limits *limi
     packed_leave(entry, LIST_ENC_QUICKLIST, bytes, large_of(lp, limits));
 }
 
+static void add_bytes(const unsigned char *lp, void *udata)
+{
+    *(size_t *)udata += lp_bytes(lp) - LP_EMPTY_BYTES;
+}
+
+static void append(const unsigned char *lp, void *udata)
+{
+    struct entry **entry = udata;
+    packed_splice(entry, &(struct lp_edit){ .at = lp_end(packed_bytes(*entry)),
+                                            .bytes = lp + LP_HEADER_BYTES,
+                                            .added = lp_bytes(lp) - LP_EMPTY_BYTES,
+                                            .added_count = lp_count(lp) });
+}
+
 // Makes a large list small if little is left of it. An empty one is about to go.
 static void shrink(struct entry **entry, const struct collection_limits *limits)
 {
     if (is_small(*entry))
         return;
     struct quicklist *list = entry_pointer(*entry);
-    const unsigned char *lp = quicklist_only_listpack(list);
-    if (!lp || !stays_small(limits, lp_bytes(lp), quicklist_count(list), 2))
+    if (likely(quicklist_chunks(list) > SHRINK_CHUNKS))
         return;
-    packed_enter(entry, LIST_ENC_LISTPACK, lp, lp_bytes(lp));
+    size_t bytes = LP_EMPTY_BYTES;
+    quicklist_each_chunk(list, add_bytes, &bytes);
+    if (!stays_small(limits, bytes, quicklist_count(list), 2))
+        return;
+    unsigned char lp[LP_EMPTY_BYTES];
+    lp_init(lp);
+    packed_enter(entry, LIST_ENC_LISTPACK, lp, sizeof(lp));
+    quicklist_each_chunk(list, append, entry);
     quicklist_free(list);
 }
 
