@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "commands/families.h"
 #include "server/effects.h"
+#include "store/digest.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -140,6 +141,52 @@ static void make_timed(struct request *request)
     add_time(request, option);
 }
 
+static void make_push(struct request *request)
+{
+    add(request, PICK("LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX"));
+    add_key(request);
+    for (uint64_t i = random_below(&dice, 4) + 1; i > 0; i--)
+        add_value(request);
+}
+
+static void make_pop(struct request *request)
+{
+    const char *name = PICK("LPOP", "RPOP", "LMPOP", "BLPOP", "BRPOP", "BLMPOP");
+    const char *timeout = "0.001";
+    add(request, name);
+    if (strcmp(name, "BLMPOP") == 0)
+        add(request, timeout);
+    if (strcmp(name + strlen(name) - 4, "MPOP") == 0) {
+        add(request, "2");
+        add_key(request);
+        add_key(request);
+        add(request, PICK("LEFT", "RIGHT"));
+        return;
+    }
+    add_key(request);
+    if (*name == 'B')
+        add(request, timeout);
+}
+
+static void make_of_lists(struct request *request)
+{
+    const char *name = PICK("LMOVE", "RPOPLPUSH", "BLMOVE", "BRPOPLPUSH", "LTRIM", "LREM");
+    add(request, name);
+    add_key(request);
+    if (strcmp(name, "LTRIM") == 0 || strcmp(name, "LREM") == 0) {
+        add_int(request, (int64_t)random_below(&dice, 5) - 2);
+        add_int(request, (int64_t)random_below(&dice, 12) - 6);
+        return;
+    }
+    add_key(request);
+    if (strcmp(name + strlen(name) - 4, "MOVE") == 0) {
+        add(request, PICK("LEFT", "RIGHT"));
+        add(request, PICK("LEFT", "RIGHT"));
+    }
+    if (*name == 'B')
+        add(request, "0.001");
+}
+
 static void make_of_keys(struct request *request)
 {
     add(request, PICK("DEL", "UNLINK", "MGET", "EXISTS", "RENAME", "RENAMENX", "TOUCH"));
@@ -224,8 +271,9 @@ static void make_single(struct request *request)
 static void make_request(struct request *request)
 {
     static void (*const makers[])(struct request *) = {
-        make_set,     make_set,   make_expiry,       make_timed,  make_of_keys,
-        make_counter, make_pairs, make_of_databases, make_single, make_single,
+        make_set,     make_set,   make_expiry,       make_timed,    make_of_keys,
+        make_counter, make_pairs, make_of_databases, make_single,   make_single,
+        make_push,    make_push,  make_pop,          make_of_lists,
     };
     request->count = 0;
     makers[random_below(&dice, sizeof(makers) / sizeof(*makers))](request);
@@ -253,6 +301,18 @@ static void send_request(int fd, const struct request *request)
 
 // ---- the data -----------------------------------------------------------------------------------
 
+static void write_value(struct bytes *out, const struct entry *entry)
+{
+    char scratch[INT64_TEXT_MAX];
+    if (entry_type(entry) == TYPE_STRING) {
+        bytes_append_quoted(out, string_bytes(entry, scratch));
+        return;
+    }
+    struct digest digest = digest_value(server->keyspace, entry);
+    bytes_append_quoted(
+        out, (struct slice){ .ptr = (const char *)digest.bytes, .len = sizeof(digest.bytes) });
+}
+
 // Every key with its value and expiry, in the order of databases and names.
 static void write_data(struct bytes *out)
 {
@@ -260,7 +320,6 @@ static void write_data(struct bytes *out)
         struct db *db = &server->keyspace->dbs[d];
         for (unsigned k = 0; k < KEYS; k++) {
             char name[8];
-            char scratch[INT64_TEXT_MAX];
             snprintf(name, sizeof(name), "k%u", k);
             struct key key = key_of(slice_of(name));
             const struct table_slot *slot = table_find(&db->table, key.hash, &key);
@@ -268,7 +327,7 @@ static void write_data(struct bytes *out)
                 continue;
             const struct entry *entry = table_slot_entry(slot);
             bytes_printf(out, "%d:%s=", d, name);
-            bytes_append_quoted(out, string_bytes(entry, scratch));
+            write_value(out, entry);
             bytes_printf(out, "@%lld\n", (long long)entry_expiry(entry));
         }
     }
@@ -318,9 +377,12 @@ static int64_t write_randomly(const int fds[2])
             passed_ms += ms;
         }
     }
-    rig_turns(2);
-    drain(fds[0]);
-    drain(fds[1]);
+    // Nobody may wait, and write later on.
+    do {
+        rig_turns(2);
+        drain(fds[0]);
+        drain(fds[1]);
+    } while (server->clients->held > 0);
     return passed_ms;
 }
 
