@@ -15,7 +15,9 @@
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/keyspace.h"
+#include "types/hash.h"
 #include "types/list.h"
+#include "types/set.h"
 #include "types/string.h"
 
 #include <limits.h>
@@ -165,6 +167,8 @@ int main(int argc, char **argv)
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

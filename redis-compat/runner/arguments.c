@@ -206,8 +206,9 @@ static bool match_frame(struct matcher *m, const struct frame *frame, size_t pos
     }
     if (frame->again) {
         bool went_on = pos > frame->from;
-        return (went_on && match_argument(m, frame->again, pos, frame->up, met, true)) ||
-               match_frame(m, frame->up, pos, met);
+        // What follows comes first: a key may be any word, a token behind the keys included.
+        return match_frame(m, frame->up, pos, met) ||
+               (went_on && match_argument(m, frame->again, pos, frame->up, met, true));
     }
     if (frame->index == frame->count)
         return match_frame(m, frame->up, pos, met);

@@ -12,6 +12,9 @@
 #define NS_PER_S       1000000000
 #define CALIBRATION_NS 2000000
 
+// Readings of both clocks, of which the best one counts.
+#define READINGS 16
+
 // The cached time and the tick counter's rate.
 static struct {
     int64_t wall_ms;
@@ -76,19 +79,38 @@ uint64_t clock_ticks(void)
     return cached.tsc ? __rdtsc() : mono_ns();
 }
 
+struct reading {
+    uint64_t ticks;
+    uint64_t ns;
+};
+
+// Both clocks at one moment: of several readings the one that nothing came between.
+static struct reading read_both(void)
+{
+    struct reading best = { 0 };
+    uint64_t best_gap = UINT64_MAX;
+    for (int i = 0; i < READINGS; i++) {
+        uint64_t before = __rdtsc();
+        uint64_t ns = mono_ns();
+        uint64_t gap = __rdtsc() - before;
+        if (gap >= best_gap)
+            continue;
+        best_gap = gap;
+        best = (struct reading){ .ticks = before + gap / 2, .ns = ns };
+    }
+    return best;
+}
+
 static void calibrate(void)
 {
     cached.tsc = tsc_is_invariant();
     if (!cached.tsc)
         return;
-    uint64_t ticks_from = __rdtsc();
-    uint64_t ns_from = mono_ns();
-    uint64_t ns_to;
-    do {
-        ns_to = mono_ns();
-    } while (ns_to - ns_from < CALIBRATION_NS);
-    uint64_t ticks = __rdtsc() - ticks_from;
-    cached.ns_per_tick_q32 = ((ns_to - ns_from) << 32) / ticks;
+    struct reading from = read_both();
+    while (mono_ns() - from.ns < CALIBRATION_NS)
+        continue;
+    struct reading to = read_both();
+    cached.ns_per_tick_q32 = ((to.ns - from.ns) << 32) / (to.ticks - from.ticks);
 }
 
 #else

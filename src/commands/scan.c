@@ -1,126 +1,68 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Walking the keyspace: SCAN and KEYS.
-#include "base/glob.h"
-#include "base/numbers.h"
+#include "commands/scan_args.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
 #include "server/server.h"
 
-// Steps that one SCAN makes at most for each element it is asked for: a sparse table must not make
-// one call long.
-#define STEPS_PER_ELEMENT 10
-
-#define SCAN_COUNT_DEFAULT 10
-
-struct scan {
-    struct cmd_ctx *ctx;
-    int64_t count;
-    int64_t visited;
-    size_t emitted;
-    bool all;  // no pattern, or "*"
-    struct slice pattern;
+struct key_scan {
+    struct scan scan;
     const struct slice *type;
 };
 
-static bool type_matches(const struct scan *scan, const struct entry *entry)
+static bool type_matches(const struct key_scan *scan, const struct entry *entry)
 {
-    return !scan->type ||
-           slice_is(*scan->type, scan->ctx->server->keyspace->types[entry_type(entry)]->name);
+    const struct keyspace *keyspace = scan->scan.ctx->server->keyspace;
+    return !scan->type || slice_is(*scan->type, keyspace->types[entry_type(entry)]->name);
 }
 
 static void emit_key(void *entry, uint8_t expiry_class, void *udata)
 {
     (void)expiry_class;
-    struct scan *scan = udata;
+    struct key_scan *scan = udata;
     struct slice key = entry_key(entry);
-    scan->visited++;
-    if ((!scan->all && !glob_match(scan->pattern, key, false)) || db_expired(entry) ||
-        !type_matches(scan, entry))
+    scan->scan.visited++;
+    if (!scan_matches(&scan->scan, key) || db_expired(entry) || !type_matches(scan, entry))
         return;
-    resp_bulk_slice(&scan->ctx->reply, key);
-    scan->emitted++;
+    resp_bulk_slice(&scan->scan.ctx->reply, key);
+    scan->scan.emitted++;
 }
 
-static void set_pattern(struct scan *scan, struct slice pattern)
-{
-    scan->pattern = pattern;
-    scan->all = slice_equal(pattern, SLICE("*"));
-}
-
-static bool parse_scan_options(struct cmd_ctx *ctx, struct scan *scan)
+static bool parse_scan_options(struct cmd_ctx *ctx, struct key_scan *scan)
 {
     for (uint32_t i = 2; i < ctx->argc; i += 2) {
-        bool has_value = i + 1 < ctx->argc;
-        if (has_value && arg_is(ctx, i, "count")) {
-            if (!arg_int64(ctx, i + 1, &scan->count))
-                return false;
-            if (scan->count < 1) {
-                reply_error(ctx, ERR_SYNTAX);
-                return false;
-            }
-        } else if (has_value && arg_is(ctx, i, "match")) {
-            set_pattern(scan, ctx->argv[i + 1]);
-        } else if (has_value && arg_is(ctx, i, "type")) {
-            scan->type = &ctx->argv[i + 1];
-        } else {
+        int taken = scan_arg_option(&scan->scan, i);
+        if (taken < 0)
+            return false;
+        if (taken > 0)
+            continue;
+        if (i + 1 == ctx->argc || !arg_is(ctx, i, "type")) {
             reply_error(ctx, ERR_SYNTAX);
             return false;
         }
+        scan->type = &ctx->argv[i + 1];
     }
     return true;
 }
 
-// A cursor as strtoul() reads it, with nothing before or behind it: a minus sign wraps around.
-static bool parse_cursor(struct slice text, uint64_t *cursor)
+static uint64_t scan_step(struct scan *scan, uint64_t cursor, void *udata)
 {
-    bool negative = text.len > 0 && text.ptr[0] == '-';
-    if (negative || (text.len > 0 && text.ptr[0] == '+')) {
-        text.ptr++;
-        text.len--;
-    }
-    while (text.len > 1 && text.ptr[0] == '0') {
-        text.ptr++;
-        text.len--;
-    }
-    *cursor = 0;
-    if (text.len > 0 && !parse_uint64(text, cursor))
-        return false;
-    *cursor = negative ? -*cursor : *cursor;
-    return true;
+    return table_scan(&scan->ctx->db->table, cursor, emit_key, udata);
 }
 
 // SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 static void cmd_scan(struct cmd_ctx *ctx)
 {
-    struct scan scan = { .ctx = ctx, .count = SCAN_COUNT_DEFAULT, .all = true };
-    uint64_t cursor;
-    if (!parse_cursor(ctx->argv[1], &cursor)) {
-        reply_error(ctx, ERR_INVALID_CURSOR);
-        return;
-    }
-    if (!parse_scan_options(ctx, &scan))
-        return;
-
-    // The cursor is known only at the end and stands first.
-    struct resp_deferred keys;
-    resp_deferred_begin(&ctx->reply, &keys);
-    int64_t steps = scan.count < INT64_MAX / STEPS_PER_ELEMENT ? scan.count * STEPS_PER_ELEMENT
-                                                               : INT64_MAX;
-    do {
-        cursor = table_scan(&ctx->db->table, cursor, emit_key, &scan);
-    } while (cursor != 0 && scan.visited < scan.count && --steps > 0);
-    resp_deferred_header(&ctx->reply, &keys);
-    resp_array(&ctx->reply, 2);
-    resp_bulk_int(&ctx->reply, (int64_t)cursor);
-    resp_array(&ctx->reply, scan.emitted);
-    resp_deferred_append(&ctx->reply, &keys);
+    struct key_scan scan = { .scan = scan_of(ctx) };
+    if (scan_arg_cursor(&scan.scan, 1) && parse_scan_options(ctx, &scan))
+        scan_run(&scan.scan, scan_step, &scan);
 }
 
 // KEYS pattern
 static void cmd_keys(struct cmd_ctx *ctx)
 {
-    struct scan scan = { .ctx = ctx };
-    set_pattern(&scan, ctx->argv[1]);
+    struct key_scan scan = { .scan = scan_of(ctx) };
+    scan_set_pattern(&scan.scan, ctx->argv[1]);
     struct resp_deferred keys;
     resp_deferred_begin(&ctx->reply, &keys);
     struct table_iter iter;
@@ -128,7 +70,7 @@ static void cmd_keys(struct cmd_ctx *ctx)
     const struct table_slot *slot;
     while ((slot = table_iter_next(&iter)) != NULL)
         emit_key(table_slot_entry(slot), 0, &scan);
-    resp_deferred_end(&ctx->reply, &keys, resp_array, scan.emitted);
+    resp_deferred_end(&ctx->reply, &keys, resp_array, scan.scan.emitted);
 }
 
 const struct command scan_commands[] = {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A B+tree that counts: elements in order, found by order, by rank, and walked both ways.
 //
-// It holds pointers to elements that its owner allocates, ordered by a 64-bit sort key that the owner
-// derives from each (a score made comparable as an unsigned integer), and, where keys are equal, by the
-// owner's comparison. Inner nodes hold sort keys and the number of elements below each child; leaves
-// hold pointers and are linked. Insert, delete, rank, select: O(log n).
+// It holds pointers to elements that its owner allocates, ordered by a 64-bit sort key that the
+// owner derives from each (a score made comparable as an unsigned integer), and, where keys are
+// equal, by the owner's comparison. Inner nodes hold sort keys and the number of elements below
+// each child; leaves hold pointers and are linked. Insert, delete, rank, select: O(log n).
 //
-// Nodes are a few cache lines; a full one gives to its neighbour before it splits (two become three),
-// so that nodes are four fifths full on average.
+// Nodes are a few cache lines; a full one gives to its neighbour before it splits (three become
+// four), so that nodes are more than four fifths full on average: 11 bytes an element.
 #pragma once
 
 #include "base/bytes.h"
@@ -49,14 +49,15 @@ size_t btree_insert(struct btree *tree, void *element);
 // Takes the element out; it is there. Returns its rank.
 size_t btree_remove(struct btree *tree, const void *element);
 
-// The element at `element` now lies at `moved` (same key, compares the same).
+// The element at `element` now lies at `moved` (same key, compares the same). `element` is not
+// read: its memory may be gone.
 void btree_moved(struct btree *tree, const void *element, void *moved);
 
 // How many elements are below it (its rank, if it is there). O(log n).
 size_t btree_rank(const struct btree *tree, const void *element);
 
-// How many elements satisfy `below` (true for a beginning of the order, false for all behind it): the
-// rank at which a range begins. O(log n).
+// How many elements satisfy `below` (true for a beginning of the order, false for all behind it):
+// the rank at which a range begins. O(log n).
 typedef bool (*btree_below_fn)(const void *element, const void *bound);
 size_t btree_count_below(const struct btree *tree, btree_below_fn below, const void *bound);
 

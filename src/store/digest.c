@@ -33,6 +33,12 @@ void digest_mix(struct digest *digest, struct slice bytes)
     *digest = hash(bytes_of(digest));
 }
 
+void digest_xor(struct digest *digest, struct slice bytes)
+{
+    struct digest hashed = hash(bytes);
+    exclusive_or(digest, &hashed);
+}
+
 static void mix_number(struct digest *digest, uint32_t number)
 {
     const unsigned char bytes[4] = { (unsigned char)(number >> 24), (unsigned char)(number >> 16),

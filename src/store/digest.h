@@ -22,6 +22,9 @@ struct digest {
 // Mixes bytes in: what is mixed when matters. O(bytes).
 void digest_mix(struct digest *digest, struct slice bytes);
 
+// XORs the SHA-1 of bytes in: of what has no order, such as a set's members. O(bytes).
+void digest_xor(struct digest *digest, struct slice bytes);
+
 // The fingerprint of a value; whose it is does not matter. All zero: no value.
 struct digest digest_value(const struct keyspace *keyspace, const struct entry *entry);
 

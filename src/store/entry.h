@@ -19,21 +19,11 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "store/type_ops.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-// Values of the header's type bits; the order is that of Redis's RDB types.
-enum value_type {
-    TYPE_STRING,
-    TYPE_LIST,
-    TYPE_SET,
-    TYPE_ZSET,
-    TYPE_HASH,
-    TYPE_STREAM,
-    TYPE_COUNT,
-};
 
 // No expiry.
 #define EXPIRY_NONE INT64_C(-1)
@@ -106,7 +96,7 @@ static inline struct slice entry_read_counted(const unsigned char *p)
     return (struct slice){ .ptr = (const char *)p + 5, .len = len };
 }
 
-// Where the expiry stands, if there is one: behind the key's length.
+// Where the expiry stands, if there is one.
 static inline const unsigned char *entry_expiry_at(const struct entry *entry)
 {
     return entry->rest + (entry->rest[0] == ENTRY_LONG_LENGTH ? 5 : 1);
@@ -183,21 +173,20 @@ struct entry *entry_new(struct slice key, const struct entry_spec *spec);
 // Writes an entry's fields into memory of at least entry_size_for(); the key may overlap.
 void entry_write(struct entry *entry, struct slice key, const struct entry_spec *spec);
 
-// The entry with an embedded payload of `len` bytes in place of the one it has, whose beginning is
-// kept as far as there is room; what is new is not filled in. In place where the allocation serves,
-// else the entry moves.
+// The entry with `len` bytes of embedded payload, whose beginning is kept as far as there is room; what is
+// new is not filled in. In place where the allocation serves, else the entry moves.
 struct entry *entry_resize_embedded(struct entry *entry, size_t len);
 
-// The entry with another encoding and, instead of its payload, a word or `len` embedded bytes that the
-// caller fills in. The entry moves; what the old payload pointed to is the caller's.
+// The entry with another encoding and, instead of its payload, a word or `len` embedded bytes to be filled
+// in. The entry moves; what the old payload pointed to is the caller's.
 struct entry *entry_with_word(struct entry *entry, unsigned encoding, uint64_t word);
 struct entry *entry_with_embedded(struct entry *entry, unsigned encoding, size_t len);
 
 // Frees the entry alone, not what its payload points to.
 void entry_free(struct entry *entry);
 
-// A new entry under another key with the same type, expiry and payload bits: what they point to then
-// belongs to both, and one of the two has to let go of it or get its own (type_ops.unshare).
+// A new entry under another key, otherwise the same: what it points to then belongs to both, and one of
+// the two has to let go of it or get its own (type_ops.unshare).
 struct entry *entry_clone(const struct entry *entry, struct slice key);
 
 // The entry with another expiry (or EXPIRY_NONE): rewritten in place where the flag stays the same,

@@ -12,42 +12,13 @@
 #include "base/random.h"
 #include "ds/table.h"
 #include "store/entry.h"
+#include "store/key.h"
 #include "store/reclaim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct keyspace;
-struct digest;
-
-// A key with its hash, owned by somebody else.
-struct key {
-    const char *ptr;
-    size_t len;
-    uint64_t hash;
-};
-
-struct key key_of(struct slice name);
-
-static inline struct slice key_slice(const struct key *key)
-{
-    return (struct slice){ .ptr = key->ptr, .len = key->len };
-}
-
-// What a value type offers to the keyspace.
-struct type_ops {
-    const char *name;                      // as TYPE answers
-    void (*release)(struct entry *entry);  // frees what the payload points to
-    // For types whose values may be large, else NULL: how many pieces releasing frees; and freeing about
-    // `budget` of them, with true once all are gone.
-    size_t (*pieces)(const struct entry *entry);
-    bool (*release_some)(struct entry *entry, size_t budget);
-    size_t (*memory)(const struct entry *entry);          // bytes of what it points to
-    const char *(*encoding_name)(const struct entry *e);  // as OBJECT ENCODING answers
-    void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
-    int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
-    void (*digest)(const struct entry *entry, struct digest *digest);  // mixes the value in
-};
 
 enum key_event {
     KEY_WRITTEN,  // a value was set or changed

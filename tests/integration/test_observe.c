@@ -45,7 +45,8 @@ START_TEST(the_slow_one_is_blamed)
     ck_assert_uint_eq(reply->elements, 1);
     const redisReply *entry = reply->element[0];
     ck_assert_uint_eq(entry->elements, 6);
-    ck_assert_int_ge(entry->element[2]->integer, 400000);
+    // Measured by another clock than the one that sleeps: they agree to a fraction of a per mille.
+    ck_assert_int_ge(entry->element[2]->integer, 399000);
     ck_assert_str_eq(entry->element[3]->element[0]->str, "DEBUG");
     ck_assert_str_eq(entry->element[3]->element[2]->str, "0.4");
     freeReplyObject(reply);

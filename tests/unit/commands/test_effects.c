@@ -421,6 +421,48 @@ START_TEST(what_machines_may_round_otherwise_is_said)
 }
 END_TEST
 
+START_TEST(hashes_say_what_they_changed)
+{
+    begin();
+    run("HSET h f 1 g 2", ":2\r\n");
+    run("HSETNX h f 2", ":0\r\n");
+    run("HINCRBY h f 5", ":6\r\n");
+    expect_fed("HSET h f 1 g 2; HINCRBY h f 5");
+    // Another machine might round otherwise.
+    run("HINCRBYFLOAT h f 0.5", "$3\r\n6.5\r\n");
+    expect_fed("HSET h f 6.5");
+    run("HINCRBY h f 1", "-ERR hash value is not an integer\r\n");
+    run("HDEL h x", ":0\r\n");
+    run("HDEL missing x", ":0\r\n");
+    run("HGET h f", "$3\r\n6.5\r\n");
+    expect_fed("");
+    run("HDEL h f x g", ":2\r\n");
+    run("EXISTS h", ":0\r\n");
+    expect_fed("HDEL h f x g");
+}
+END_TEST
+
+#define NO_MEMORY "-OOM command not allowed: the server has no memory for a value of this size\r\n"
+
+// The client may ask for any number of them.
+START_TEST(more_random_fields_than_there_is_memory_for)
+{
+    begin();
+    char words[400];
+    char field[301] = { 0 };
+    memset(field, 'f', sizeof(field) - 1);
+    snprintf(words, sizeof(words), "HSET h %s 1", field);
+    run(words, ":1\r\n");
+    run("HRANDFIELD h -9223372036854775807", NO_MEMORY);
+    run("HRANDFIELD h -4611686018427387903 WITHVALUES", NO_MEMORY);
+    size_t used = mem_used();
+    run("HRANDFIELD h -1000000", NO_MEMORY);
+    // A pool may keep some chunks.
+    ck_assert_uint_lt(mem_used(), used + (16 << 20));
+    run("HLEN h", ":1\r\n");
+}
+END_TEST
+
 START_TEST(the_database_is_selected)
 {
     begin();
@@ -562,6 +604,8 @@ static Suite *make_suite(void)
     tcase_add_test(content, errors_have_no_effect);
     tcase_add_test(content, old_values_are_not_asked_for);
     tcase_add_test(content, what_machines_may_round_otherwise_is_said);
+    tcase_add_test(content, hashes_say_what_they_changed);
+    tcase_add_test(content, more_random_fields_than_there_is_memory_for);
     tcase_add_test(content, the_database_is_selected);
     tcase_add_test(content, large_arguments_of_one_key);
     suite_add_tcase(suite, content);

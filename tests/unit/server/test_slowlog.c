@@ -2,9 +2,9 @@
 // Tests of the slow log's bounds and of what dispatch counts, with commands of their own.
 #include "server/slowlog.h"
 
-#include "server/info.h"
 #include "server/dispatch.h"
 #include "server/histogram.h"
+#include "server/info.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
