@@ -83,10 +83,10 @@ START_TEST(each_of_many_gets_one)
         for (int skip = 0; skip < 4; skip++)
             raw_line(fds[i], line, sizeof(line));
         raw_line(fds[i], line, sizeof(line));
-        int value = atoi(line);
+        long value = strtol(line, NULL, 10);
         ck_assert_int_ge(value, 0);
         ck_assert_int_lt(value, count);
-        ck_assert_msg(!got[value], "%d came twice", value);
+        ck_assert_msg(!got[value], "%ld came twice", value);
         got[value] = 1;
     }
     raw_ask(writer, "EXISTS k", ":0\r\n");

@@ -303,8 +303,8 @@ static void send_request(int fd, const struct request *request)
 
 static void write_value(struct bytes *out, const struct entry *entry)
 {
-    char scratch[INT64_TEXT_MAX];
     if (entry_type(entry) == TYPE_STRING) {
+        char scratch[INT64_TEXT_MAX];
         bytes_append_quoted(out, string_bytes(entry, scratch));
         return;
     }
