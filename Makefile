@@ -26,6 +26,7 @@ SAN ?= ## sanitizers (address,undefined): a build of its own, and tests against 
 CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switches it off
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
+BENCH ?= all## what make bench measures: strings, collections, memory or all
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -49,6 +50,7 @@ NEEDS_test := build test check
 NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
+NEEDS_bench-stall := build bench
 NEEDS_bench-table := build
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
@@ -264,8 +266,11 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 
 # ---- measuring ----------------------------------------------------------------------------------
 
-bench: $(SERVER) ## Side by side with redis-server; rewrites the tables of docs/benchmarks.md
-	$(Q)utils/bench/bench.sh
+bench: $(SERVER) $(B)/release/utils/bench/bench_load ## Side by side with redis-server (BENCH=strings|collections|memory|all); rewrites docs/benchmarks.md
+	$(Q)utils/bench/bench.sh $(BENCH)
+
+bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side
+	$(Q)utils/bench/bench_stall.sh
 
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
@@ -328,7 +333,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-table fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-table fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 
@@ -389,7 +394,7 @@ $(B)/$1/compat: $(COMPAT_SOURCES:%.c=$(B)/$1/%.o) $(B)/$1/sources
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lm -lpthread
 
-# Benchmarks of data structures.
+# Benchmarks of data structures, and the load for those of servers.
 $(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS),$(call below,store)))
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)

@@ -11,10 +11,9 @@
 // Makes members of the arguments from `first` on, up to SET_BATCH of them, and returns how many.
 static size_t take_batch(const struct cmd_ctx *ctx, uint32_t first, struct set_member *members)
 {
-    size_t left = ctx->argc - first;
-    size_t count = left < SET_BATCH ? left : SET_BATCH;
-    for (size_t i = 0; i < count; i++)
-        set_member_init(&members[i], ctx->argv[first + i]);
+    size_t count = 0;
+    for (uint32_t i = first; i < ctx->argc && count < SET_BATCH; i++)
+        set_member_init(&members[count++], ctx->argv[i]);
     return count;
 }
 

@@ -30,7 +30,8 @@ struct popped {
 static void flush_popped(struct popped *popped)
 {
     struct slice words[2 + EFFECT_MEMBERS] = { SLICE("SREM"), key_slice(&popped->ctx->keys[0]) };
-    const char *at = popped->texts.data;
+    // There are no bytes at all if the only member is the empty text.
+    const char *at = popped->texts.data ? popped->texts.data : "";
     if (popped->count == 0)
         return;
     for (size_t i = 0; i < popped->count; i++) {

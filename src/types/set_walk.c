@@ -62,6 +62,14 @@ static unsigned mark_of(struct slice text, int64_t integer)
     return (unsigned)(mixed * UINT64_C(0x9E3779B97F4A7C15) >> 58);
 }
 
+static unsigned mark_of_member(struct set_member *member)
+{
+    static const struct slice none;
+    if (set_member_is_integer(member))
+        return mark_of(none, member->key.integer);
+    return mark_of(member->key.text, 0);
+}
+
 // Walks the listpack once for the whole batch.
 static uint32_t listpack_has_many(const unsigned char *lp, struct set_member *members,
                                   uint32_t mask)
@@ -69,12 +77,7 @@ static uint32_t listpack_has_many(const unsigned char *lp, struct set_member *me
     uint32_t found = 0;
     uint32_t marked[64] = { 0 };
     EACH_BIT(i, mask)
-    {
-        const struct lp_key *key = &members[i].key;
-        bool integer = set_member_is_integer(&members[i]);
-        marked[mark_of(integer ? (struct slice){ 0 } : key->text, key->integer)] |= UINT32_C(1)
-                                                                                    << i;
-    }
+    marked[mark_of_member(&members[i])] |= UINT32_C(1) << i;
     for (const unsigned char *p = lp + LP_HEADER_BYTES; found != mask && !lp_at_end(p);
          p = lp_step(p)) {
         struct lp_value value = lp_read(p);
@@ -116,11 +119,10 @@ void set_walk_begin(struct set_walk *walk, const struct entry *entry)
 static size_t walk_intset(struct set_walk *walk, struct set_member *members)
 {
     const unsigned char *set = packed_bytes(walk->entry);
-    size_t left = intset_count(set) - walk->at;
-    size_t count = left < SET_BATCH ? left : SET_BATCH;
-    for (size_t i = 0; i < count; i++)
-        set_member_init_integer(&members[i], intset_at(set, walk->at + i));
-    walk->at += count;
+    size_t all = intset_count(set);
+    size_t count = 0;
+    while (count < SET_BATCH && walk->at < all)
+        set_member_init_integer(&members[count++], intset_at(set, walk->at++));
     return count;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The benchmark's report: medians, ratios and bounds; and a document keeps what was not generated.
+# The benchmarks' reports: medians, ratios and bounds; a document keeps what was not generated; and
+# what is not there is refused before anything starts.
 # shellcheck source=tests/support/house.sh
 . "$(dirname "$0")/../support/house.sh"
 
@@ -18,22 +19,75 @@ samples() {
 
 samples 9 8 100
 expect_said 'median of three' '| GET | 1 | 9.000 (1022 %) | 10.000 (0 %) | **0.900** |' \
-    awk -f utils/bench/report.awk samples.tsv
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
 expect_said 'throughput' '| 200 | 100 | 2.00 | 0.50 | 1.00 |' \
-    awk -f utils/bench/report.awk samples.tsv
-expect_said 'bound' '| CPU per GET, pipeline 1 | 0.97 | 0.900 | holds |' \
-    awk -f utils/bench/report.awk samples.tsv
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
+expect_said 'bound' '| CPU per GET, pipeline 1, ours / theirs | 0.97 | 0.900 | holds |' \
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
 samples 9 9.8 9.9 100
 expect_refused 'median of four, broken bound' '| 0.97 | 0.985 | **DOES NOT HOLD** |' \
-    awk -f utils/bench/report.awk samples.tsv
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
 
 plant samples.tsv < <(
     printf 'memory\tours\t16\t500000\t60\t70\nmemory\tours\t16\t1000000\t50\t60\n'
     printf 'memory\ttheirs\t16\t500000\t120\t130\nmemory\ttheirs\t16\t1000000\t100\t130\n'
 )
 expect_said 'mean of the sizes' \
-    '| 16 bytes, 16 bytes | 55.0 | 110.0 | **0.500** | 65.0 | 130.0 | 0.500 |' \
-    awk -f utils/bench/report.awk samples.tsv
+    '| key and value of 16 bytes | 55.0 | 110.0 | **0.500** | 65.0 | 130.0 | 0.500 |' \
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
+expect_said 'bound of a ratio of bytes' \
+    '| key and value of 16 bytes, ours / theirs | 0.55 | 0.500 | holds |' \
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
+
+# big_list OURS: bytes of an element; theirs are 1.
+big_list() {
+    printf 'memory\tours\tbig-list\t500000\t%s\t20\nmemory\ttheirs\tbig-list\t500000\t1\t20\n' \
+        "$1" | plant samples.tsv
+}
+
+big_list 16.5
+expect_said 'bound of bytes, whatever theirs are' '| element of a big list, bytes | 16.5 | 16.5 | holds |' \
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
+big_list 16.6
+expect_refused 'broken bound of bytes' '| 16.5 | 16.6 | **DOES NOT HOLD** |' \
+    awk -f utils/bench/report.awk utils/bench/bounds.txt samples.tsv
+plant bounds.txt <<<'memory | big-list | bytes | 17'
+expect_said 'a bound is one line' '| 17 | 16.6 | holds |' \
+    awk -f utils/bench/report.awk bounds.txt samples.tsv
+
+# Every bound is about something that bench.sh measures.
+measured=$(sed -n 's/^ *\[\([A-Za-z0-9-]*\)\]=.*/\1/p' "$root/utils/bench/bench.sh"; echo GET; echo SET)
+unknown=$(awk -F '|' '/^(cpu|memory) / { gsub(/ /, ""); print $2 }' "$root/utils/bench/bounds.txt" |
+    grep -vxF "$measured")
+expect_equal 'bounds of what nobody measures' '' "$unknown"
+
+expect_refused 'unknown group' "no group 'x'" utils/bench/bench.sh x
+expect_refused 'no such server' 'no such server: ./none' \
+    env BENCH_OURS=./none BENCH_THEIRS=./none utils/bench/bench.sh strings
+expect_refused 'unknown type' "no type 'x'" env BENCH_ONLY=x utils/bench/bench_stall.sh
+
+# stalls MS CPU...: longest answers of several DELs and the CPU time in them; with no command 9 ms.
+stalls() {
+    {
+        printf 'stall\tours\tset\tnothing\t9\t8\t7\t-\n'
+        printf 'stall\tours\tset\tDEL big\t%s\t1\t%s\t30\n' "$@"
+        printf 'stall\ttheirs\tset\tDEL big\t60\t50\t59\t61\n'
+    } | plant samples.tsv
+}
+
+stalls 17 2 6 4.9 12 3
+expect_said 'the smallest of each' \
+    '| set | DEL big | 6.00 | 60.00 | 1.00 | 50.00 | **2.00** | 59.00 | 30 | 61 |' \
+    awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
+expect_said 'the longest stall, no matter how idle the machine' \
+    'Our longest stall is 2.00 ms of CPU (set, DEL big), it must be below 5 ms: holds. By the clock 6.00 ms; with nothing to do 9.00 ms.' \
+    awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
+stalls 5.2 5 5.3 11
+expect_refused 'a stall of just the bound' 'it must be below 5 ms: **DOES NOT HOLD**' \
+    awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
+plant samples.tsv </dev/null
+expect_refused 'no stall was measured' 'nothing was measured' \
+    awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
 
 plant doc.md <<'END'
 before

@@ -1,157 +1,146 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Respite and redis-server side by side: CPU time of the server per command, throughput, p99, and
-# bytes per key. Prints the tables and writes them into docs/benchmarks.md.
+# bytes per key and per item. Prints the tables and writes them into docs/benchmarks.md.
 #
-#   utils/bench/bench.sh        run from the root of the tree, or through `make bench`
+#   utils/bench/bench.sh [GROUP]    run from the root of the tree, or through `make bench BENCH=GROUP`
 #
-# Both servers run at the same time, pinned to one CPU, and are measured in turn by redis-benchmark
-# on another; who begins changes each round, and the median of the rounds counts. CPU time is user
+#   strings      GET, SET, MGET and INCR by redis-benchmark
+#   collections  lists, sets, hashes and sorted sets by bench_load, which can do what it cannot
+#   memory       bytes per key, and per item of collections
+#   all          all of them (if no group is named)
+#
+# Both servers run at the same time, pinned to one CPU, and are measured in turn with the load on
+# another; who begins changes each round, and the median of the rounds counts. CPU time is user
 # and system time of the whole process as /proc/PID/stat tells it, in ticks of 10 ms, so each
 # measurement is made long enough for BENCH_SECONDS of it. It counts what a command costs the
-# server, however busy the load generator is.
+# server, however busy the load generator is. Of collections both servers get the same number of
+# commands, the one that is slower uses BENCH_SECONDS: these commands make the collection grow.
 #
 #   BENCH_ROUNDS=5            rounds
 #   BENCH_SECONDS=2           CPU time of the server in one measurement
 #   BENCH_QUICK=1             2 rounds of 0.3 s, three sizes; docs/benchmarks.md stays as it is
-#   BENCH_ONLY=speed|memory   one half; docs/benchmarks.md stays as it is
-#   BENCH_PIPELINES='1 16 100'
-#   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server
-#   BENCH_SERVER_CPU=0  BENCH_LOAD_CPU=1
+#   BENCH_ONLY='HSET big-hash'   only these commands and kinds; docs/benchmarks.md stays as it is
+#   BENCH_PIPELINES='1 16 100'   of strings
+#   and those of servers.sh: which servers on which CPUs
 #
-# The exit status is 1 if a bound does not hold (not in quick runs).
+# The exit status is 1 if a bound of bounds.txt does not hold (not in quick runs).
 set -euo pipefail
 export LC_ALL=C
+
+here=$(dirname "$0")
+case ${1:-all} in
+strings | collections | memory) groups=$1 ;;
+all) groups='strings collections memory' ;;
+*)
+    echo "bench: no group '$1': strings, collections, memory or all" >&2
+    exit 2
+    ;;
+esac
+
+# shellcheck source=utils/bench/servers.sh
+. "$here/servers.sh"
 
 quick=${BENCH_QUICK:-}
 rounds=${BENCH_ROUNDS:-$([ -n "$quick" ] && echo 2 || echo 5)}
 seconds=${BENCH_SECONDS:-$([ -n "$quick" ] && echo 0.3 || echo 2)}
 only=${BENCH_ONLY:-}
 pipelines=${BENCH_PIPELINES:-1 16 100}
-server_cpu=${BENCH_SERVER_CPU:-0}
-load_cpu=${BENCH_LOAD_CPU:-1}
 sizes=$([ -n "$quick" ] && echo 50000 70000 100000 || echo 500000 600000 700000 850000 1000000)
 keys=$([ -n "$quick" ] && echo 100000 || echo 1000000)
+members=$([ -n "$quick" ] && echo 60000 || echo 600000)
 clients=50
 value_bytes=64
+declare -A count
 
-here=$(dirname "$0")
-declare -A program=([ours]=${BENCH_OURS:-build/respite-server} [theirs]=${BENCH_THEIRS:-redis-server})
-declare -A pid port count
-out=build/bench
-work=$(mktemp -d)
-samples=$out/samples.tsv
+# Commands of bench_load: what is measured of collections, and below which number they are random
+# (0: numbers in order).
+declare -A load_command=(
+    [LPUSH]='LPUSH queue element:%n'
+    [RPOP]='RPOP queue'
+    [SADD]='SADD set member:%n'
+    [HSET]='HSET hash field:%n value:%n'
+    [ZADD]='ZADD zset %s member:%n'
+    [ZRANK]='ZRANK zset member:%n'
+    [ZRANGE]='ZRANGE zset %n %e'
+    [LRANGE]='LRANGE list 0 99'
+    [HGETALL]='HGETALL profile'
+    [SINTER]='SINTER tags:0 tags:1'
+)
+declare -A range=([SADD]=$keys [HSET]=$keys [ZADD]=$members [ZRANK]=$members
+    [ZRANGE]=$((members - 100)))
 
-die() {
-    echo "bench: $*" >&2
-    exit 1
-}
+# And what fills a server in the measurements of memory. big-hash is ten hashes.
+declare -A fill_command=(
+    [16]='SET key:%k val:%k'
+    [64]="SET key:%k %k:$(printf 'x%.0s' {1..51})"
+    [integer]='SET key:%k %i'
+    [ttl]='SET key:%k val:%k EX %t'
+    [small-hash]='HSET key:%k name bob%n age 30 city Paris score %n mail u%n@example.com'
+    [small-set]='SADD key:%k a%n b c d e'
+    [small-list]='RPUSH key:%k a%n b c d e'
+    [small-zset]='ZADD key:%k 1 a%n 2 b 3 c 4 d 5 e'
+    [big-hash]='HSET hash:%d field:%n value:%n'
+    [big-set]='SADD set member:%n'
+    [big-zset]='ZADD zset %s member:%n'
+    [big-list]='RPUSH list element:%n'
+)
 
-# ---- servers
-
-stop_server() {
-    local name=$1
-    [ -n "${pid[$name]:-}" ] || return 0
-    kill "${pid[$name]}" 2>/dev/null || true
-    wait "${pid[$name]}" 2>/dev/null || true
-    unset "pid[$name]"
-}
-trap 'stop_server ours; stop_server theirs; rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-cli() {
-    local name=$1
-    shift
-    redis-cli -h 127.0.0.1 -p "${port[$name]}" "$@"
-}
-
-# Below the range from which outgoing connections take theirs.
-free_port() {
-    local candidate
-    while :; do
-        candidate=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
+# Of the given names those that BENCH_ONLY wants.
+chosen() {
+    local name
+    for name in "$@"; do
+        [ -n "$only" ] && [[ " $only " != *" $name "* ]] || echo "$name"
     done
-    echo "$candidate"
-}
-
-# Starts a server in a folder of its own, saving off, and waits until it answers.
-start_server() {
-    local name=$1 path
-    path=$(command -v "${program[$name]}") || die "no such server: ${program[$name]}"
-    [ "${path#/}" != "$path" ] || path=$PWD/$path
-    port[$name]=$(free_port)
-    mkdir -p "$work/$name"
-    (cd "$work/$name" && exec taskset -c "$server_cpu" "$path" --port "${port[$name]}" \
-        --bind 127.0.0.1 --save '') >"$work/$name.log" 2>&1 &
-    pid[$name]=$!
-    for ((i = 0; i < 100; i++)); do
-        [ "$(cli "$name" ping 2>/dev/null)" != PONG ] || return 0
-        kill -0 "${pid[$name]}" 2>/dev/null || break
-        sleep 0.05
-    done
-    cat "$work/$name.log" >&2
-    die "$path does not answer on port ${port[$name]}"
-}
-
-# Keys $2 to $3 - 1 as SET commands in RESP, values of kind $1.
-commands() {
-    awk -v kind="$1" -v first="$2" -v last="$3" -v size="$value_bytes" 'BEGIN {
-        pad = sprintf("%" size "s", ""); gsub(/ /, "x", pad)
-        for (i = first; i < last; i++) {
-            if (kind == "64")
-                value = substr(sprintf("%012d:", i) pad, 1, size)
-            else if (kind == "integer")
-                value = 1000000 + i
-            else
-                value = sprintf("val:%012d", i)
-            if (kind == "ttl") {
-                ttl = 86400 + i % 86400
-                printf "*5\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%s\r\n$2\r\nEX\r\n$%d\r\n%d\r\n", \
-                    i, length(value), value, length(ttl), ttl
-            } else {
-                printf "*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%s\r\n", i, length(value), value
-            }
-        }
-    }'
-}
-
-# load NAME KIND FIRST LAST
-load() {
-    local name=$1 said
-    shift
-    said=$(commands "$@" | cli "$name" --pipe 2>&1) || die "loading $name: $said"
-    grep -q "errors: 0, replies: $(($3 - $2))" <<<"$said" || die "loading $name: $said"
 }
 
 # ---- speed
 
-cpu_ticks() {
-    local stat
-    stat=$(<"/proc/${pid[$1]}/stat")
-    # shellcheck disable=SC2086 # fields, behind the program's name
-    set -- ${stat##*) }
-    echo $((${12} + ${13}))
-}
-
+# Runs a command; prints commands per second and p99 in ms.
 benchmark() {
-    local name=$1 command=$2 pipeline=$3 requests=$4 args
+    local name=$1 command=$2 pipeline=$3 requests=$4 args csv
     case $command in
     GET) args=(-t get) ;;
     SET) args=(-t set) ;;
     INCR) args=(INCR key:__rand_int__) ;;
     MGET) args=(MGET key:__rand_int__{,,,,,,,,,}) ;;
+    *)
+        benchmark_collection "$@"
+        return
+        ;;
     esac
-    taskset -c "$load_cpu" redis-benchmark -h 127.0.0.1 -p "${port[$name]}" -c "$clients" \
+    csv=$(taskset -c "$load_cpu" redis-benchmark -h 127.0.0.1 -p "${port[$name]}" -c "$clients" \
         -n "$requests" -P "$pipeline" -r "$keys" -d "$value_bytes" --csv "${args[@]}" \
-        2>"$work/benchmark.log" | tail -n 1
+        2>"$work/benchmark.log" | tail -n 1)
+    awk -F , '{ gsub(/"/, ""); print $(NF - 6), $(NF - 1) }' <<<"$csv"
+}
+
+benchmark_collection() {
+    local name=$1 what=$2 pipeline=$3 requests=$4 numbers=(-f 0)
+    [ -z "${range[$what]:-}" ] || numbers=(-r "${range[$what]}")
+    taskset -c "$load_cpu" "$programs/bench_load" -p "${port[$name]}" -c "$clients" -P "$pipeline" \
+        -n "$requests" "${numbers[@]}" "${load_command[$what]}"
+}
+
+# Before a command is measured: collections that it makes grow or shrink are as they were before.
+prepare() {
+    local name=$1 command=$2 requests=$3 key
+    case $command in
+    LPUSH | RPOP) key=queue ;;
+    SADD) key='set' ;;
+    HSET) key='hash' ;;
+    *) return 0 ;;
+    esac
+    ask "$name" del "$key" >/dev/null
+    [ "$command" != RPOP ] || fill "$name" 0 "$requests" 'LPUSH queue element:%n'
+    settle "$name" >/dev/null
 }
 
 # The number of requests that costs the server about BENCH_SECONDS.
 calibrate() {
-    local name=$1 command=$2 pipeline=$3 requests=20000 before ticks
+    local name=$1 command=$2 pipeline=$3 requests=1000 before ticks
     while :; do
+        prepare "$name" "$command" "$requests"
         before=$(cpu_ticks "$name")
         benchmark "$name" "$command" "$pipeline" "$requests" >/dev/null
         ticks=$(($(cpu_ticks "$name") - before))
@@ -165,31 +154,27 @@ calibrate() {
 
 # One measurement, one line of samples.
 measure() {
-    local round=$1 name=$2 command=$3 pipeline=$4 requests before ticks csv rps p99
+    local round=$1 name=$2 command=$3 pipeline=$4 requests before ticks said rps p99
     requests=${count["$name $command $pipeline"]}
+    prepare "$name" "$command" "$requests"
     before=$(cpu_ticks "$name")
-    csv=$(benchmark "$name" "$command" "$pipeline" "$requests")
+    said=$(benchmark "$name" "$command" "$pipeline" "$requests")
     ticks=$(($(cpu_ticks "$name") - before))
-    IFS=, read -r rps p99 < <(awk -F , '{ gsub(/"/, ""); print $(NF - 6) "," $(NF - 1) }' <<<"$csv")
-    [[ $rps =~ ^[0-9.]+$ && $p99 =~ ^[0-9.]+$ ]] || die "redis-benchmark said: $csv"
+    read -r rps p99 <<<"$said"
+    [[ $rps =~ ^[0-9.]+$ && $p99 =~ ^[0-9.]+$ ]] || die "the load generator said: $said"
     printf 'speed\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$command" "$pipeline" "$round" \
         "$(awk "BEGIN { printf \"%.4f\", $ticks * 10000 / $requests }")" "$rps" "$p99" >>"$samples"
 }
 
-# Rounds of the named commands at every pipeline depth.
-measure_speed() {
-    local round command pipeline order
-    for command in "$@"; do
-        for pipeline in $pipelines; do
-            calibrate ours "$command" "$pipeline"
-            calibrate theirs "$command" "$pipeline"
-        done
-    done
+# measure_rounds DEPTHS COMMAND...: the rounds of calibrated commands.
+measure_rounds() {
+    local depths=$1 round command pipeline order
+    shift
     for ((round = 1; round <= rounds; round++)); do
         order='ours theirs'
         [ $((round % 2)) = 1 ] || order='theirs ours'
         for command in "$@"; do
-            for pipeline in $pipelines; do
+            for pipeline in $depths; do
                 for name in $order; do
                     measure "$round" "$name" "$command" "$pipeline"
                 done
@@ -199,60 +184,101 @@ measure_speed() {
     done
 }
 
-# Fills the keyspaces again, with values of one kind.
-refill() {
-    local name
+# Strings of one kind in both servers instead of what they hold, then rounds of commands on them.
+measure_strings() {
+    local kind=$1 command pipeline
+    shift
+    [ $# -gt 0 ] || return 0
     for name in ours theirs; do
-        cli "$name" flushall >/dev/null
-        load "$name" "$1" 0 "$keys"
+        ask "$name" flushall >/dev/null
+        fill "$name" 0 "$keys" "$kind"
     done
+    for command in "$@"; do
+        for pipeline in $pipelines; do
+            calibrate ours "$command" "$pipeline"
+            calibrate theirs "$command" "$pipeline"
+        done
+    done
+    measure_rounds "$pipelines" "$@"
 }
 
-speed() {
-    start_server ours
-    start_server theirs
-    refill 64
-    measure_speed GET SET MGET
-    # INCR wants integers.
-    refill integer
-    measure_speed INCR
-    stop_server ours
-    stop_server theirs
+group_strings() {
+    # shellcheck disable=SC2046 # names without blanks
+    {
+        measure_strings "${fill_command[64]}" $(chosen GET SET MGET)
+        # INCR wants integers.
+        measure_strings "${fill_command[integer]}" $(chosen INCR)
+    }
+}
+
+# What a command finds that does not make it itself; several commands share the sorted set.
+fill_for() {
+    local name=$1 command=$2
+    case $command in
+    ZADD | ZRANK | ZRANGE)
+        [ "$(ask "$name" exists zset)" = 1 ] ||
+            fill "$name" 0 "$members" 'ZADD zset %s member:%n'
+        ;;
+    LRANGE) fill "$name" 0 100000 'RPUSH list element:%n' ;;
+    HGETALL) fill "$name" 0 50 'HSET profile field:%n value:%n' ;;
+    SINTER)
+        fill "$name" 0 10000 'SADD tags:0 member:%n'
+        fill "$name" 5000 10000 'SADD tags:1 member:%n'
+        ;;
+    esac
+}
+
+# The smaller number of commands for both.
+calibrate_both() {
+    local command=$1 ours theirs
+    calibrate ours "$command" 16
+    calibrate theirs "$command" 16
+    ours=${count["ours $command 16"]}
+    theirs=${count["theirs $command 16"]}
+    [ "$ours" -lt "$theirs" ] || ours=$theirs
+    count["ours $command 16"]=$ours
+    count["theirs $command 16"]=$ours
+}
+
+group_collections() {
+    local commands name command
+    mapfile -t commands < <(chosen LPUSH RPOP SADD HSET ZADD ZRANK ZRANGE LRANGE HGETALL SINTER)
+    [ ${#commands[@]} -gt 0 ] || return 0
+    for name in ours theirs; do
+        for command in "${commands[@]}"; do
+            fill_for "$name" "$command"
+        done
+        settle "$name" >/dev/null
+    done
+    for command in "${commands[@]}"; do
+        calibrate_both "$command"
+    done
+    measure_rounds 16 "${commands[@]}"
 }
 
 # ---- memory
 
-used_memory() {
-    cli "$1" info memory | awk -F: '/^used_memory:/ { print $2 + 0 }'
+# How many keys a kind has with so many items.
+keys_of() {
+    case $1 in
+    big-hash) echo 10 ;;
+    big-*) echo 1 ;;
+    *) echo "$2" ;;
+    esac
 }
 
-rss_bytes() {
-    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/${pid[$1]}/status"
-}
-
-# Waits until a server has done what it does in the background, such as rehashing.
-settle() {
-    local name=$1 before now=-1 same=0
-    for ((i = 0; i < 100 && same < 4; i++)); do
-        before=$now
-        sleep 0.2
-        now=$(used_memory "$name")
-        if [ "$now" = "$before" ]; then same=$((same + 1)); else same=0; fi
-    done
-    echo "$now"
-}
-
-# A server of its own for each kind of value, filled step by step.
+# A server of its own for each kind, filled step by step.
 measure_memory() {
-    local name=$1 kind=$2 empty empty_rss used have=0 size
+    local name=$1 kind=$2 command=$3 empty empty_rss used have=0 size
     start_server "$name"
     empty=$(settle "$name")
     empty_rss=$(rss_bytes "$name")
     for size in $sizes; do
-        load "$name" "$kind" "$have" "$size"
+        fill "$name" "$have" $((size - have)) "$command"
         have=$size
         used=$(settle "$name")
-        [ "$(cli "$name" dbsize)" = "$size" ] || die "$name holds other than $size keys"
+        [ "$(cli "$name" dbsize)" = "$(keys_of "$kind" "$size")" ] ||
+            die "$name holds another number of keys ($kind, $size)"
         printf 'memory\t%s\t%s\t%s\t%s\t%s\n' "$name" "$kind" "$size" \
             "$(awk "BEGIN { printf \"%.3f\", ($used - $empty) / $size }")" \
             "$(awk "BEGIN { printf \"%.3f\", ($(rss_bytes "$name") - $empty_rss) / $size }")" \
@@ -261,51 +287,67 @@ measure_memory() {
     stop_server "$name"
 }
 
-memory() {
-    local kind
-    for kind in 16 64 integer ttl; do
-        measure_memory ours "$kind"
-        measure_memory theirs "$kind"
-        echo "bytes per key, $kind: done" >&2
+group_memory() {
+    local what
+    for what in $(chosen 16 64 integer ttl small-hash small-set small-list small-zset \
+        big-hash big-set big-zset big-list); do
+        measure_memory ours "$what" "${fill_command[$what]}"
+        measure_memory theirs "$what" "${fill_command[$what]}"
+        echo "bytes of each, $what: done" >&2
     done
 }
 
 # ---- report
 
-machine() {
-    local model memory_gib
-    model=$(awk -F ': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
-    memory_gib=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
-    echo "Measured on $(date -u +%Y-%m-%d): ${model:-$(uname -m)}, $(nproc) CPUs, $memory_gib GiB," \
-        "Linux $(uname -r)."
-    echo "Respite: $(git describe --always --dirty 2>/dev/null || echo 'no commit known')," \
-        "$(gcc --version | head -n 1)."
-    echo "Theirs: $("${program[theirs]}" --version | sed -E 's/ (sha|bits|build)=[^ ]*//g')."
-    echo
-    echo "Command line: \`make bench\` ($rounds rounds, $seconds s of server CPU a measurement," \
-        "servers on CPU $server_cpu, load on CPU $load_cpu)."
-    echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on $keys keys;" \
-        "MGET asks for 10 keys. The median of the rounds counts." \
-        "Load average of the machine before it began: $load_average."
+# How the group was measured.
+method() {
+    case $1 in
+    strings) echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on" \
+        "$keys keys; MGET asks for 10 keys. $rounds rounds, $seconds s of server CPU a" \
+        "measurement; the median of the rounds counts." ;;
+    collections)
+        echo "Load: \`bench_load -c $clients -P 16\`. $rounds rounds, $seconds s of server CPU a" \
+            "measurement; the median of the rounds counts."
+        echo "LPUSH and RPOP: one list, \`element:N\`. SADD and HSET: into one empty key, random" \
+            "\`member:N\` and \`field:N\` \`value:N\` of $keys. ZADD: random 32-bit scores for" \
+            "random members of $members; ZRANK: random ones of them; ZRANGE: 100 of them from a" \
+            "random rank. LRANGE: 0 to 99 of 100000. HGETALL: 50 fields. SINTER: two sets of" \
+            "10000 members that share 5000."
+        ;;
+    memory) echo "Sizes: $(tr ' ' , <<<"$sizes" | sed 's/,/, /g'). A key is \`key:%012d\`; the big" \
+        "collections are one key (of hashes ten) of \`field:N\` \`value:N\`, \`member:N\`, random" \
+        "32-bit scores for \`member:N\`, and \`element:N\`." ;;
+    esac
 }
 
-mkdir -p "$out"
-: >"$samples"
-read -r load_average _ </proc/loadavg
-awk "BEGIN { exit $load_average < 0.7 }" &&
-    echo "bench: the machine is not idle (load average $load_average): expect noise" >&2
-[ "$only" = memory ] || speed
-[ "$only" = speed ] || memory
-
-holds=yes
-{
-    machine
+run_group() {
+    local group=$1 begun=$SECONDS command_line="make bench BENCH=$1" holds=yes
+    samples=$out/$group.tsv
+    : >"$samples"
+    if [ "$group" != memory ]; then
+        start_server ours
+        start_server theirs
+    fi
+    "group_$group"
+    stop_server ours
+    stop_server theirs
+    [ -s "$samples" ] || return 0
+    {
+        machine "$command_line"
+        method "$group"
+        echo "It took $((SECONDS - begun)) s."
+        echo
+        awk -f "$here/report.awk" "$here/bounds.txt" "$samples" || holds=no
+    } >"$out/$group.md"
+    cat "$out/$group.md"
     echo
-    awk -f "$here/report.awk" "$samples" || holds=no
-} >"$out/report.md"
-cat "$out/report.md"
+    publish "$command_line" "$out/$group.md"
+    [ -n "$quick" ] || [ "$holds" = yes ] || failed=$group
+}
 
-if [ -z "$quick$only" ]; then
-    "$here/splice.sh" docs/benchmarks.md 'make bench' "$out/report.md"
-    [ "$holds" = yes ]
-fi
+failed=
+for group in $groups; do
+    run_group "$group"
+done
+echo "bench: $groups took $SECONDS s in all" >&2
+[ -z "$failed" ]

@@ -217,6 +217,42 @@ static void make_pairs(struct request *request)
     }
 }
 
+static void add_members(struct request *request)
+{
+    for (uint64_t i = 1 + random_below(&dice, 6); i > 0; i--)
+        add_value(request);
+}
+
+static void make_of_set(struct request *request)
+{
+    switch (random_below(&dice, 6)) {
+    case 0:
+    case 1:
+        add(request, PICK("SADD", "SADD", "SREM"));
+        add_key(request);
+        add_members(request);
+        break;
+    case 2:
+        add(request, "SPOP");
+        add_key(request);
+        if (random_below(&dice, 2))
+            add_int(request, (int64_t)random_below(&dice, 6));
+        break;
+    case 3:
+        add(request, "SMOVE");
+        add_key(request);
+        add_key(request);
+        add_value(request);
+        break;
+    default:
+        add(request, PICK("SUNIONSTORE", "SINTERSTORE", "SDIFFSTORE"));
+        add_key(request);
+        add_key(request);
+        add_key(request);
+        break;
+    }
+}
+
 static void add_database(struct request *request)
 {
     add_int(request, (int64_t)random_below(&dice, DATABASES));
@@ -271,9 +307,9 @@ static void make_single(struct request *request)
 static void make_request(struct request *request)
 {
     static void (*const makers[])(struct request *) = {
-        make_set,     make_set,   make_expiry,       make_timed,    make_of_keys,
-        make_counter, make_pairs, make_of_databases, make_single,   make_single,
-        make_push,    make_push,  make_pop,          make_of_lists,
+        make_set,   make_set,          make_expiry, make_timed,    make_of_keys, make_counter,
+        make_pairs, make_of_databases, make_single, make_single,   make_of_set,  make_of_set,
+        make_push,  make_push,         make_pop,    make_of_lists,
     };
     request->count = 0;
     makers[random_below(&dice, sizeof(makers) / sizeof(*makers))](request);
@@ -301,7 +337,7 @@ static void send_request(int fd, const struct request *request)
 
 // ---- the data -----------------------------------------------------------------------------------
 
-static void write_value(struct bytes *out, const struct entry *entry)
+static void append_value(struct bytes *out, const struct entry *entry)
 {
     if (entry_type(entry) == TYPE_STRING) {
         char scratch[INT64_TEXT_MAX];
@@ -309,8 +345,8 @@ static void write_value(struct bytes *out, const struct entry *entry)
         return;
     }
     struct digest digest = digest_value(server->keyspace, entry);
-    bytes_append_quoted(
-        out, (struct slice){ .ptr = (const char *)digest.bytes, .len = sizeof(digest.bytes) });
+    for (size_t i = 0; i < sizeof(digest.bytes); i++)
+        bytes_printf(out, "%02x", digest.bytes[i]);
 }
 
 // Every key with its value and expiry, in the order of databases and names.
@@ -327,7 +363,7 @@ static void write_data(struct bytes *out)
                 continue;
             const struct entry *entry = table_slot_entry(slot);
             bytes_printf(out, "%d:%s=", d, name);
-            write_value(out, entry);
+            append_value(out, entry);
             bytes_printf(out, "@%lld\n", (long long)entry_expiry(entry));
         }
     }

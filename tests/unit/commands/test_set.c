@@ -77,6 +77,10 @@ START_TEST(one_popped_is_a_removal)
     bytes_clear(&fed);
     rig_ask(fd, "SPOP s\r\n", "$4\r\nonly\r\n");
     expect_fed("*3\r\n$4\r\nSREM\r\n$1\r\ns\r\n$4\r\nonly\r\n");
+    rig_ask(fd, "SADD s \"\"\r\n", ":1\r\n");
+    bytes_clear(&fed);
+    rig_ask(fd, "SPOP s\r\n", "$0\r\n\r\n");
+    expect_fed("*3\r\n$4\r\nSREM\r\n$1\r\ns\r\n$0\r\n\r\n");
     rig_ask(fd, "SADD i 12\r\n", ":1\r\n");
     bytes_clear(&fed);
     rig_ask(fd, "SPOP i\r\n", "$2\r\n12\r\n");
@@ -119,7 +123,7 @@ static int most_words(void)
 {
     int most = 0;
     for (size_t i = 0; i + 1 < fed.len; i++) {
-        int words = fed.data[i] == '*' ? atoi(fed.data + i + 1) : 0;
+        int words = fed.data[i] == '*' ? (int)strtol(fed.data + i + 1, NULL, 10) : 0;
         most = words > most ? words : most;
     }
     return most;

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# How long a server keeps everybody waiting while a collection of a million elements goes away, ours
+# and redis-server: PINGs at 2 kHz from a connection of their own (bench_stall.c) during DEL, UNLINK,
+# SET over it, RENAME over it, PEXPIRE 1 and FLUSHDB. Prints a table and writes it into
+# docs/benchmarks.md.
+#
+#   utils/bench/bench_stall.sh       run from the root of the tree, or through `make bench-stall`
+#
+# Whatever else runs on the machine can hold up a PING as well, but not each time: every case runs
+# three times, and the smallest maximum counts, for both servers alike. The row "nothing" was measured
+# in the same way with no command at all, and says what the machine itself does to a maximum. The bound
+# is on the CPU time that the server used while one PING waited: its own stall, with what it did while
+# the probe itself was late on top; on a quiet machine it is what the clock says.
+#
+#   BENCH_REPEATS=3
+#   BENCH_QUICK=1             one run each, 100,000 elements; docs/benchmarks.md stays as it is
+#   BENCH_ONLY='hash set'     only these types; docs/benchmarks.md stays as it is
+#   and those of servers.sh: which servers on which CPUs
+#
+# The exit status is 1 if our own longest stall is not below the bound of bounds.txt (not in quick runs).
+set -euo pipefail
+export LC_ALL=C
+
+here=$(dirname "$0")
+# shellcheck source=utils/bench/servers.sh
+. "$here/servers.sh"
+
+quick=${BENCH_QUICK:-}
+repeats=${BENCH_REPEATS:-$([ -n "$quick" ] && echo 1 || echo 3)}
+elements=$([ -n "$quick" ] && echo 100000 || echo 1000000)
+only=${BENCH_ONLY:-}
+types=${only:-list set hash zset}
+samples=$out/stall.tsv
+
+declare -A fill_command=(
+    [list]='RPUSH big element:%n'
+    [set]='SADD big member:%n'
+    [hash]='HSET big field:%n value:%n'
+    [zset]='ZADD big %s member:%n'
+)
+cases=(nothing 'DEL big' 'UNLINK big' 'SET big x' 'RENAME small big' 'PEXPIRE big 1' FLUSHDB)
+
+for type in $types; do
+    [ -n "${fill_command[$type]:-}" ] || die "no type '$type': list, set, hash or zset"
+done
+
+# One run, one line of samples. What a run has left in place, the next one uses.
+probe() {
+    local name=$1 type=$2 case=$3 full args said
+    if [ "$(ask "$name" type big)" != "$type" ]; then
+        ask "$name" flushall >/dev/null
+        fill "$name" 0 "$elements" "${fill_command[$type]}"
+    fi
+    ask "$name" set small x >/dev/null
+    full=$(used_memory "$name")
+    args=(-m $((empty + (full - empty) / 20)) "$case")
+    [ "$case" != nothing ] || args=()
+    said=$(taskset -c "$load_cpu" "$programs/bench_stall" -p "${port[$name]}" \
+        -s "${pid[$name]}" "${args[@]}") ||
+        die "the probe of $name failed: $type, $case"
+    printf 'stall\t%s\t%s\t%s\t%s\n' "$name" "$type" "$case" "${said// /$'\t'}" >>"$samples"
+}
+
+: >"$samples"
+for name in ours theirs; do
+    start_server "$name"
+    empty=$(settle "$name")
+    for type in $types; do
+        for case in "${cases[@]}"; do
+            for ((repeat = 0; repeat < repeats; repeat++)); do
+                probe "$name" "$type" "$case"
+            done
+        done
+        echo "$name, $type: done" >&2
+    done
+    stop_server "$name"
+done
+
+holds=yes
+{
+    machine 'make bench-stall'
+    echo "A PING every 0.5 ms while a collection of $elements elements goes away; of $repeats runs" \
+        "the smallest figures count, because the machine holds up PINGs too: the row \"nothing\"" \
+        "has the same without a command. It took $SECONDS s."
+    echo
+    awk -f "$here/stall.awk" "$here/bounds.txt" "$samples" || holds=no
+} >"$out/stall.md"
+cat "$out/stall.md"
+
+publish 'make bench-stall' "$out/stall.md"
+[ -n "$quick" ] || [ "$holds" = yes ]

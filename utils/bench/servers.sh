@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# For the benchmarks that run Respite and redis-server side by side: starts and stops them, loads
+# them, and reads what they use. Servers are called `ours` and `theirs`. The script that sources this
+# file has set -euo pipefail; it may set LC_ALL and traps of its own for other signals than EXIT.
+#
+#   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server    any two servers; what is measured
+#                             of others than these two is printed only
+#   BENCH_SERVER_CPU=0  BENCH_LOAD_CPU=1
+
+server_cpu=${BENCH_SERVER_CPU:-0}
+load_cpu=${BENCH_LOAD_CPU:-1}
+programs=build/release/utils/bench
+declare -A program=([ours]=${BENCH_OURS:-build/respite-server} [theirs]=${BENCH_THEIRS:-redis-server})
+declare -A pid port
+out=build/bench
+work=$(mktemp -d)
+
+die() {
+    echo "bench: $*" >&2
+    exit 1
+}
+
+stop_server() {
+    local name=$1
+    [ -n "${pid[$name]:-}" ] || return 0
+    kill "${pid[$name]}" 2>/dev/null || true
+    wait "${pid[$name]}" 2>/dev/null || true
+    unset "pid[$name]"
+}
+trap 'stop_server ours; stop_server theirs; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+cli() {
+    local name=$1
+    shift
+    redis-cli -h 127.0.0.1 -p "${port[$name]}" "$@"
+}
+
+# As cli, but what a server refuses ends the script.
+ask() {
+    local said
+    said=$(cli "$@") || die "$*: $said"
+    [[ ! $said =~ ^[A-Z]+\ [^\ ]+\  ]] || die "$*: $said"
+    echo "$said"
+}
+
+# Below the range from which outgoing connections take theirs.
+free_port() {
+    local candidate
+    while :; do
+        candidate=$((20000 + RANDOM % 12000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null || break
+    done
+    echo "$candidate"
+}
+
+# Starts a server in a folder of its own, saving off, and waits until it answers.
+start_server() {
+    local name=$1 path
+    path=$(command -v "${program[$name]}") || die "no such server: ${program[$name]}"
+    [ "${path#/}" != "$path" ] || path=$PWD/$path
+    port[$name]=$(free_port)
+    mkdir -p "$work/$name"
+    (cd "$work/$name" && exec taskset -c "$server_cpu" "$path" --port "${port[$name]}" \
+        --bind 127.0.0.1 --save '') >"$work/$name.log" 2>&1 &
+    pid[$name]=$!
+    for ((i = 0; i < 100; i++)); do
+        [ "$(cli "$name" ping 2>/dev/null)" != PONG ] || return 0
+        kill -0 "${pid[$name]}" 2>/dev/null || break
+        sleep 0.05
+    done
+    cat "$work/$name.log" >&2
+    die "$path does not answer on port ${port[$name]}"
+}
+
+# fill NAME FIRST COUNT COMMAND: the command of bench_load with the numbers FIRST to FIRST+COUNT-1.
+fill() {
+    taskset -c "$load_cpu" "$programs/bench_load" -p "${port[$1]}" -c 1 -P 256 -f "$2" -n "$3" "$4" \
+        >/dev/null || die "loading $1 failed: $4"
+}
+
+# User and system time of the whole process so far, in ticks of 10 ms.
+cpu_ticks() {
+    local stat
+    stat=$(<"/proc/${pid[$1]}/stat")
+    # shellcheck disable=SC2086 # fields, behind the program's name
+    set -- ${stat##*) }
+    echo $((${12} + ${13}))
+}
+
+used_memory() {
+    cli "$1" info memory | awk -F: '/^used_memory:/ { print $2 + 0 }'
+}
+
+rss_bytes() {
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/${pid[$1]}/status"
+}
+
+# Waits until a server has done what it does in the background, such as rehashing or freeing, and
+# prints its used_memory.
+settle() {
+    local name=$1 before now=-1 same=0
+    for ((i = 0; i < 100 && same < 4; i++)); do
+        before=$now
+        sleep 0.2
+        now=$(used_memory "$name")
+        if [ "$now" = "$before" ]; then same=$((same + 1)); else same=0; fi
+    done
+    echo "$now"
+}
+
+# What the figures were measured on and with; $1 is the command line that repeats them.
+machine() {
+    local model memory_gib
+    model=$(awk -F ': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
+    memory_gib=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
+    echo "Measured on $(date -u +%Y-%m-%d): ${model:-$(uname -m)}, $(nproc) CPUs, $memory_gib GiB," \
+        "Linux $(uname -r)."
+    if [ -n "${BENCH_OURS:-}" ]; then
+        echo "Ours: $BENCH_OURS."
+    else
+        echo "Respite: $(git describe --always --dirty 2>/dev/null || echo 'no commit known')," \
+            "$(gcc --version | head -n 1)."
+    fi
+    echo "Theirs: $("${program[theirs]}" --version | sed -E 's/ (sha|bits|build)=[^ ]*//g')."
+    echo
+    echo "Command line: \`$1\` (servers on CPU $server_cpu, load on CPU $load_cpu)." \
+        "Load average of the machine before it began: $load_average."
+}
+
+# publish NAME FILE: puts a report into docs/benchmarks.md, unless it is of a part, or of others.
+publish() {
+    [ -z "${BENCH_QUICK:-}${BENCH_ONLY:-}${BENCH_OURS:-}${BENCH_THEIRS:-}" ] || return 0
+    utils/bench/splice.sh docs/benchmarks.md "$1" "$2"
+}
+
+mkdir -p "$out"
+read -r load_average _ </proc/loadavg
+awk "BEGIN { exit $load_average < 0.7 }" &&
+    echo "bench: the machine is not idle (load average $load_average): expect noise" >&2
