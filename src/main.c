@@ -16,6 +16,7 @@
 #include "server/settings.h"
 #include "store/keyspace.h"
 #include "types/hash.h"
+#include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
 #include "types/zset.h"
@@ -166,6 +167,7 @@ int main(int argc, char **argv)
     struct server *server = server_new();
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);

@@ -67,10 +67,17 @@ void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry)
     entry_free(entry);
 }
 
+static void release_from_table(void *entry, void *udata)
+{
+    keyspace_release_entry(udata, entry);
+}
+
 static void empty(struct db *db)
 {
-    if (table_memory(&db->table) > 0)
+    if (db->table.count > RECLAIM_PIECES)
         reclaim_table(&db->keyspace->reclaim, &db->table);
+    else
+        table_release(&db->table, release_from_table, db->keyspace);
     db->expires = 0;
     db->sweep_cursor = 0;
     db->avg_ttl_ms = 0;

@@ -14,7 +14,7 @@
 struct entry;
 struct keyspace;
 
-// A value of more pieces than this is freed in slices.
+// A value of more pieces than this is freed in slices, and a database of more keys.
 #define RECLAIM_PIECES 64
 
 // All zero is an empty one.

@@ -90,6 +90,15 @@ void packed_leave(struct entry **entry, unsigned encoding, size_t old_size, void
     *entry = entry_with_word(*entry, encoding, (uintptr_t)pointer);
 }
 
+void packed_enter(struct entry **entry, unsigned encoding, const unsigned char *bytes, size_t size)
+{
+    if (fits(*entry, size))
+        *entry = entry_with_embedded(*entry, encoding, size);
+    else
+        *entry = entry_with_word(*entry, encoding, (uintptr_t)mem_alloc(size));
+    memcpy(packed_bytes(*entry), bytes, size);
+}
+
 void packed_release(const struct entry *entry, size_t size)
 {
     if (!entry_embedded(entry))

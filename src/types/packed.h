@@ -32,6 +32,9 @@ void packed_splice(struct entry **entry, const struct lp_edit *edit);
 // Gives the payload up for a pointer to something larger; the bytes, `old_size` of them, are freed.
 void packed_leave(struct entry **entry, unsigned encoding, size_t old_size, void *pointer);
 
+// The reverse: a copy of these bytes instead of the pointer, which is the caller's.
+void packed_enter(struct entry **entry, unsigned encoding, const unsigned char *bytes, size_t size);
+
 // Frees the bytes if they lie apart; for type_ops.release.
 void packed_release(const struct entry *entry, size_t size);
 

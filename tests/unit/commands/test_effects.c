@@ -178,6 +178,57 @@ START_TEST(verbatim)
 }
 END_TEST
 
+START_TEST(lists)
+{
+    begin();
+    run("RPUSH k a b c d e f g h i j", ":10\r\n");
+    run("LPUSHX k x", ":11\r\n");
+    run("LPOP k", "$1\r\nx\r\n");
+    run("RPOP k 2", "*2\r\n$1\r\nj\r\n$1\r\ni\r\n");
+    run("LMOVE k l LEFT RIGHT", "$1\r\na\r\n");
+    run("RPOPLPUSH k l", "$1\r\nh\r\n");
+    expect_fed("RPUSH k a b c d e f g h i j; LPUSHX k x; LPOP k; RPOP k 2; LMOVE k l LEFT RIGHT; "
+               "RPOPLPUSH k l");
+    run("LSET k 0 B", "+OK\r\n");
+    run("LINSERT k AFTER B bb", ":7\r\n");
+    run("LREM k 0 c", ":1\r\n");
+    run("LTRIM k 0 4", "+OK\r\n");
+    expect_fed("LSET k 0 B; LINSERT k AFTER B bb; LREM k 0 c; LTRIM k 0 4");
+}
+END_TEST
+
+// What waits, or chooses among keys, has the effect of what it found to do.
+START_TEST(pops_from_several_lists)
+{
+    begin();
+    run("RPUSH k a b c d e f g h i", ":9\r\n");
+    run("LMPOP 2 none k LEFT COUNT 2", "*2\r\n$1\r\nk\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    run("BLMPOP 0 2 none k RIGHT", "*2\r\n$1\r\nk\r\n*1\r\n$1\r\ni\r\n");
+    run("BLPOP none k 0", "*2\r\n$1\r\nk\r\n$1\r\nc\r\n");
+    run("BRPOP none k 0", "*2\r\n$1\r\nk\r\n$1\r\nh\r\n");
+    run("BLMOVE k l LEFT RIGHT 0", "$1\r\nd\r\n");
+    run("BRPOPLPUSH k l 0", "$1\r\ng\r\n");
+    expect_fed("RPUSH k a b c d e f g h i; LPOP k 2; RPOP k 1; LPOP k; RPOP k; "
+               "LMOVE k l LEFT RIGHT; RPOPLPUSH k l");
+}
+END_TEST
+
+START_TEST(what_was_waited_for_follows_what_woke_it)
+{
+    begin();
+    int other = rig_connect();
+    send_words("BLMOVE k l LEFT RIGHT 0");
+    rig_turns(3);
+    expect_fed("");
+    rig_ask(other, "SELECT 1\r\n", "+OK\r\n");
+    rig_ask(other, "RPUSH k z\r\n", ":1\r\n");
+    rig_ask(other, "SELECT 0\r\n", "+OK\r\n");
+    rig_ask(other, "RPUSH k a b\r\n", ":2\r\n");
+    rig_expect(fd, "$1\r\na\r\n");
+    expect_fed("SELECT 1; RPUSH k z; SELECT 0; RPUSH k a b; LMOVE k l LEFT RIGHT");
+}
+END_TEST
+
 START_TEST(the_bytes_are_the_clients)
 {
     begin();
@@ -226,6 +277,13 @@ START_TEST(what_changes_nothing_has_no_effect)
         { "TTL first", ":-1\r\n" },
         { "TYPE first", "+string\r\n" },
         { "STRLEN first", ":1\r\n" },
+        { "LPUSHX nobody a", ":0\r\n" },
+        { "LPOP nobody", "$-1\r\n" },
+        { "LREM nobody 0 a", ":0\r\n" },
+        { "LTRIM nobody 0 -1", "+OK\r\n" },
+        { "LINSERT nobody AFTER a b", ":0\r\n" },
+        { "RPOPLPUSH nobody nobody", "$-1\r\n" },
+        { "LMPOP 1 nobody LEFT", "*-1\r\n" },
         { "DBSIZE", ":1\r\n" },
         { "SELECT 0", "+OK\r\n" },
     };
@@ -537,6 +595,9 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(content, set_up, tear_down);
     tcase_set_timeout(content, 30);
     tcase_add_test(content, verbatim);
+    tcase_add_test(content, lists);
+    tcase_add_test(content, pops_from_several_lists);
+    tcase_add_test(content, what_was_waited_for_follows_what_woke_it);
     tcase_add_test(content, the_bytes_are_the_clients);
     tcase_add_test(content, inline_commands_are_arrays);
     tcase_add_test(content, what_changes_nothing_has_no_effect);

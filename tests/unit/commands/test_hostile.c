@@ -4,6 +4,7 @@
 #include "base/numbers.h"
 #include "base/random.h"
 #include "commands/families.h"
+#include "server/block.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -17,6 +18,7 @@ static struct random dice;
 static char *reply;
 static size_t reply_len;
 static int fd;
+static struct client *client;
 
 static void set_up(void)
 {
@@ -27,6 +29,7 @@ static void set_up(void)
     reply = malloc(REPLY_MAX);
     reply_len = 0;
     fd = rig_connect();
+    client = rig_last_client();
 }
 
 static void tear_down(void)
@@ -93,12 +96,13 @@ static bool marker_arrived(void)
            memcmp(reply + reply_len - ECHOED_LEN, ECHOED, ECHOED_LEN) == 0;
 }
 
-// Waits for the marker; what stands before it is one value.
+// Waits for the marker; what stands before it is one value. A command that waits is told not to.
 static void expect_one_reply(const struct bytes *request)
 {
     reply_len = 0;
     for (int turns = 0; !marker_arrived(); turns++) {
         rig_turn();
+        (void)block_end(client, random_below(&dice, 2));
         ssize_t got = recv(fd, reply + reply_len, REPLY_MAX - reply_len, 0);
         ck_assert_msg(got > 0 || (got < 0 && errno == EAGAIN && turns < RIG_PATIENCE),
                       "no reply to %.*s", (int)request->len, request->data);

@@ -141,6 +141,52 @@ static void make_timed(struct request *request)
     add_time(request, option);
 }
 
+static void make_push(struct request *request)
+{
+    add(request, PICK("LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX"));
+    add_key(request);
+    for (uint64_t i = random_below(&dice, 4) + 1; i > 0; i--)
+        add_value(request);
+}
+
+static void make_pop(struct request *request)
+{
+    const char *name = PICK("LPOP", "RPOP", "LMPOP", "BLPOP", "BRPOP", "BLMPOP");
+    const char *timeout = "0.001";
+    add(request, name);
+    if (strcmp(name, "BLMPOP") == 0)
+        add(request, timeout);
+    if (strcmp(name + strlen(name) - 4, "MPOP") == 0) {
+        add(request, "2");
+        add_key(request);
+        add_key(request);
+        add(request, PICK("LEFT", "RIGHT"));
+        return;
+    }
+    add_key(request);
+    if (*name == 'B')
+        add(request, timeout);
+}
+
+static void make_of_lists(struct request *request)
+{
+    const char *name = PICK("LMOVE", "RPOPLPUSH", "BLMOVE", "BRPOPLPUSH", "LTRIM", "LREM");
+    add(request, name);
+    add_key(request);
+    if (strcmp(name, "LTRIM") == 0 || strcmp(name, "LREM") == 0) {
+        add_int(request, (int64_t)random_below(&dice, 5) - 2);
+        add_int(request, (int64_t)random_below(&dice, 12) - 6);
+        return;
+    }
+    add_key(request);
+    if (strcmp(name + strlen(name) - 4, "MOVE") == 0) {
+        add(request, PICK("LEFT", "RIGHT"));
+        add(request, PICK("LEFT", "RIGHT"));
+    }
+    if (*name == 'B')
+        add(request, "0.001");
+}
+
 static void make_of_keys(struct request *request)
 {
     add(request, PICK("DEL", "UNLINK", "MGET", "EXISTS", "RENAME", "RENAMENX", "TOUCH"));
@@ -261,8 +307,9 @@ static void make_single(struct request *request)
 static void make_request(struct request *request)
 {
     static void (*const makers[])(struct request *) = {
-        make_set,   make_set,          make_expiry, make_timed,  make_of_keys, make_counter,
-        make_pairs, make_of_databases, make_single, make_single, make_of_set,  make_of_set,
+        make_set,   make_set,          make_expiry, make_timed,    make_of_keys, make_counter,
+        make_pairs, make_of_databases, make_single, make_single,   make_of_set,  make_of_set,
+        make_push,  make_push,         make_pop,    make_of_lists,
     };
     request->count = 0;
     makers[random_below(&dice, sizeof(makers) / sizeof(*makers))](request);
@@ -366,9 +413,12 @@ static int64_t write_randomly(const int fds[2])
             passed_ms += ms;
         }
     }
-    rig_turns(2);
-    drain(fds[0]);
-    drain(fds[1]);
+    // Nobody may wait, and write later on.
+    do {
+        rig_turns(2);
+        drain(fds[0]);
+        drain(fds[1]);
+    } while (server->clients->held > 0);
     return passed_ms;
 }
 

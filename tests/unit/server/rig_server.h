@@ -13,6 +13,7 @@
 #include "server/registry.h"
 #include "server/server.h"
 #include "types/hash.h"
+#include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
 #include "types/zset.h"
@@ -45,6 +46,7 @@ static inline void rig_make(const struct command *commands)
     rig_used_before = mem_used();
     server = server_new();
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
