@@ -19,6 +19,7 @@
 #include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
+#include "types/zset.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -168,6 +169,7 @@ int main(int argc, char **argv)
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     commands_register(server->registry);
 

@@ -199,10 +199,10 @@ static void reply_command(struct resp_writer *w, const struct command_entry *com
     resp_bulk_text(w, command->full_name);
     resp_int(w, command->arity);
     reply_bits(w, command->flags, flag_names);
-    resp_int(w, command->key_first);
+    resp_int(w, command->shown_keys.first);
     // A last key that is counted from the end is named as it is; others by their position.
-    resp_int(w, command->key_last);
-    resp_int(w, command->key_step);
+    resp_int(w, command->shown_keys.last);
+    resp_int(w, command->shown_keys.step);
     reply_bits(w, command->acl, category_names);
     reply_tips(w, command->row);
     reply_key_specs(w, command->row);

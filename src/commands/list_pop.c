@@ -104,7 +104,7 @@ static bool parse_multi_pop(struct cmd_ctx *ctx, uint32_t first, struct multi_po
             return false;
         }
         if (!parse_int64(ctx->argv[i + 1], &options->count) || options->count <= 0) {
-            reply_error(ctx, ERR_COUNT_POSITIVE);
+            reply_error(ctx, ERR_COUNT_NOT_POSITIVE);
             return false;
         }
     }

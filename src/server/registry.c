@@ -192,7 +192,7 @@ static bool is_plain_range(const struct key_spec *spec)
            !(spec->flags & KEY_NOT_KEY);
 }
 
-// First, last and step where plain ranges, each right behind the one before, say it all.
+// First, last and step as far as plain ranges, each right behind the one before, say it.
 static void set_key_range(struct command_entry *entry)
 {
     int last = 0;
@@ -201,18 +201,20 @@ static void set_key_range(struct command_entry *entry)
         if (spec->begin == KEY_BEGIN_NONE)
             break;
         bool follows = i == 0 || (last > 0 && spec->begin_index == last + spec->step &&
-                                  spec->step == entry->key_step);
+                                  spec->step == entry->shown_keys.step);
         if (!is_plain_range(spec) || !follows) {
             entry->keys_complex = true;
-            entry->key_first = entry->key_last = entry->key_step = 0;
             return;
         }
         last = spec->last >= 0 ? spec->begin_index + spec->last : spec->last;
         if (i == 0)
-            entry->key_first = (int16_t)spec->begin_index;
-        entry->key_last = (int16_t)last;
-        entry->key_step = (int16_t)spec->step;
+            entry->shown_keys.first = (int16_t)spec->begin_index;
+        entry->shown_keys.last = (int16_t)last;
+        entry->shown_keys.step = (int16_t)spec->step;
     }
+    entry->key_first = entry->shown_keys.first;
+    entry->key_last = entry->shown_keys.last;
+    entry->key_step = entry->shown_keys.step;
 }
 
 static char *make_full_name(const struct command_entry *parent, const char *name)

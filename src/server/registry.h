@@ -30,6 +30,12 @@ struct command_entry {
     int16_t key_last;   // negative: from the end
     int16_t key_step;
     bool keys_complex;  // use registry_find_keys()
+    // As COMMAND shows them: the plain ones, up to the first that is not.
+    struct {
+        int16_t first;
+        int16_t last;
+        int16_t step;
+    } shown_keys;
     bool is_container;
     bool is_barrier;  // what its client sent behind it waits until it is done
     bool is_brief;    // takes next to no time, whatever is asked (server/dispatch.h)

@@ -16,6 +16,7 @@
 #include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
+#include "types/zset.h"
 #include "unit/store/expect.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ static inline void rig_make(const struct command *commands)
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
+    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     if (commands)
         registry_add(server->registry, commands);
