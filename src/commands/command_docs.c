@@ -60,14 +60,14 @@ static void reply_args(struct resp_writer *w, const struct command_arg *args)
     for (size_t i = 0; i < count; i++) {
         const struct command_arg *arg = &args[i];
         bool is_tree = arg->type == ARG_ONEOF || arg->type == ARG_BLOCK;
-        resp_map(w, 2 + !is_tree + (arg->type == ARG_KEY) + (arg->token != NULL) +
-                        (arg->since != NULL) + (arg->deprecated_since != NULL) + (arg->flags != 0) +
-                        is_tree);
+        bool has_key_spec = arg->type == ARG_KEY || arg->key_spec > 0;
+        resp_map(w, 2 + !is_tree + has_key_spec + (arg->token != NULL) + (arg->since != NULL) +
+                        (arg->deprecated_since != NULL) + (arg->flags != 0) + is_tree);
         reply_field(w, "name", arg->name);
         reply_field(w, "type", type_names[arg->type]);
         if (!is_tree)
             reply_field(w, "display_text", arg->name);
-        if (arg->type == ARG_KEY) {
+        if (has_key_spec) {
             resp_bulk_text(w, "key_spec_index");
             resp_int(w, arg->key_spec);
         }

@@ -28,6 +28,7 @@ static const struct command *const families[] = {
     hash_scan_commands,
     expire_commands,
     scan_commands,
+    sort_commands,
     zset_commands,
     zset_range_commands,
     zset_pop_commands,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "commands/expiry_arg.h"
+#include "commands/string_reply.h"
 #include "commands/tables.h"
 #include "server/client.h"
 #include "server/effects.h"
@@ -12,7 +13,7 @@
 // A value from this size on is sent from where it lies.
 #define SEND_BY_REFERENCE 16384
 
-static void reply_string(struct cmd_ctx *ctx, const struct entry *entry)
+void reply_string(struct cmd_ctx *ctx, const struct entry *entry)
 {
     char scratch[INT64_TEXT_MAX];
     struct slice value = string_bytes(entry, scratch);

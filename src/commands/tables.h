@@ -31,6 +31,7 @@ extern const struct command hash_scan_commands[];
 extern const struct command database_commands[];
 extern const struct command expire_commands[];
 extern const struct command scan_commands[];
+extern const struct command sort_commands[];
 extern const struct command admin_commands[];
 extern const struct command config_commands[];
 extern const struct command debug_commands[];

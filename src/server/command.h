@@ -90,6 +90,8 @@ struct key_spec {
     int keynum_index;  // KEYNUM: where the number stands, from the begin
     int keynum_first;  // KEYNUM: where the first key stands, from the begin
     const char *notes;
+    // UNKNOWN: the position of the specification's key in this request, 0: none. NULL: nobody can say.
+    uint32_t (*locate)(const struct slice *argv, uint32_t argc);
 };
 
 #define COMMAND_KEY_SPECS_MAX 4
@@ -135,7 +137,7 @@ struct command_arg {
     const char *since;
     const char *deprecated_since;
     uint32_t flags;
-    int key_spec;                    // KEY: which of the row's key specifications it belongs to
+    int key_spec;  // KEY, and PATTERN of keys: which of the row's key specifications it belongs to
     const struct command_arg *args;  // ONEOF and BLOCK; ends with an argument without a name
 };
 

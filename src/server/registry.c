@@ -331,6 +331,8 @@ static int64_t spec_begin(const struct key_spec *spec, const struct slice *argv,
 {
     if (spec->begin == KEY_BEGIN_INDEX)
         return spec->begin_index;
+    if (spec->begin == KEY_BEGIN_UNKNOWN)
+        return spec->locate ? spec->locate(argv, argc) : 0;
     if (spec->begin != KEY_BEGIN_KEYWORD)
         return 0;
     int64_t step = spec->begin_index >= 0 ? 1 : -1;
@@ -353,6 +355,10 @@ static bool spec_span(const struct key_spec *spec, const struct slice *argv, uin
                       int64_t begin, struct key_span *out)
 {
     out->step = spec->step;
+    if (spec->find == KEY_FIND_UNKNOWN) {
+        *out = (struct key_span){ .first = begin, .last = begin, .step = 1 };
+        return true;
+    }
     if (spec->find == KEY_FIND_RANGE) {
         out->first = begin;
         out->last = spec->last >= 0 ? begin + spec->last : (int64_t)argc + spec->last;
@@ -378,7 +384,7 @@ int registry_find_keys(const struct command_entry *command, const struct slice *
         const struct key_spec *spec = &command->row->keys[i];
         if (spec->begin == KEY_BEGIN_NONE)
             break;
-        if (spec->flags & KEY_NOT_KEY || spec->begin == KEY_BEGIN_UNKNOWN)
+        if (spec->flags & KEY_NOT_KEY)
             continue;
         int64_t begin = spec_begin(spec, argv, argc);
         if (begin == 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct digest;
+struct element_ops;
 struct entry;
 
 // Values of the header's type bits; the order is that of Redis's RDB types.
@@ -32,4 +33,6 @@ struct type_ops {
     void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
     int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
     void (*digest)(const struct entry *entry, struct digest *digest);  // mixes the value in
+    const struct element_ops
+        *elements;  // of a collection of single elements (elements.h), else NULL
 };

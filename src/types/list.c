@@ -3,6 +3,7 @@
 #include "types/list.h"
 
 #include "store/digest.h"
+#include "store/elements.h"
 #include "types/packed.h"
 
 // A list whose length is limited by its number of elements stays below this nevertheless.
@@ -78,6 +79,26 @@ static void list_digest(const struct entry *entry, struct digest *digest)
         digest_mix(digest, lp_text(place.lp, place.offset, scratch));
 }
 
+static void list_each(const struct entry *entry, const struct element_range *range,
+                      element_emit_fn emit, void *udata)
+{
+    int64_t first = (int64_t)range->first;
+    struct list_place place = list_entry_seek(entry, range->reverse ? -1 - first : first);
+    for (size_t left = range->count; left > 0; left--) {
+        emit(list_place_value(&place), udata);
+        if (range->reverse)
+            list_place_prev(&place);
+        else
+            list_place_next(&place);
+    }
+}
+
+static const struct element_ops list_elements = {
+    .ordered = true,
+    .count = list_entry_count,
+    .each = list_each,
+};
+
 const struct type_ops list_type_ops = {
     .name = "list",
     .release = list_release,
@@ -87,6 +108,7 @@ const struct type_ops list_type_ops = {
     .encoding_name = list_encoding_name,
     .unshare = list_unshare,
     .digest = list_digest,
+    .elements = &list_elements,
 };
 
 // --- Small and large ----------------------------------------------------------------------------

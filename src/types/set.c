@@ -7,6 +7,7 @@
 #include "ds/intset.h"
 #include "ds/table_inl.h"
 #include "store/digest.h"
+#include "store/elements.h"
 #include "types/set_internal.h"
 
 // What leaves the small encodings even if the limits would have it stay.
@@ -431,6 +432,27 @@ static void set_digest(const struct entry *entry, struct digest *digest)
     }
 }
 
+static void set_each(const struct entry *entry, const struct element_range *range,
+                     element_emit_fn emit, void *udata)
+{
+    struct set_walk walk;
+    struct set_member members[SET_BATCH];
+    size_t at = 0;
+    set_walk_begin(&walk, entry);
+    while (at < range->first + range->count) {
+        size_t count = set_walk_next(&walk, members);
+        for (size_t i = 0; i < count; i++, at++) {
+            if (at >= range->first && at < range->first + range->count)
+                emit(set_member_value(&members[i]), udata);
+        }
+    }
+}
+
+static const struct element_ops set_elements = {
+    .count = set_count,
+    .each = set_each,
+};
+
 const struct type_ops set_type_ops = {
     .name = "set",
     .release = set_release,
@@ -440,4 +462,5 @@ const struct type_ops set_type_ops = {
     .encoding_name = set_encoding_name,
     .unshare = set_unshare,
     .digest = set_digest,
+    .elements = &set_elements,
 };

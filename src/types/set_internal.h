@@ -62,3 +62,11 @@ static inline void set_member_init_value(struct set_member *member, struct lp_va
     member->parsed = true;
     member->hashed = false;
 }
+
+// A member that a walk has met, as it lies in the set.
+static inline struct lp_value set_member_value(const struct set_member *member)
+{
+    if (member->parsed && member->key.is_integer)
+        return (struct lp_value){ .integer = member->key.integer };
+    return (struct lp_value){ .text = member->key.text };
+}

@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "ds/table_inl.h"
 #include "store/digest.h"
+#include "store/elements.h"
 #include "types/packed.h"
 #include "types/sample.h"
 #include "types/zset_internal.h"
@@ -72,6 +73,26 @@ static void digest(const struct entry *entry, struct digest *digest)
     }
 }
 
+static void each(const struct entry *entry, const struct element_range *range, element_emit_fn emit,
+                 void *udata)
+{
+    size_t rank = range->reverse ? zset_len(entry) - 1 - range->first : range->first;
+    struct zset_iter iter;
+    struct zset_item item;
+    zset_iter_init(&iter, entry, rank, range->reverse);
+    for (size_t left = range->count; left > 0; left--) {
+        size_t at = iter.at;
+        zset_iter_next(&iter, &item);
+        emit(iter.lp ? lp_get(iter.lp, at) : (struct lp_value){ .text = item.member }, udata);
+    }
+}
+
+static const struct element_ops elements = {
+    .ordered = true,
+    .count = zset_len,
+    .each = each,
+};
+
 const struct type_ops zset_type_ops = {
     .name = "zset",
     .release = release,
@@ -81,6 +102,7 @@ const struct type_ops zset_type_ops = {
     .encoding_name = encoding_name,
     .unshare = unshare,
     .digest = digest,
+    .elements = &elements,
 };
 
 struct entry *zset_new(struct slice key, uint32_t access)
