@@ -31,10 +31,13 @@ client 'Go redigo' "$built/redigo"
 client 'Perl Redis' perl perl_redis.pl
 client 'PHP redis' php php_redis.php
 client 'Python redis' /usr/bin/python3 python_redis.py
+client 'Python redis, workflows' /usr/bin/python3 workflows_python.py
 client 'Ruby redis' ruby ruby_redis.rb
 client 'npm redis' "$node" node_redis.mjs
 client 'npm redis 4' "$node" node_redis4.mjs
 client 'npm ioredis' "$node" ioredis.mjs ioredis
 client 'npm ioredis 5' "$node" ioredis.mjs ioredis5
+client 'npm ioredis, workflows' "$node" workflows_ioredis.mjs ioredis
+client 'npm ioredis 5, workflows' "$node" workflows_ioredis.mjs ioredis5
 client 'npm @valkey/valkey-glide' "$node" valkey_glide.mjs
 finish
