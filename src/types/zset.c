@@ -80,10 +80,10 @@ static void each(const struct entry *entry, const struct element_range *range, e
     struct zset_iter iter;
     struct zset_item item;
     zset_iter_init(&iter, entry, rank, range->reverse);
-    for (size_t left = range->count; left > 0; left--) {
-        size_t at = iter.at;
-        zset_iter_next(&iter, &item);
+    size_t at = iter.at;
+    for (size_t left = range->count; left > 0 && zset_iter_next(&iter, &item); left--) {
         emit(iter.lp ? lp_get(iter.lp, at) : (struct lp_value){ .text = item.member }, udata);
+        at = iter.at;
     }
 }
 

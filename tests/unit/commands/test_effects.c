@@ -229,6 +229,21 @@ START_TEST(what_was_waited_for_follows_what_woke_it)
 }
 END_TEST
 
+START_TEST(sort_says_what_it_was_asked)
+{
+    begin();
+    run("RPUSH k 3 1 2", ":3\r\n");
+    run("SORT k", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n");
+    run("SORT_RO k LIMIT 0 1", "*1\r\n$1\r\n1\r\n");
+    run("SORT none STORE d", ":0\r\n");
+    expect_fed("RPUSH k 3 1 2");
+    run("SORT k DESC STORE d", ":3\r\n");
+    run("SORT none STORE d", ":0\r\n");
+    run("SORT k STORE k", ":3\r\n");
+    expect_fed("SORT k DESC STORE d; SORT none STORE d; SORT k STORE k");
+}
+END_TEST
+
 START_TEST(the_bytes_are_the_clients)
 {
     begin();
@@ -598,6 +613,7 @@ static Suite *make_suite(void)
     tcase_add_test(content, lists);
     tcase_add_test(content, pops_from_several_lists);
     tcase_add_test(content, what_was_waited_for_follows_what_woke_it);
+    tcase_add_test(content, sort_says_what_it_was_asked);
     tcase_add_test(content, the_bytes_are_the_clients);
     tcase_add_test(content, inline_commands_are_arrays);
     tcase_add_test(content, what_changes_nothing_has_no_effect);

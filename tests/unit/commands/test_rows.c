@@ -70,9 +70,10 @@ static void check_flags(const struct command_entry *command)
             break;
         EXPECT_OF(command, __builtin_popcount(spec->flags & modes) == 1);
         EXPECT_OF(command, writes || !(spec->flags & (KEY_RW | KEY_OW | KEY_RM)));
-        EXPECT_OF(command, spec->step >= 1);
+        EXPECT_OF(command, spec->find == KEY_FIND_UNKNOWN || spec->step >= 1);
         EXPECT_OF(command, spec->begin != KEY_BEGIN_KEYWORD || spec->keyword);
         EXPECT_OF(command, spec->begin != KEY_BEGIN_INDEX || spec->begin_index >= 1);
+        EXPECT_OF(command, !spec->locate || spec->begin == KEY_BEGIN_UNKNOWN);
         // Keys at fixed places are there in every request of the right arity.
         if (spec->begin == KEY_BEGIN_INDEX && spec->find == KEY_FIND_RANGE && spec->last >= 0)
             EXPECT_OF(command, spec->begin_index + spec->last < abs(command->arity));
