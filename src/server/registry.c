@@ -356,8 +356,9 @@ static bool spec_span(const struct key_spec *spec, const struct slice *argv, uin
 {
     out->step = spec->step;
     if (spec->find == KEY_FIND_UNKNOWN) {
+        // The row's own function has found it.
         *out = (struct key_span){ .first = begin, .last = begin, .step = 1 };
-        return true;
+        return spec->begin == KEY_BEGIN_UNKNOWN && begin < (int64_t)argc;
     }
     if (spec->find == KEY_FIND_RANGE) {
         out->first = begin;
