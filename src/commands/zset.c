@@ -122,8 +122,8 @@ static void add_to_key(struct cmd_ctx *ctx, struct addition *add, double *scores
 
 static void add_pairs(struct cmd_ctx *ctx, struct addition *add)
 {
-    double few[SCORES_ON_STACK];
     if (add->pairs <= SCORES_ON_STACK) {
+        double few[SCORES_ON_STACK];
         add_to_key(ctx, add, few);
         return;
     }

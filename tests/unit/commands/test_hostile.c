@@ -18,7 +18,7 @@ static struct random dice;
 static char *reply;
 static size_t reply_len;
 static int fd;
-static struct client *client;
+static struct client *served;
 
 static void set_up(void)
 {
@@ -29,7 +29,7 @@ static void set_up(void)
     reply = malloc(REPLY_MAX);
     reply_len = 0;
     fd = rig_connect();
-    client = rig_last_client();
+    served = rig_last_client();
 }
 
 static void tear_down(void)
@@ -102,7 +102,7 @@ static void expect_one_reply(const struct bytes *request)
     reply_len = 0;
     for (int turns = 0; !marker_arrived(); turns++) {
         rig_turn();
-        (void)block_end(client, random_below(&dice, 2));
+        (void)block_end(served, random_below(&dice, 2));
         ssize_t got = recv(fd, reply + reply_len, REPLY_MAX - reply_len, 0);
         ck_assert_msg(got > 0 || (got < 0 && errno == EAGAIN && turns < RIG_PATIENCE),
                       "no reply to %.*s", (int)request->len, request->data);

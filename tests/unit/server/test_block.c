@@ -121,16 +121,16 @@ static const struct command commands[] = {
     { 0 },
 };
 
-static int first;
-static int second;
+static int first_fd;
+static int second_fd;
 static int writer;
 
 static void set_up(void)
 {
     rig_make(commands);
     rig_start();
-    first = rig_connect();
-    second = rig_connect();
+    first_fd = rig_connect();
+    second_fd = rig_connect();
     writer = rig_connect();
 }
 
@@ -143,21 +143,21 @@ static void wait_for(int fd, const char *request)
 START_TEST(what_is_there_is_taken_at_once)
 {
     rig_ask(writer, "put k v\r\n", "+OK\r\n");
-    rig_ask(first, "take 0 j k\r\n", "$1\r\nv\r\n");
+    rig_ask(first_fd, "take 0 j k\r\n", "$1\r\nv\r\n");
     ck_assert_uint_eq(server->keyspace->heard & KEY_EVENT(KEY_WRITTEN), 0);
 }
 END_TEST
 
 START_TEST(waiters_are_served_in_their_order)
 {
-    wait_for(first, "take 0 k\r\n");
-    wait_for(second, "take 0 k\r\n");
+    wait_for(first_fd, "take 0 k\r\n");
+    wait_for(second_fd, "take 0 k\r\n");
     ck_assert_uint_eq(server->clients->held, 2);
     rig_ask(writer, "put k 1\r\n", "+OK\r\n");
-    rig_expect(first, "$1\r\n1\r\n");
-    rig_expect_silence(second);
+    rig_expect(first_fd, "$1\r\n1\r\n");
+    rig_expect_silence(second_fd);
     rig_ask(writer, "put k 2\r\n", "+OK\r\n");
-    rig_expect(second, "$1\r\n2\r\n");
+    rig_expect(second_fd, "$1\r\n2\r\n");
     ck_assert_uint_eq(server->clients->held, 0);
     ck_assert_uint_eq(server->keyspace->heard & KEY_EVENT(KEY_WRITTEN), 0);
 }
@@ -165,10 +165,10 @@ END_TEST
 
 START_TEST(served_before_any_next_command)
 {
-    wait_for(first, "take 0 k\r\n");
+    wait_for(first_fd, "take 0 k\r\n");
     // Both in one batch: the second command finds the key taken already.
     rig_ask(writer, "put k 1\r\ntake 1 k\r\nsay x\r\n", "+OK\r\n");
-    rig_expect(first, "$1\r\n1\r\n");
+    rig_expect(first_fd, "$1\r\n1\r\n");
     usleep(20000);
     rig_expect(writer, "*-1\r\n$1\r\nx\r\n");
 }
@@ -176,86 +176,86 @@ END_TEST
 
 START_TEST(keys_in_the_order_of_arguments)
 {
-    wait_for(first, "take 0 a b b a\r\n");
+    wait_for(first_fd, "take 0 a b b a\r\n");
     rig_ask(writer, "put c 1\r\nput b 2\r\n", "+OK\r\n+OK\r\n");
-    rig_expect(first, "$1\r\n2\r\n");
+    rig_expect(first_fd, "$1\r\n2\r\n");
     rig_ask(writer, "put a 3\r\n", "+OK\r\n");
-    rig_expect_silence(first);
+    rig_expect_silence(first_fd);
 }
 END_TEST
 
 START_TEST(commands_behind_it_wait)
 {
-    rig_say(first, "take 0 k\r\nsay 1\r\n");
+    rig_say(first_fd, "take 0 k\r\nsay 1\r\n");
     rig_turns(3);
-    rig_say(first, "say 2\r\n");
-    rig_expect_silence(first);
+    rig_say(first_fd, "say 2\r\n");
+    rig_expect_silence(first_fd);
     rig_ask(writer, "put k v\r\n", "+OK\r\n");
-    rig_expect(first, "$1\r\nv\r\n$1\r\n1\r\n$1\r\n2\r\n");
+    rig_expect(first_fd, "$1\r\nv\r\n$1\r\n1\r\n$1\r\n2\r\n");
 }
 END_TEST
 
 START_TEST(time_runs_out)
 {
-    wait_for(first, "take 30 k\r\nsay 1\r\n");
+    wait_for(first_fd, "take 30 k\r\nsay 1\r\n");
     usleep(40000);
-    rig_expect(first, "*-1\r\n$1\r\n1\r\n");
+    rig_expect(first_fd, "*-1\r\n$1\r\n1\r\n");
     rig_ask(writer, "put k v\r\n", "+OK\r\n");
-    rig_expect_silence(first);
+    rig_expect_silence(first_fd);
 }
 END_TEST
 
 START_TEST(waits_are_ended_by_others)
 {
-    wait_for(first, "take 0 k\r\n");
+    wait_for(first_fd, "take 0 k\r\n");
     struct client *client = clients_find(server->clients, server->clients->next_id - 3);
     ck_assert(block_end(client, false));
     ck_assert(!block_end(client, false));
-    rig_expect(first, "*-1\r\n");
-    wait_for(first, "take 0 k\r\n");
+    rig_expect(first_fd, "*-1\r\n");
+    wait_for(first_fd, "take 0 k\r\n");
     ck_assert(block_end(client, true));
-    rig_expect(first, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
-    rig_ask(first, "say 1\r\n", "$1\r\n1\r\n");
+    rig_expect(first_fd, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+    rig_ask(first_fd, "say 1\r\n", "$1\r\n1\r\n");
 }
 END_TEST
 
 START_TEST(one_that_waits_goes_away)
 {
-    wait_for(first, "take 1000 k j\r\n");
-    wait_for(second, "take 0 k\r\n");
-    rig_disconnect(first);
+    wait_for(first_fd, "take 1000 k j\r\n");
+    wait_for(second_fd, "take 0 k\r\n");
+    rig_disconnect(first_fd);
     rig_turns(3);
     rig_ask(writer, "put k v\r\n", "+OK\r\n");
-    rig_expect(second, "$1\r\nv\r\n");
+    rig_expect(second_fd, "$1\r\nv\r\n");
     ck_assert_uint_eq(server->clients->count, 2);
 }
 END_TEST
 
 START_TEST(a_served_command_serves_others)
 {
-    wait_for(first, "forward a b\r\n");
-    wait_for(second, "take 0 b\r\n");
+    wait_for(first_fd, "forward a b\r\n");
+    wait_for(second_fd, "take 0 b\r\n");
     rig_ask(writer, "put a v\r\nsay x\r\n", "+OK\r\n$1\r\nx\r\n");
-    rig_expect(first, "+OK\r\n");
-    rig_expect(second, "$1\r\nv\r\n");
+    rig_expect(first_fd, "+OK\r\n");
+    rig_expect(second_fd, "$1\r\nv\r\n");
 }
 END_TEST
 
 START_TEST(databases_are_apart_and_may_be_swapped)
 {
-    rig_ask(first, "use 1\r\n", "+OK\r\n");
-    wait_for(first, "take 0 k\r\n");
+    rig_ask(first_fd, "use 1\r\n", "+OK\r\n");
+    wait_for(first_fd, "take 0 k\r\n");
     rig_ask(writer, "put k v\r\n", "+OK\r\n");
-    rig_expect_silence(first);
+    rig_expect_silence(first_fd);
     rig_ask(writer, "swap\r\n", "+OK\r\n");
-    rig_expect(first, "$1\r\nv\r\n");
+    rig_expect(first_fd, "$1\r\nv\r\n");
 }
 END_TEST
 
 START_TEST(the_end_of_the_server)
 {
-    wait_for(first, "take 0 k j i\r\n");
-    wait_for(second, "take 5000 k\r\n");
+    wait_for(first_fd, "take 0 k j i\r\n");
+    wait_for(second_fd, "take 5000 k\r\n");
 }
 END_TEST
 
