@@ -106,19 +106,24 @@ static struct awaited *find(struct blocks *blocks, const struct db *db, const st
     return slot ? table_slot_entry(slot) : NULL;
 }
 
+// NULL: no memory.
 static struct awaited *find_or_add(struct blocks *blocks, struct db *db, const struct key *key)
 {
     struct awaited *awaited = find(blocks, db, key);
     if (awaited)
         return awaited;
-    awaited = mem_alloc(sizeof(*awaited) + key->len);
+    size_t bytes = sizeof(*awaited) + key->len;
+    awaited = mem_try_alloc(bytes);
+    if (!awaited)
+        return NULL;
     *awaited = (struct awaited){ .db = db, .key = *key };
     memcpy(awaited->name, key->ptr, key->len);
     awaited->key.ptr = awaited->name;
     list_init(&awaited->waiters);
-    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) != STATUS_OK)
-        PANIC("out of memory while a client waits for a key");
-    return awaited;
+    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) == STATUS_OK)
+        return awaited;
+    mem_free(awaited, bytes);
+    return NULL;
 }
 
 static void remove_if_unused(struct blocks *blocks, struct awaited *awaited)
@@ -166,7 +171,7 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
 
 // --- Clients that wait --------------------------------------------------------------------------
 
-// Keeps the command: everything it needs to be run again, in one allocation.
+// Keeps the command: everything it needs to be run again, in one allocation. NULL: no memory.
 static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
 {
     size_t text_bytes = 0;
@@ -175,8 +180,10 @@ static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
     size_t bytes = sizeof(struct blocked) + waits * sizeof(struct waiter) +
                    ctx->argc * sizeof(struct slice) + ctx->key_count * sizeof(struct key) +
                    text_bytes;
-    struct blocked *blocked = mem_alloc_zeroed(bytes);
-    blocked->bytes = bytes;
+    struct blocked *blocked = mem_try_alloc(bytes);
+    if (!blocked)
+        return NULL;
+    *blocked = (struct blocked){ .bytes = bytes };
     blocked->waiters = (struct waiter *)(blocked + 1);
     blocked->argv = (struct slice *)(blocked->waiters + waits);
     blocked->keys = (struct key *)(blocked->argv + ctx->argc);
@@ -218,16 +225,43 @@ static void listen(struct blocks *blocks)
     keyspace_hear(blocks->server->keyspace, blocks->listener, events);
 }
 
-// The wait is over; what the client has sent meanwhile is run.
-static void release(struct blocked *blocked)
+static void leave_keys(struct blocks *blocks, struct blocked *blocked)
 {
-    struct client *client = blocked->client;
-    struct blocks *blocks = client->server->blocks;
     for (uint32_t i = 0; i < blocked->waiter_count; i++) {
         list_remove(&blocked->waiters[i].link);
         blocked->waiters[i].awaited->count--;
         remove_if_unused(blocks, blocked->waiters[i].awaited);
     }
+    blocked->waiter_count = 0;
+}
+
+// False: no memory.
+static bool join_keys(struct blocks *blocks, struct blocked *blocked, const struct block_wait *wait)
+{
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct key *key = &blocked->keys[wait->first + i];
+        struct awaited *awaited = find_or_add(blocks, blocked->db, key);
+        if (!awaited) {
+            leave_keys(blocks, blocked);
+            return false;
+        }
+        if (waits_already(blocked, awaited))
+            continue;
+        struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
+        *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
+        list_append(&awaited->waiters, &waiter->link);
+        awaited->count++;
+        awaited->types |= 1u << wait->type;
+    }
+    return true;
+}
+
+// The wait is over; what the client has sent meanwhile is run.
+static void release(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    struct blocks *blocks = client->server->blocks;
+    leave_keys(blocks, blocked);
     alarm_clear(&blocked->alarm);
     blocks->timeouts -= blocked->has_timeout;
     client->blocked = NULL;
@@ -287,26 +321,23 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
         wait->timed_out(&ctx->reply);
         return;
     }
-    ctx->waits = true;
-    if (client->blocked)
+    if (client->blocked) {
+        ctx->waits = true;
         return;
+    }
     struct blocks *blocks = ctx->server->blocks;
     struct blocked *blocked = keep_command(ctx, wait->count);
+    if (!blocked || !join_keys(blocks, blocked, wait)) {
+        if (blocked)
+            mem_free(blocked, blocked->bytes);
+        reply_error(ctx, ERR_OUT_OF_MEMORY);
+        return;
+    }
+    ctx->waits = true;
     client->blocked = blocked;
     blocked->type = wait->type;
     blocked->timed_out = wait->timed_out;
     blocked->muted = ctx->reply.out != &client->conn.out;
-    for (uint32_t i = 0; i < wait->count; i++) {
-        const struct key *key = &blocked->keys[wait->first + i];
-        struct awaited *awaited = find_or_add(blocks, ctx->db, key);
-        if (waits_already(blocked, awaited))
-            continue;
-        struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
-        *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
-        list_append(&awaited->waiters, &waiter->link);
-        awaited->count++;
-        awaited->types |= 1u << wait->type;
-    }
     alarm_init(&blocked->alarm, ctx->server->loop, on_alarm, blocked);
     blocked->has_timeout = wait->timeout_ms > 0;
     if (blocked->has_timeout)

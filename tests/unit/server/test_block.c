@@ -303,6 +303,34 @@ START_TEST(what_is_kept_belongs_to_the_clients_memory)
 }
 END_TEST
 
+START_TEST(no_memory_to_wait_with)
+{
+    char got[5];
+    int refused = 0;
+    // The parser has what it needs already.
+    wait_for(second, "take 1 k j i\r\n");
+    usleep(2000);
+    rig_expect(second, "*-1\r\n");
+    for (;; refused++) {
+        mem_fail_after((uint64_t)refused);
+        rig_say(first, "take 1 k j i\r\n");
+        rig_turns(3);
+        usleep(2000);
+        mem_fail_never();
+        rig_receive(first, got, sizeof(got));
+        if (memcmp(got, "-OOM ", sizeof(got)) != 0)
+            break;
+        rig_expect(first, "command not allowed: the server has no memory for a value of this "
+                          "size\r\n");
+        ck_assert_uint_eq(server->clients->held, 0);
+        ck_assert_uint_eq(server->keyspace->heard & KEY_EVENT(KEY_WRITTEN), 0);
+    }
+    ck_assert_mem_eq(got, "*-1\r\n", sizeof(got));
+    // The command, and at least each of the keys.
+    ck_assert_int_ge(refused, 4);
+}
+END_TEST
+
 // Each is looked for among those before it; the test would not end if that were a walk.
 START_TEST(one_that_waits_for_very_many_keys)
 {
@@ -359,6 +387,7 @@ static Suite *make_suite(void)
     tcase_add_test(cases, the_end_of_the_server);
     tcase_add_test(cases, a_wait_counts_as_one_call_however_it_ends);
     tcase_add_test(cases, what_is_kept_belongs_to_the_clients_memory);
+    tcase_add_test(cases, no_memory_to_wait_with);
     tcase_add_test(cases, one_that_waits_for_very_many_keys);
     tcase_add_test(cases, a_thousand_waiters);
     suite_add_tcase(suite, cases);
