@@ -199,8 +199,11 @@ static void subtract_from_copy(struct result *result, const struct sources *sour
     struct entry *left = copy(result, sources->sets[0]);
     for (size_t i = 1; i < present; i++)
         take_out(&left, sources->sets[i]);
-    if (result->kind == RESULT_STORE && set_is_smallest(left, result->ctx->server->limits)) {
-        result->count = set_count(left);
+    size_t count = set_count(left);
+    // An empty one is no result: there is none then.
+    if (result->kind == RESULT_STORE && count > 0 &&
+        set_is_smallest(left, result->ctx->server->limits)) {
+        result->count = count;
         result->entry = left;
         return;
     }

@@ -32,6 +32,7 @@
 struct awaited {
     struct list waiters;
     size_t count;
+    unsigned types;  // that any of them has waited for, as bits
     struct list_link ready_link;
     struct db *db;
     struct key key;  // its bytes are in `name`
@@ -105,19 +106,24 @@ static struct awaited *find(struct blocks *blocks, const struct db *db, const st
     return slot ? table_slot_entry(slot) : NULL;
 }
 
+// NULL: no memory.
 static struct awaited *find_or_add(struct blocks *blocks, struct db *db, const struct key *key)
 {
     struct awaited *awaited = find(blocks, db, key);
     if (awaited)
         return awaited;
-    awaited = mem_alloc(sizeof(*awaited) + key->len);
+    size_t bytes = sizeof(*awaited) + key->len;
+    awaited = mem_try_alloc(bytes);
+    if (!awaited)
+        return NULL;
     *awaited = (struct awaited){ .db = db, .key = *key };
     memcpy(awaited->name, key->ptr, key->len);
     awaited->key.ptr = awaited->name;
     list_init(&awaited->waiters);
-    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) != STATUS_OK)
-        PANIC("out of memory while a client waits for a key");
-    return awaited;
+    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) == STATUS_OK)
+        return awaited;
+    mem_free(awaited, bytes);
+    return NULL;
 }
 
 static void remove_if_unused(struct blocks *blocks, struct awaited *awaited)
@@ -165,7 +171,7 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
 
 // --- Clients that wait --------------------------------------------------------------------------
 
-// Keeps the command: everything it needs to be run again, in one allocation.
+// Keeps the command: everything it needs to be run again, in one allocation. NULL: no memory.
 static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
 {
     size_t text_bytes = 0;
@@ -174,8 +180,10 @@ static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
     size_t bytes = sizeof(struct blocked) + waits * sizeof(struct waiter) +
                    ctx->argc * sizeof(struct slice) + ctx->key_count * sizeof(struct key) +
                    text_bytes;
-    struct blocked *blocked = mem_alloc_zeroed(bytes);
-    blocked->bytes = bytes;
+    struct blocked *blocked = mem_try_alloc(bytes);
+    if (!blocked)
+        return NULL;
+    *blocked = (struct blocked){ .bytes = bytes };
     blocked->waiters = (struct waiter *)(blocked + 1);
     blocked->argv = (struct slice *)(blocked->waiters + waits);
     blocked->keys = (struct key *)(blocked->argv + ctx->argc);
@@ -203,13 +211,12 @@ static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
     return blocked;
 }
 
+// Whether a client that is just beginning to wait does so for this key: it is the last one then.
 static bool waits_already(const struct blocked *blocked, const struct awaited *awaited)
 {
-    for (uint32_t i = 0; i < blocked->waiter_count; i++) {
-        if (blocked->waiters[i].awaited == awaited)
-            return true;
-    }
-    return false;
+    if (list_empty(&awaited->waiters))
+        return false;
+    return LIST_ITEM(awaited->waiters.head.prev, struct waiter, link)->blocked == blocked;
 }
 
 static void listen(struct blocks *blocks)
@@ -218,16 +225,43 @@ static void listen(struct blocks *blocks)
     keyspace_hear(blocks->server->keyspace, blocks->listener, events);
 }
 
-// The wait is over; what the client has sent meanwhile is run.
-static void release(struct blocked *blocked)
+static void leave_keys(struct blocks *blocks, struct blocked *blocked)
 {
-    struct client *client = blocked->client;
-    struct blocks *blocks = client->server->blocks;
     for (uint32_t i = 0; i < blocked->waiter_count; i++) {
         list_remove(&blocked->waiters[i].link);
         blocked->waiters[i].awaited->count--;
         remove_if_unused(blocks, blocked->waiters[i].awaited);
     }
+    blocked->waiter_count = 0;
+}
+
+// False: no memory.
+static bool join_keys(struct blocks *blocks, struct blocked *blocked, const struct block_wait *wait)
+{
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct key *key = &blocked->keys[wait->first + i];
+        struct awaited *awaited = find_or_add(blocks, blocked->db, key);
+        if (!awaited) {
+            leave_keys(blocks, blocked);
+            return false;
+        }
+        if (waits_already(blocked, awaited))
+            continue;
+        struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
+        *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
+        list_append(&awaited->waiters, &waiter->link);
+        awaited->count++;
+        awaited->types |= 1u << wait->type;
+    }
+    return true;
+}
+
+// The wait is over; what the client has sent meanwhile is run.
+static void release(struct blocked *blocked)
+{
+    struct client *client = blocked->client;
+    struct blocks *blocks = client->server->blocks;
+    leave_keys(blocks, blocked);
     alarm_clear(&blocked->alarm);
     blocks->timeouts -= blocked->has_timeout;
     client->blocked = NULL;
@@ -237,12 +271,38 @@ static void release(struct blocked *blocked)
     batch_resume(blocks->server->batch, client);
 }
 
-static void reply_timed_out(struct blocked *blocked)
+// To run the client's command once more, or to answer it. `nowhere` takes a reply that nobody wants.
+static struct cmd_ctx context_of(struct blocked *blocked, struct outq *nowhere)
 {
     struct client *client = blocked->client;
-    if (!blocked->muted && !(client->flags & CLIENT_CLOSING)) {
-        struct resp_writer reply = { .out = &client->conn.out, .proto = client->proto };
-        blocked->timed_out(&reply);
+    outq_init(nowhere, client->conn.out.pool);
+    return (struct cmd_ctx){
+        .server = client->server,
+        .client = client,
+        .db = blocked->db,
+        .command = blocked->command,
+        .argv = blocked->argv,
+        .argc = blocked->argc,
+        .keys = blocked->keys,
+        .key_count = blocked->key_count,
+        .reply = { .out = blocked->muted ? nowhere : &client->conn.out, .proto = client->proto },
+        .woken = true,
+    };
+}
+
+// Answers the command without running it, and ends the wait.
+static void give_up(struct blocked *blocked, bool with_error)
+{
+    struct client *client = blocked->client;
+    if (!(client->flags & CLIENT_CLOSING)) {
+        struct outq nowhere;
+        struct cmd_ctx ctx = context_of(blocked, &nowhere);
+        if (with_error)
+            reply_error(&ctx, ERR_UNBLOCKED);
+        else
+            blocked->timed_out(&ctx.reply);
+        dispatch_gave_up(&ctx);
+        outq_clear(&nowhere);
         client_output_added(client);
     }
     release(blocked);
@@ -251,7 +311,7 @@ static void reply_timed_out(struct blocked *blocked)
 static void on_alarm(void *udata)
 {
     clock_update();
-    reply_timed_out(udata);
+    give_up(udata, false);
 }
 
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
@@ -261,25 +321,23 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
         wait->timed_out(&ctx->reply);
         return;
     }
-    ctx->waits = true;
-    if (client->blocked)
+    if (client->blocked) {
+        ctx->waits = true;
         return;
+    }
     struct blocks *blocks = ctx->server->blocks;
     struct blocked *blocked = keep_command(ctx, wait->count);
+    if (!blocked || !join_keys(blocks, blocked, wait)) {
+        if (blocked)
+            mem_free(blocked, blocked->bytes);
+        reply_error(ctx, ERR_OUT_OF_MEMORY);
+        return;
+    }
+    ctx->waits = true;
     client->blocked = blocked;
     blocked->type = wait->type;
     blocked->timed_out = wait->timed_out;
     blocked->muted = ctx->reply.out != &client->conn.out;
-    for (uint32_t i = 0; i < wait->count; i++) {
-        const struct key *key = &blocked->keys[wait->first + i];
-        struct awaited *awaited = find_or_add(blocks, ctx->db, key);
-        if (waits_already(blocked, awaited))
-            continue;
-        struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
-        *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
-        list_append(&awaited->waiters, &waiter->link);
-        awaited->count++;
-    }
     alarm_init(&blocked->alarm, ctx->server->loop, on_alarm, blocked);
     blocked->has_timeout = wait->timeout_ms > 0;
     if (blocked->has_timeout)
@@ -292,19 +350,9 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
 
 bool block_end(struct client *client, bool with_error)
 {
-    struct blocked *blocked = client->blocked;
-    if (!blocked)
+    if (!client->blocked)
         return false;
-    if (!with_error) {
-        reply_timed_out(blocked);
-        return true;
-    }
-    if (!blocked->muted && !(client->flags & CLIENT_CLOSING)) {
-        struct resp_writer reply = { .out = &client->conn.out, .proto = client->proto };
-        resp_error(&reply, SLICE("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-        client_output_added(client);
-    }
-    release(blocked);
+    give_up(client->blocked, with_error);
     return true;
 }
 
@@ -314,33 +362,29 @@ void block_forget(struct client *client)
         release(client->blocked);
 }
 
+size_t block_memory(const struct client *client)
+{
+    return client->blocked ? client->blocked->bytes : 0;
+}
+
 // --- Serving ------------------------------------------------------------------------------------
 
-// Runs the client's command once more; true if it has been answered.
-static bool run_again(struct blocked *blocked)
+// Runs the client's command once more, which may wait again.
+static void run_again(struct blocked *blocked)
 {
     struct client *client = blocked->client;
+    struct keyspace *keyspace = client->server->keyspace;
+    bool untouched = keyspace->untouched;
     struct outq nowhere;
-    outq_init(&nowhere, client->conn.out.pool);
-    struct cmd_ctx ctx = {
-        .server = client->server,
-        .client = client,
-        .db = blocked->db,
-        .command = blocked->command,
-        .argv = blocked->argv,
-        .argc = blocked->argc,
-        .keys = blocked->keys,
-        .key_count = blocked->key_count,
-        .reply = { .out = blocked->muted ? &nowhere : &client->conn.out, .proto = client->proto },
-        .woken = true,
-    };
+    struct cmd_ctx ctx = context_of(blocked, &nowhere);
+    keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
     dispatch_again(&ctx);
+    keyspace->untouched = untouched;
     outq_clear(&nowhere);
     if (ctx.waits)
-        return false;
+        return;
     client_output_added(client);
     release(blocked);
-    return true;
 }
 
 // Serves those who wait for the key, as long as it holds what they want. It is awaited no more, and
@@ -348,16 +392,18 @@ static bool run_again(struct blocked *blocked)
 static void serve_key(struct awaited *awaited)
 {
     struct list_link *link = list_first(&awaited->waiters);
+    const struct entry *entry = db_peek(awaited->db, &awaited->key).entry;
     for (size_t waiting = awaited->count; waiting > 0; waiting--) {
-        struct waiter *waiter = LIST_ITEM(link, struct waiter, link);
-        struct list_link *next = list_next(&awaited->waiters, link);
-        struct blocked *blocked = waiter->blocked;
-        const struct entry *entry = db_peek(awaited->db, &awaited->key).entry;
-        if (!entry)
+        // However many wait: for another type's value none of them is looked at.
+        if (!entry || !(awaited->types & 1u << entry_type(entry)))
             return;
-        if (entry_type(entry) == blocked->type && !(blocked->client->flags & CLIENT_CLOSING))
-            (void)run_again(blocked);
-        link = next;
+        struct blocked *blocked = LIST_ITEM(link, struct waiter, link)->blocked;
+        link = list_next(&awaited->waiters, link);
+        if (entry_type(entry) != blocked->type || blocked->client->flags & CLIENT_CLOSING)
+            continue;
+        run_again(blocked);
+        if (waiting > 1)
+            entry = db_peek(awaited->db, &awaited->key).entry;
     }
 }
 

@@ -12,6 +12,7 @@
 #include "store/entry.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct blocked;
@@ -46,3 +47,6 @@ bool block_end(struct client *client, bool with_error);
 
 // The client is going away.
 void block_forget(struct client *client);
+
+// Bytes that the command which the client waits with takes; 0 if it does not wait.
+size_t block_memory(const struct client *client);

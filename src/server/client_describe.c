@@ -2,6 +2,7 @@
 // Clients as CLIENT LIST, INFO and the log show them.
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -70,10 +71,11 @@ static void append_flags(const struct client *client, struct bytes *out)
         bytes_append_char(out, 'N');
 }
 
-// What arguments that have arrived hold.
+// What arguments that have arrived, or wait, hold.
 static size_t arguments_memory(const struct client *client)
 {
-    return resp_parser_memory(&client->parser) + incoming_memory(client->incoming);
+    return resp_parser_memory(&client->parser) + incoming_memory(client->incoming) +
+           block_memory(client);
 }
 
 size_t client_memory(const struct client *client)

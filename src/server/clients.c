@@ -269,6 +269,8 @@ static struct client *client_new(struct clients *clients, int fd, bool is_unix)
 static void client_free(struct client *client)
 {
     struct clients *clients = client->server->clients;
+    // At the server's end it need not be closing yet. What it has sent is not run any more.
+    client->flags |= CLIENT_CLOSING;
     list_remove(&client->all_link);
     list_remove(&client->ready_link);
     list_remove(&client->pending_link);

@@ -228,6 +228,12 @@ void dispatch_again(struct cmd_ctx *ctx)
     run_timed(ctx);
 }
 
+void dispatch_gave_up(struct cmd_ctx *ctx)
+{
+    ctx->command->failed_calls += ctx->failed;
+    count_calls(ctx->server, ctx->command, 1, 0);
+}
+
 void dispatch_begin(struct server *server)
 {
     server->timing.boundary_ticks = clock_ticks();

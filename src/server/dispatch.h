@@ -31,6 +31,9 @@ void dispatch(struct cmd_ctx *ctx);
 // Runs a command once more that dispatch() has run and that has waited since (server/block.h).
 void dispatch_again(struct cmd_ctx *ctx);
 
+// Counts such a command that has been answered without being run again: its time was over.
+void dispatch_gave_up(struct cmd_ctx *ctx);
+
 // To be called after the last of them: time ends to count.
 void dispatch_end(struct server *server);
 

@@ -229,6 +229,21 @@ START_TEST(stored_results_are_small_again)
 }
 END_TEST
 
+// By way of a copy of the first set, which all of the others together empty.
+START_TEST(a_difference_that_leaves_nothing_is_no_key)
+{
+    rig_ask(fd, "SADD a 0 1 2 3 4 5 6 7 8 9\r\n", ":10\r\n");
+    for (int i = 0; i < 5; i++) {
+        char request[64];
+        snprintf(request, sizeof(request), "SADD b%d %d %d\r\n", i, 2 * i, 2 * i + 1);
+        rig_ask(fd, request, ":2\r\n");
+    }
+    rig_ask(fd, "SADD b5 0\r\nSADD d x\r\n", ":1\r\n:1\r\n");
+    rig_ask(fd, "SDIFFSTORE d a b0 b1 b2 b3 b4 b5\r\n", ":0\r\n");
+    rig_ask(fd, "EXISTS d\r\nSPOP d\r\n", ":0\r\n$-1\r\n");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("set commands");
@@ -243,6 +258,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, too_many_random_members);
     tcase_add_test(tcase, large_algebra);
     tcase_add_test(tcase, stored_results_are_small_again);
+    tcase_add_test(tcase, a_difference_that_leaves_nothing_is_no_key);
     suite_add_tcase(suite, tcase);
     return suite;
 }

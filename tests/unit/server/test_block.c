@@ -254,8 +254,98 @@ END_TEST
 
 START_TEST(the_end_of_the_server)
 {
-    wait_for(first_fd, "take 0 k j i\r\n");
-    wait_for(second_fd, "take 5000 k\r\n");
+    wait_for(first_fd, "take 0 k j i\r\nsay 1\r\n");
+    wait_for(second_fd, "take 5000 k\r\nsay 2\r\n");
+    wait_for(writer, "take 0 k\r\n");
+}
+END_TEST
+
+static const struct command_entry *take_entry(void)
+{
+    return registry_lookup(server->registry, SLICE("take"));
+}
+
+START_TEST(a_wait_counts_as_one_call_however_it_ends)
+{
+    wait_for(first_fd, "take 10 k\r\n");
+    ck_assert_uint_eq(take_entry()->calls, 0);
+    usleep(15000);
+    rig_expect(first_fd, "*-1\r\n");
+    ck_assert_uint_eq(take_entry()->calls, 1);
+    wait_for(first_fd, "take 0 k\r\n");
+    rig_ask(writer, "put k v\r\n", "+OK\r\n");
+    rig_expect(first_fd, "$1\r\nv\r\n");
+    ck_assert_uint_eq(take_entry()->calls, 2);
+    wait_for(first_fd, "take 0 k\r\n");
+    ck_assert(block_end(clients_find(server->clients, server->clients->next_id - 3), true));
+    ck_assert_uint_eq(take_entry()->calls, 3);
+    ck_assert_uint_eq(take_entry()->failed_calls, 1);
+    ck_assert_uint_eq(server->stats.error_replies, 1);
+}
+END_TEST
+
+START_TEST(what_is_kept_belongs_to_the_clients_memory)
+{
+    struct client *client = clients_find(server->clients, server->clients->next_id - 3);
+    size_t before = client_memory(client);
+    struct bytes request = { 0 };
+    bytes_append_text(&request, "*3\r\n$4\r\ntake\r\n$1\r\n0\r\n$10000\r\n");
+    for (int i = 0; i < 10000; i++)
+        bytes_append_char(&request, 'k');
+    bytes_append_text(&request, "\r\n");
+    rig_send(first_fd, request.data, request.len);
+    bytes_release(&request);
+    rig_turns(3);
+    ck_assert_uint_ge(client_memory(client), before + 10000);
+    ck_assert(block_end(client, false));
+    rig_expect(first_fd, "*-1\r\n");
+    ck_assert_uint_eq(client_memory(client), before);
+}
+END_TEST
+
+START_TEST(no_memory_to_wait_with)
+{
+    char got[5];
+    int refused = 0;
+    // The parser has what it needs already.
+    wait_for(second_fd, "take 1 k j i\r\n");
+    usleep(2000);
+    rig_expect(second_fd, "*-1\r\n");
+    for (;; refused++) {
+        mem_fail_after((uint64_t)refused);
+        rig_say(first_fd, "take 1 k j i\r\n");
+        rig_turns(3);
+        usleep(2000);
+        mem_fail_never();
+        rig_receive(first_fd, got, sizeof(got));
+        if (memcmp(got, "-OOM ", sizeof(got)) != 0)
+            break;
+        rig_expect(first_fd, "command not allowed: the server has no memory for a value of this "
+                             "size\r\n");
+        ck_assert_uint_eq(server->clients->held, 0);
+        ck_assert_uint_eq(server->keyspace->heard & KEY_EVENT(KEY_WRITTEN), 0);
+    }
+    ck_assert_mem_eq(got, "*-1\r\n", sizeof(got));
+    // The command, and at least each of the keys.
+    ck_assert_int_ge(refused, 4);
+}
+END_TEST
+
+// Each is looked for among those before it; the test would not end if that were a walk.
+START_TEST(one_that_waits_for_very_many_keys)
+{
+    enum { MANY = 400000 };
+    struct bytes request = { 0 };
+    bytes_printf(&request, "*%d\r\n$4\r\ntake\r\n$1\r\n0\r\n", MANY + 2);
+    for (int i = 0; i < MANY; i++)
+        bytes_printf(&request, "$6\r\n%06d\r\n", i);
+    rig_send(first_fd, request.data, request.len);
+    bytes_release(&request);
+    rig_ask(writer, "say 1\r\n", "$1\r\n1\r\n");
+    rig_turns(3);
+    ck_assert_uint_eq(server->clients->held, 1);
+    rig_ask(writer, "put 399999 v\r\n", "+OK\r\n");
+    rig_expect(first_fd, "$1\r\nv\r\n");
 }
 END_TEST
 
@@ -295,6 +385,10 @@ static Suite *make_suite(void)
     tcase_add_test(cases, a_served_command_serves_others);
     tcase_add_test(cases, databases_are_apart_and_may_be_swapped);
     tcase_add_test(cases, the_end_of_the_server);
+    tcase_add_test(cases, a_wait_counts_as_one_call_however_it_ends);
+    tcase_add_test(cases, what_is_kept_belongs_to_the_clients_memory);
+    tcase_add_test(cases, no_memory_to_wait_with);
+    tcase_add_test(cases, one_that_waits_for_very_many_keys);
     tcase_add_test(cases, a_thousand_waiters);
     suite_add_tcase(suite, cases);
     return suite;
