@@ -49,6 +49,7 @@ NEEDS_test := build test check
 NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
+NEEDS_bench-expire := build bench
 NEEDS_bench-table := build
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
@@ -267,6 +268,9 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 bench: $(SERVER) ## Side by side with redis-server; rewrites the tables of docs/benchmarks.md
 	$(Q)utils/bench/bench.sh
 
+bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys expire, beside redis-server
+	$(Q)utils/bench/bench_expire.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -328,7 +332,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-table fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-expire bench-table fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

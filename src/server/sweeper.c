@@ -27,7 +27,7 @@
 #include <string.h>
 
 // Of one slice, in which no client is served.
-#define SLICE_US 1000
+#define SLICE_US 500
 
 // Between two passes: from 50 ticks a second on the ticks of hz.
 #define PAUSE_MS 20
