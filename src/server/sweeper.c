@@ -82,8 +82,10 @@ static void await_next(struct sweeper *sweeper)
                            : 0;
     int64_t wait_ms = due_ms - clock_wall_us_now() / 1000;
     wait_ms = wait_ms > pause_ms ? wait_ms : pause_ms;
-    wait_ms = wait_ms > TIMER_LAST_MS ? TIMER_LAST_MS : wait_ms;
-    loop_timer_set_period(loop, sweeper->timer, wait_ms > 0 ? (unsigned)wait_ms : 1);
+    if (wait_ms > TIMER_LAST_MS)
+        wait_ms = TIMER_LAST_MS;
+    // A timer without time to run would be stopped.
+    loop_timer_set_period(loop, sweeper->timer, wait_ms == 0 ? 1 : (unsigned)wait_ms);
 }
 
 static uint64_t pause_us(const struct sweeper *sweeper, uint64_t spent_us, bool more)

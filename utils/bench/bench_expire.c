@@ -85,7 +85,7 @@ static long long ask_number(int fd, const char *command)
     char text[256];
     send_all(fd, command, strlen(command));
     read_lines(fd, 1, text, sizeof(text));
-    return atoll(text + 1);
+    return strtoll(text + 1, NULL, 10);
 }
 
 // Sets `count` keys to be due at random times from `first_ms` on, within `span_ms`; keeps these times.
@@ -198,7 +198,7 @@ static void measure_burst(int fd, const char *path, size_t keys)
         usleep(200);
     }
     printf("%9zu %14.0f %10.2f %10.2f %10.2f\n", keys,
-           gone_us ? (double)(gone_us / 1000 - last_ms) : -1, percentile(get_us, gets, 50),
+           gone_us ? (double)gone_us / 1000 - (double)last_ms : -1, percentile(get_us, gets, 50),
            percentile(get_us, gets, 99), percentile(get_us, gets, 100));
     free(get_us);
     close(counter);

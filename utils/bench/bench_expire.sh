@@ -15,7 +15,8 @@ export LC_ALL=C
 
 keys=${BENCH_KEYS-0 10000 100000 1000000}
 burst=${BENCH_BURST:-500000}
-programs=("${BENCH_OURS:-build/respite-server}" ${BENCH_THEIRS-redis-server})
+programs=("${BENCH_OURS:-build/respite-server}")
+[ -z "${BENCH_THEIRS-redis-server}" ] || programs+=("${BENCH_THEIRS-redis-server}")
 client=build/release/utils/bench/bench_expire
 work=$(mktemp -d)
 pid=

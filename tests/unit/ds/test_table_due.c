@@ -58,7 +58,7 @@ static size_t count_due(const struct model *model, int64_t now)
 }
 
 // Walks the whole table; returns how many segments were met.
-static size_t walk(struct model *model, int64_t now)
+static size_t walk_all(struct model *model, int64_t now)
 {
     struct table_due_walk walk = { .earliest = TABLE_DUE_NEVER, .budget = NO_BUDGET };
     size_t due = count_due(model, now);
@@ -90,7 +90,7 @@ static void live_and_walk(struct model *model, const size_t *counts, size_t roun
     for (size_t i = 0; i < rounds; i++) {
         model_resize(model, counts[i % 4]);
         now += MODEL_DUE_END / (int64_t)rounds;
-        walk(model, now);
+        walk_all(model, now);
         // Nothing is left over.
         ck_assert_uint_eq(count_due(model, now), 0);
     }
@@ -145,8 +145,8 @@ START_TEST(what_is_not_due_is_passed_over)
         model.items[i].seen = 1;
     }
     disarm_seen(&model);
-    ck_assert_uint_eq(walk(&model, MODEL_DUE_END) <= model.table.segments, 1);
-    ck_assert_uint_eq(walk(&model, MODEL_DUE_END), 0);
+    ck_assert_uint_eq(walk_all(&model, MODEL_DUE_END) <= model.table.segments, 1);
+    ck_assert_uint_eq(walk_all(&model, MODEL_DUE_END), 0);
     for (size_t i = 0; i < 3; i++) {
         struct item *item = &model.items[i * 5000];
         item->in_class = 7;
@@ -154,8 +154,8 @@ START_TEST(what_is_not_due_is_passed_over)
         table_slot_set_class(model_find(&model, item), item->in_class);
         table_lower_due(&model.table, item->hash, item->due);
     }
-    ck_assert_uint_eq(walk(&model, 0), 1);
-    size_t met = walk(&model, 2);
+    ck_assert_uint_eq(walk_all(&model, 0), 1);
+    size_t met = walk_all(&model, 2);
     ck_assert(met == 1 || met == 2);
     model_release(&model);
 }
@@ -201,7 +201,7 @@ START_TEST(an_empty_table_has_nothing_due)
 {
     struct model model;
     model_init(&model, 1, hash_uniform, 36);
-    ck_assert_uint_eq(walk(&model, MODEL_DUE_END), 0);
+    ck_assert_uint_eq(walk_all(&model, MODEL_DUE_END), 0);
     model_release(&model);
 }
 END_TEST
