@@ -70,6 +70,7 @@ START_TEST(databases_are_apart)
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
     ck_assert_ptr_null(db_find(&keyspace.dbs[2], &key).entry);
     db_flush(&keyspace.dbs[0]);
+    reclaim_all(&keyspace);
     ck_assert_uint_eq(fixture_released, 1);
     ck_assert_uint_eq(db_size(&keyspace.dbs[0]), 0);
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
