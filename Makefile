@@ -51,6 +51,7 @@ NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
 NEEDS_bench-stall := build bench
+NEEDS_bench-expire := build bench
 NEEDS_bench-table := build
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
@@ -272,6 +273,9 @@ bench: $(SERVER) $(B)/release/utils/bench/bench_load ## Side by side with redis-
 bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side
 	$(Q)utils/bench/bench_stall.sh
 
+bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys expire, beside redis-server
+	$(Q)utils/bench/bench_expire.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -333,7 +337,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-stall bench-table fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-expire bench-table fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
         effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
     } else {
         char text[EXPIRY_TEXT_MAX];
-        db_set_expiry(ctx->db, &ref, at_ms);
+        db_set_expiry(ctx->db, &ctx->keys[0], &ref, at_ms);
         ctx_written(ctx, 0);
         effect_replace(
             ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(at_ms, text) }, 3);
@@ -178,7 +178,7 @@ static void cmd_persist(struct cmd_ctx *ctx)
         reply_int(ctx, 0);
         return;
     }
-    db_set_expiry(ctx->db, &ref, EXPIRY_NONE);
+    db_set_expiry(ctx->db, &ctx->keys[0], &ref, EXPIRY_NONE);
     ctx_written(ctx, 0);
     reply_int(ctx, 1);
 }

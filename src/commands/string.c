@@ -277,7 +277,7 @@ static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t exp
         effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
         return;
     }
-    db_set_expiry(ctx->db, ref, expiry);
+    db_set_expiry(ctx->db, &ctx->keys[0], ref, expiry);
     ctx_written(ctx, 0);
     if (expiry == EXPIRY_NONE) {
         effect_replace(ctx, (struct slice[]){ SLICE("PERSIST"), ctx->argv[1] }, 2);

@@ -10,7 +10,7 @@
 //
 //   table.dir: 1 << depth of {layout, segment}, indexed by the top bits (depth 0: inside the table)
 //     [000] --.
-//     [001] --+--> segment d=2 {buckets, chain, count, shrink_at, nhome, nstash, d, t}
+//     [001] --+--> segment d=2 {buckets, chain, due, count, shrink_at, nhome, nstash, d, t}
 //     [010] -----> segment d=3     |
 //     ...                          v   64 bytes each, a cache line
 //                home 0 | home 1 | ... | home nhome-1 | stash 0 | ... | stash nstash-1

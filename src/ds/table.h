@@ -26,6 +26,9 @@ struct table_ops {
     uint64_t (*hash)(const void *entry);
     // Whether `entry` has the key that table_find() was given.
     bool (*match)(const void *entry, const void *key);
+    // For table_check(), of an owner that uses dues (table_due.h), else NULL: whether an entry with this class
+    // may lie in a segment with this due.
+    bool (*due_holds)(const void *entry, uint8_t expiry_class, int64_t due);
 };
 
 // {16 hash bits | 48-bit pointer}; 0 is empty.

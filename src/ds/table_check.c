@@ -12,6 +12,7 @@ struct census {
     uint32_t segments;
     uint32_t chained;
     uint32_t at_depth;
+    int64_t due;  // of the chain at hand
 };
 
 // Of one segment: how many entries of each home are displaced.
@@ -27,6 +28,10 @@ static void check_slot(const struct census *census, const struct table_segment *
     uint64_t hash = census->table->ops->hash(table_slot_entry(slot));
     ASSERT(segment->depth == 0 || (hash ^ prefix) >> (64 - segment->depth) == 0);
     ASSERT(slot->word >> 48 == table_segment_tag(segment, hash));
+    if (census->table->ops->due_holds != NULL) {
+        ASSERT(census->table->ops->due_holds(table_slot_entry(slot), table_slot_class_inl(slot),
+                                             census->due));
+    }
 }
 
 static uint32_t check_bucket(const struct census *census, const struct table_segment *segment,
@@ -86,6 +91,7 @@ static void check_chain(struct census *census, const struct table_segment *head,
     const struct table *table = census->table;
     ASSERT(head->depth <= table->depth && head->depth <= TABLE_MAX_DEPTH);
     census->segments++;
+    census->due = head->due;
     census->at_depth += head->depth == table->depth;
     for (const struct table_segment *part = head; part != NULL; part = part->chain) {
         ASSERT(part->depth == head->depth && part->tag_depth == head->tag_depth);

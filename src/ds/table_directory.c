@@ -275,6 +275,7 @@ static void split_commit(struct split *split, struct table_segment *old, uint64_
 {
     struct table *table = split->table;
     uint64_t bit = UINT64_C(1) << (64 - split->depth);
+    split->chains[0]->due = split->chains[1]->due = old->due;
     table_publish(table, hash & ~bit, split->chains[0]);
     table_publish(table, hash | bit, split->chains[1]);
     table->segments++;
@@ -366,6 +367,7 @@ static bool merge(struct table *table, uint64_t hash)
         table_segment_free(table, merged);
         return false;
     }
+    merged->due = table_earlier_due(segment, buddy);
     table_publish(table, hash, merged);
     table->segments--;
     table->at_depth -= segment->depth == table->depth ? 2 : 0;
@@ -399,6 +401,7 @@ static void chain_shrink(struct table *table, uint64_t hash, struct table_segmen
         struct table_segment *next = segment->chain;
         if (segment == head) {
             ASSERT(next != NULL);
+            next->due = table_earlier_due(segment, next);
             head = next;
         } else {
             struct table_segment *before = head;

@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct table_bucket) == 64, "a bucket is one cache line");
 struct table_segment {
     struct table_bucket *buckets;  // nhome home buckets, then nstash stash buckets
     struct table_segment *chain;   // the next segment with the same hash prefix, or NULL
+    int64_t due;                   // of the head of a chain: no entry of the chain is due before
     uint16_t count;                // entries in this segment alone
     uint16_t shrink_at;            // a removal that leaves fewer entries tries to shrink
     uint8_t nhome;

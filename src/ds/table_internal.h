@@ -2,6 +2,7 @@
 // What the table's own files share; table.c explains how the table is built.
 #pragma once
 
+#include "ds/table_due.h"
 #include "ds/table_inl.h"
 
 #define TABLE_MAX_TOTAL     128
@@ -88,6 +89,13 @@ static inline unsigned table_segment_home(const struct table_segment *segment, u
 {
     uint16_t useful = (uint16_t)(tag << (segment->depth - segment->tag_depth));
     return (uint32_t)useful * segment->nhome >> 16;
+}
+
+// The lesser due of two segments.
+static inline int64_t table_earlier_due(const struct table_segment *a,
+                                        const struct table_segment *b)
+{
+    return a->due < b->due ? a->due : b->due;
 }
 
 // Where in hash order the next segment begins, 0 after the last one; `hash` is in this segment.

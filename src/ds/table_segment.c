@@ -47,7 +47,9 @@ struct table_segment *table_segment_new(struct table *table, uint8_t depth, uint
 {
     struct table_segment *segment = mem_try_alloc(sizeof(*segment));
     if (segment != NULL) {
-        *segment = (struct table_segment){ .depth = depth, .tag_depth = tag_depth };
+        *segment = (struct table_segment){ .due = TABLE_DUE_NEVER,
+                                           .depth = depth,
+                                           .tag_depth = tag_depth };
         table->memory += mem_good_size(sizeof(*segment));
     }
     return segment;

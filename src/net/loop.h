@@ -51,6 +51,8 @@ void loop_reset_stats(struct loop *loop);
 // Calls `fn` every `period_ms` from now on; the timer lives as long as the loop.
 struct loop_timer;
 struct loop_timer *loop_every(struct loop *loop, unsigned period_ms, loop_fn fn, void *udata);
+
+// Calls its `fn` every `period_ms` from now on; 0 stops it until the next call.
 void loop_timer_set_period(struct loop *loop, struct loop_timer *timer, unsigned period_ms);
 
 // Calls `fn` in the loop (not in signal context) when the signal arrives.

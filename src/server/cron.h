@@ -16,5 +16,7 @@ void cron_add(struct cron *cron, unsigned period_ms, void (*fn)(void *udata), vo
 // Starts ticking. Once, when all is registered.
 void cron_start(struct cron *cron);
 
-// Ticks a second (hz).
+// Ticks a second: as they are now, and as hz says. With dynamic-hz there are more while many clients are
+// connected.
 int64_t cron_hz(const struct cron *cron);
+int64_t cron_configured_hz(const struct cron *cron);

@@ -53,7 +53,7 @@ static void info_server(void *udata, struct bytes *out)
                  "config_file:%s\r\n"
                  "io_threads_active:0\r\n",
                  (long long)now_us, (long long)uptime_s, (long long)(uptime_s / 86400),
-                 (long long)cron_hz(server->cron), (long long)cron_hz(server->cron),
+                 (long long)cron_hz(server->cron), (long long)cron_configured_hz(server->cron),
                  server->keyspace->access_clock, server->executable, server->config_file);
     network_describe(server->network, out);
 }
@@ -88,7 +88,7 @@ static void info_keyspace(void *udata, struct bytes *out)
         const struct db *db = &server->keyspace->dbs[i];
         if (db_size(db))
             bytes_printf(out, "db%d:keys=%zu,expires=%zu,avg_ttl=%lld\r\n", db->id, db_size(db),
-                         db->expires, (long long)db->avg_ttl_ms);
+                         db->expires, (long long)db_avg_ttl(db));
     }
 }
 

@@ -4,6 +4,7 @@
 #include "server/info.h"
 #include "server/sections.h"
 #include "server/server.h"
+#include "server/sweeper.h"
 #include "store/keyspace.h"
 
 #include <string.h>
@@ -45,15 +46,20 @@ static void refusal_fields(void *udata, struct bytes *out)
 
 static void expiry_fields(void *udata, struct bytes *out)
 {
-    const struct keyspace *keyspace = ((const struct server *)udata)->keyspace;
+    const struct server *server = udata;
+    const struct keyspace *keyspace = server->keyspace;
     bytes_printf(out,
                  "expired_keys:%llu\r\n"
                  "expired_subkeys:0\r\n"
                  "expired_stale_perc:%.2f\r\n"
                  "expired_time_cap_reached_count:%llu\r\n"
-                 "expire_cycle_cpu_milliseconds:%llu\r\n",
+                 "expire_cycle_cpu_milliseconds:%llu\r\n"
+                 "expire_lag_p50_ms:%llu\r\n"
+                 "expire_lag_p99_ms:%llu\r\n",
                  wide(keyspace->expired_keys), keyspace->stale_percent,
-                 wide(keyspace->sweeps_cut_short), wide(keyspace->sweep_us / 1000));
+                 wide(keyspace->sweeps_cut_short), wide(keyspace->sweep_us / 1000),
+                 wide(sweeper_lag_ms(server->sweeper, 50)),
+                 wide(sweeper_lag_ms(server->sweeper, 99)));
 }
 
 static void keyspace_fields(void *udata, struct bytes *out)

@@ -29,13 +29,10 @@
 #include "server/sections.h"
 #include "server/settings.h"
 #include "server/slowlog.h"
-#include "store/expire.h"
+#include "server/sweeper.h"
+#include "store/keyspace.h"
 
 #include <string.h>
-
-// The expiry sweep's share of the time: 2 ms in every 100.
-#define SWEEP_PERIOD_MS 100
-#define SWEEP_BUDGET_US 2000
 
 // What freeing in slices may take of one turn of the loop.
 #define RECLAIM_BUDGET_US 500
@@ -47,14 +44,6 @@ static void keep_clock(void *udata)
 {
     const struct server *server = udata;
     keyspace_set_clock(server->keyspace, clock_wall_ms());
-}
-
-static void sweep_expired(void *udata)
-{
-    const struct server *server = udata;
-    uint64_t start_us = clock_mono_us_now();
-    expire_sweep(server->keyspace, SWEEP_BUDGET_US);
-    latency_note(server, "expire-cycle", (clock_mono_us_now() - start_us) / 1000);
 }
 
 static void note_loop_rates(struct server *server)
@@ -109,6 +98,7 @@ struct server *server_new(void)
     server->limits = limits_new(server);
     server->inert = inert_new(server);
     server->effects = effects_new(server);
+    server->sweeper = sweeper_new(server);
 
     sections_register_server(server);
     server->batch = batch_new(server);
@@ -134,7 +124,6 @@ struct server *server_new(void)
 
     loop_on_sleep(server->loop, reclaim_memory, server);
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
-    cron_add(server->cron, SWEEP_PERIOD_MS, sweep_expired, server);
     cron_add(server->cron, 1000, note_rates, server);
     return server;
 }
@@ -166,6 +155,7 @@ void server_free(struct server *server)
     pause_free(server->pause);
     blocks_free(server->blocks);
     batch_free(server->batch);
+    sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
     latency_free(server->latency);

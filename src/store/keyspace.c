@@ -7,10 +7,7 @@
 #include "base/panic.h"
 #include "base/siphash.h"
 #include "ds/table_inl.h"
-
-// Classes of the expiry wheel that slots carry: 0 is "never".
-#define EXPIRY_CLASS_NEVER 0
-#define EXPIRY_CLASS_SOME  1
+#include "store/expire_wheel.h"
 
 // How often a random choice tries to find a key that has not expired and may not delete any.
 #define PASSIVE_TRIES 100
@@ -28,7 +25,18 @@ static uint64_t entry_hash(const void *entry)
     return hash_bytes(key.ptr, key.len);
 }
 
-static const struct table_ops keyspace_table_ops = { .hash = entry_hash, .match = key_matches };
+// Nothing may be due before the sweep comes to look at it.
+static bool due_holds(const void *entry, uint8_t expiry_class, int64_t due_ms)
+{
+    if (!entry_has_expiry(entry))
+        return expiry_class == WHEEL_NEVER;
+    return expiry_class != WHEEL_NEVER && due_ms <= entry_expiry(entry) &&
+           wheel_due(expiry_class, due_ms) <= entry_expiry(entry);
+}
+
+static const struct table_ops keyspace_table_ops = { .hash = entry_hash,
+                                                     .match = key_matches,
+                                                     .due_holds = due_holds };
 
 struct key key_of(struct slice name)
 {
@@ -37,7 +45,7 @@ struct key key_of(struct slice name)
 
 void keyspace_init(struct keyspace *keyspace)
 {
-    *keyspace = (struct keyspace){ 0 };
+    *keyspace = (struct keyspace){ .due_ms = TABLE_DUE_NEVER };
     uint64_t seed;
     random_secret(&seed, sizeof(seed));
     random_seed(&keyspace->random, seed);
@@ -52,6 +60,7 @@ void keyspace_open(struct keyspace *keyspace, int db_count)
         struct db *db = &keyspace->dbs[i];
         table_init(&db->table, &keyspace_table_ops);
         db->keyspace = keyspace;
+        db->due_ms = TABLE_DUE_NEVER;
         db->id = i;
     }
 }
@@ -79,8 +88,9 @@ static void empty(struct db *db)
     else
         table_release(&db->table, release_from_table, db->keyspace);
     db->expires = 0;
-    db->sweep_cursor = 0;
-    db->avg_ttl_ms = 0;
+    db->expiry_sum_ms = 0;
+    db->due_ms = TABLE_DUE_NEVER;
+    db->due = (struct table_due_walk){ 0 };
 }
 
 void keyspace_release(struct keyspace *keyspace)
@@ -189,16 +199,44 @@ struct entry_ref db_peek_read(struct db *db, const struct key *key)
     return ref;
 }
 
-// Brings the slot's class and the count of expiries in line with the entry.
-static void note_expiry(struct db *db, struct table_slot *slot, bool had, bool has)
+static inline void lower(int64_t *due_ms, int64_t at_ms)
 {
-    if (had == has)
-        return;
-    table_slot_set_class(slot, has ? EXPIRY_CLASS_SOME : EXPIRY_CLASS_NEVER);
-    if (has)
-        db->expires++;
-    else
+    if (at_ms < *due_ms)
+        *due_ms = at_ms;
+}
+
+// The sweep will come in time: the slot's place in the wheel, and everything that is skipped while
+// nothing in it is due.
+static void file_expiry(struct db *db, uint64_t hash, struct table_slot *slot, int64_t at_ms)
+{
+    table_slot_set_class_inl(slot, wheel_class(at_ms, clock_wall_ms()));
+    table_lower_due(&db->table, hash, at_ms);
+    lower(&db->due.earliest, at_ms);
+    lower(&db->due_ms, at_ms);
+    lower(&db->keyspace->due_ms, at_ms);
+}
+
+static void count_expiry(struct db *db, int64_t old_ms, int64_t new_ms)
+{
+    if (old_ms != EXPIRY_NONE) {
         db->expires--;
+        db->expiry_sum_ms -= old_ms;
+    }
+    if (new_ms != EXPIRY_NONE) {
+        db->expires++;
+        db->expiry_sum_ms += new_ms;
+    }
+}
+
+// Brings the slot and the figures of the database in line with a changed expiry.
+static void change_expiry(struct db *db, uint64_t hash, struct table_slot *slot, int64_t old_ms,
+                          int64_t new_ms)
+{
+    count_expiry(db, old_ms, new_ms);
+    if (new_ms == EXPIRY_NONE)
+        table_slot_set_class_inl(slot, WHEEL_NEVER);
+    else
+        file_expiry(db, hash, slot, new_ms);
 }
 
 // A key whose time has come is hidden from look-ups, but it is still there.
@@ -216,34 +254,55 @@ struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *e
         remove_hidden(db, key);
     if (table_insert(&db->table, key->hash, entry, &slot) != STATUS_OK)
         PANIC("out of memory while adding a key to database %d", db->id);
-    note_expiry(db, slot, false, entry_has_expiry(entry));
+    if (entry_has_expiry(entry))
+        change_expiry(db, key->hash, slot, EXPIRY_NONE, entry_expiry(entry));
     return (struct entry_ref){ .slot = slot, .entry = entry };
+}
+
+static void replace(struct db *db, const struct key *key, struct entry_ref *ref,
+                    struct entry *entry)
+{
+    int64_t old_expiry = entry_expiry(ref->entry);
+    keyspace_release_entry(db->keyspace, ref->entry);
+    db_entry_moved(db, key, ref, entry, old_expiry);
 }
 
 void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry)
 {
-    bool had_expiry = entry_has_expiry(ref->entry);
-    keyspace_release_entry(db->keyspace, ref->entry);
-    db_entry_moved(db, ref, entry, had_expiry);
+    struct key key = { 0 };
+    if (entry_expiry(ref->entry) != entry_expiry(entry))
+        key.hash = entry_hash(entry);
+    replace(db, &key, ref, entry);
 }
 
-void db_entry_moved(struct db *db, struct entry_ref *ref, struct entry *entry, bool had_expiry)
+void db_entry_moved(struct db *db, const struct key *key, struct entry_ref *ref,
+                    struct entry *entry, int64_t old_expiry)
 {
     table_slot_set(ref->slot, entry);
     ref->entry = entry;
-    note_expiry(db, ref->slot, had_expiry, entry_has_expiry(entry));
+    if (old_expiry != entry_expiry(entry))
+        change_expiry(db, key->hash, ref->slot, old_expiry, entry_expiry(entry));
 }
 
-void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms)
+void db_set_expiry(struct db *db, const struct key *key, struct entry_ref *ref, int64_t at_ms)
 {
-    bool had_expiry = entry_has_expiry(ref->entry);
+    int64_t old_expiry = entry_expiry(ref->entry);
     struct entry *entry = entry_with_expiry(ref->entry, at_ms);
-    db_entry_moved(db, ref, entry, had_expiry);
+    db_entry_moved(db, key, ref, entry, old_expiry);
+}
+
+int64_t db_avg_ttl(const struct db *db)
+{
+    if (db->expires == 0)
+        return 0;
+    int64_t left_ms = (int64_t)(db->expiry_sum_ms / (__int128)db->expires) - clock_wall_ms();
+    return left_ms > 0 ? left_ms : 0;
 }
 
 struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref ref)
 {
-    note_expiry(db, ref.slot, entry_has_expiry(ref.entry), false);
+    if (entry_has_expiry(ref.entry))
+        count_expiry(db, entry_expiry(ref.entry), EXPIRY_NONE);
     table_remove(&db->table, key->hash, ref.slot);
     return ref.entry;
 }
@@ -257,7 +316,7 @@ void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)
 {
     if (ref->entry)
-        db_replace(db, ref, entry);
+        replace(db, key, ref, entry);
     else
         *ref = db_insert(db, key, entry);
 }

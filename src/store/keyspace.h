@@ -10,7 +10,7 @@
 
 #include "base/panic.h"
 #include "base/random.h"
-#include "ds/table.h"
+#include "ds/table_due.h"
 #include "store/entry.h"
 #include "store/key.h"
 #include "store/reclaim.h"
@@ -35,9 +35,10 @@ enum key_event {
 struct db {
     struct table table;
     struct keyspace *keyspace;
-    size_t expires;         // entries that have an expiry
-    uint64_t sweep_cursor;  // where the expiry sweep goes on
-    int64_t avg_ttl_ms;     // as the last sweep saw it
+    size_t expires;             // entries that have an expiry
+    __int128 expiry_sum_ms;     // of these; the sum of 64-bit times may not fit 64 bits
+    int64_t due_ms;             // no entry is due before: TABLE_DUE_NEVER without expiries
+    struct table_due_walk due;  // the pass of the expiry sweep that is under way
     int id;
 };
 
@@ -50,6 +51,7 @@ struct keyspace {
     struct db *dbs;
     int db_count;
     const struct type_ops *types[TYPE_COUNT];
+    int64_t due_ms;         // the least of the databases'
     uint32_t access_clock;  // 24 bits, written into entries that are touched
     int sweep_db;           // that the expiry sweep was in last
     bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
@@ -61,7 +63,9 @@ struct keyspace {
     uint64_t expired_by_sweep;
     uint64_t sweep_us;          // that the sweep has taken
     uint64_t sweeps_cut_short;  // by their budget
-    double stale_percent;       // of the entries with an expiry that the last sweep saw: overdue
+    double stale_percent;       // of the entries with an expiry that the last sweep met: overdue
+    void (*on_swept)(void *udata, int64_t lag_ms);  // hears how late each was that a sweep took
+    void *on_swept_udata;
     struct random random;
     struct reclaim reclaim;  // what is being freed
     uint32_t heard;          // events that somebody listens to
@@ -125,11 +129,12 @@ struct entry_ref db_peek_read(struct db *db, const struct key *key);
 struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry);
 
 // Puts another entry in place of the one at `ref`, which is released. Takes ownership of `entry`;
-// `ref` follows.
+// `ref` follows. Where the two expire at different times the key is hashed again (db_put() has its hash).
 void db_replace(struct db *db, struct entry_ref *ref, struct entry *entry);
 
-// The entry at `ref` has moved in memory or changed its expiry flag: `had_expiry` is what it was.
-void db_entry_moved(struct db *db, struct entry_ref *ref, struct entry *entry, bool had_expiry);
+// The entry at `ref` has moved in memory or changed its expiry: `old_expiry` is what it was.
+void db_entry_moved(struct db *db, const struct key *key, struct entry_ref *ref,
+                    struct entry *entry, int64_t old_expiry);
 
 // After a change of the value at `ref` that may have moved the entry, and left its expiry alone.
 static inline void db_entry_changed(struct entry_ref *ref, struct entry *entry)
@@ -141,7 +146,7 @@ static inline void db_entry_changed(struct entry_ref *ref, struct entry *entry)
 }
 
 // Sets or (EXPIRY_NONE) takes off the expiry; the entry may move, `ref` follows.
-void db_set_expiry(struct db *db, struct entry_ref *ref, int64_t at_ms);
+void db_set_expiry(struct db *db, const struct key *key, struct entry_ref *ref, int64_t at_ms);
 
 // Removes and releases the entry. Announces nothing.
 void db_remove(struct db *db, const struct key *key, struct entry_ref ref);
@@ -174,6 +179,9 @@ static inline size_t db_size(const struct db *db)
 {
     return db->table.count;
 }
+
+// The mean time to live in ms of the entries that have an expiry, 0 without any. O(1).
+int64_t db_avg_ttl(const struct db *db);
 
 // A fair random entry that has not expired, or NULL.
 struct entry *db_random(struct db *db);

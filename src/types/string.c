@@ -118,10 +118,10 @@ static struct entry *place(struct db *db, const struct key *key, struct entry_re
     size_t size = entry_size_for(key->len, spec->expiry != EXPIRY_NONE, spec->embedded,
                                  spec->embedded_len);
     if (old && entry_type(old) == TYPE_STRING && same_class(old, size)) {
-        bool had_expiry = entry_has_expiry(old);
+        int64_t old_expiry = entry_expiry(old);
         string_release(old);
         entry_write(old, entry_key(old), spec);
-        db_entry_moved(db, ref, old, had_expiry);
+        db_entry_moved(db, key, ref, old, old_expiry);
         return old;
     }
     struct entry *entry = entry_new(key_slice(key), spec);

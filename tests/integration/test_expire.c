@@ -327,6 +327,39 @@ START_TEST(sweep_follows_changes)
 }
 END_TEST
 
+// What is due all at once is deleted in slices: others are served meanwhile, and nothing is left.
+START_TEST(sweep_of_a_burst)
+{
+    const int burst = 50000;
+    redisContext *c = plain();
+    fill_expiring(c, "stays:", 1000, 3600000);
+    expect_ok(c, "CONFIG RESETSTAT");
+    fill_expiring(c, "burst:", burst, 1500);
+    for (struct deadline limit = deadline(); client_int(c, "DBSIZE") > 1000;) {
+        expect_int(c, 1, "EXISTS stays:7");
+        deadline_wait(&limit);
+    }
+    ck_assert_int_eq(server_info(plain_server(), "expired_keys"), burst);
+    long long p50_ms = server_info(plain_server(), "expire_lag_p50_ms");
+    ck_assert_int_ge(p50_ms, 0);
+    ck_assert_int_ge(server_info(plain_server(), "expire_lag_p99_ms"), p50_ms);
+}
+END_TEST
+
+// The sweep has to come earlier than it thought, for what was set last.
+START_TEST(sweep_comes_for_the_nearest)
+{
+    redisContext *c = plain();
+    fill_expiring(c, "far:", 10, 3600000);
+    for (int i = 0; i < 5; i++) {
+        expect_ok(c, "SET near %d PX 30", i);
+        for (struct deadline limit = deadline(); client_int(c, "DBSIZE") > 10;)
+            deadline_wait(&limit);
+    }
+    expect_int(c, 10, "DBSIZE");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("expire");
@@ -345,6 +378,8 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, sweep_removes_what_nobody_asks_for);
     tcase_add_test(tcase, sweep_among_many);
     tcase_add_test(tcase, sweep_follows_changes);
+    tcase_add_test(tcase, sweep_of_a_burst);
+    tcase_add_test(tcase, sweep_comes_for_the_nearest);
     return suite;
 }
 

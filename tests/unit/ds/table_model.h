@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/memory.h"
-#include "ds/table.h"
+#include "ds/table_due.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -18,11 +18,15 @@
         }                                                  \
     } while (0)
 
+// Dues of items are below.
+#define MODEL_DUE_END 1000000
+
 struct item {
     uint64_t id;
     uint64_t hash;
     bool present;      // the model: is it in the table?
     uint8_t in_class;  // the model: its expiry class
+    int64_t due;       // the model: what it may not lie in a segment beyond
     uint32_t seen;     // for the test's own counting
 };
 
@@ -49,7 +53,15 @@ static inline bool item_match(const void *entry, const void *key)
     return ((const struct item *)entry)->id == *(const uint64_t *)key;
 }
 
-static const struct table_ops item_ops = { .hash = item_hash, .match = item_match };
+static inline bool item_due_holds(const void *entry, uint8_t expiry_class, int64_t due)
+{
+    const struct item *item = entry;
+    return item->in_class == expiry_class && due <= item->due;
+}
+
+static const struct table_ops item_ops = { .hash = item_hash,
+                                           .match = item_match,
+                                           .due_holds = item_due_holds };
 
 struct model {
     struct table table;
@@ -84,14 +96,23 @@ static inline struct table_slot *model_find(const struct model *model, const str
     return table_find(&model->table, item->hash, &item->id);
 }
 
+// Gives the item a new class, any, and a due to go with it; 0 goes with none.
+static inline void model_set_due(struct model *model, struct item *item, struct table_slot *slot)
+{
+    item->in_class = (uint8_t)random_next(&model->random);
+    item->due = item->in_class == 0 ? TABLE_DUE_NEVER
+                                    : (int64_t)random_below(&model->random, MODEL_DUE_END);
+    table_slot_set_class(slot, item->in_class);
+    table_lower_due(&model->table, item->hash, item->due);
+}
+
 static inline void model_note_inserted(struct model *model, struct item *item,
                                        struct table_slot *slot)
 {
     EXPECT(table_slot_entry(slot) == item);
     EXPECT(table_slot_class(slot) == 0);
     item->present = true;
-    item->in_class = (uint8_t)random_next(&model->random);
-    table_slot_set_class(slot, item->in_class);
+    model_set_due(model, item, slot);
     model->present++;
 }
 

@@ -77,8 +77,7 @@ static void random_operations(struct model *model, size_t operations)
             model_insert(model, item);
         } else if (random_below(&model->random, 3) == 0) {
             table_slot_set(slot, item);
-            item->in_class = (uint8_t)i;
-            table_slot_set_class(slot, item->in_class);
+            model_set_due(model, item, slot);
         } else {
             model_remove(model, item);
         }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "net/loop.h"
+#include "server/client.h"
 #include "server/config.h"
 #include "server/server.h"
 #include "support/unit.h"
@@ -148,6 +149,39 @@ START_TEST(hz_can_change_while_it_ticks)
 }
 END_TEST
 
+static void set_dynamic(const char *yes)
+{
+    struct config_error error;
+    const struct slice pairs[] = { SLICE("dynamic-hz"), slice_of(yes) };
+    ck_assert_int_eq(config_set(server.config, pairs, 1, &error), STATUS_OK);
+}
+
+// The more clients, the more ticks, up to the bound; as soon as the next tick.
+START_TEST(dynamic_hz_follows_the_clients)
+{
+    struct clients clients = { .count = 2000 };
+    server.clients = &clients;
+    set_hz(10);
+    cron_add(cron, 0, count_tick, NULL);
+    cron_start(cron);
+    ck_assert_int_eq(cron_hz(cron), 10);
+    clients.count = 2001;
+    run_ticks(1);
+    ck_assert_int_eq(cron_hz(cron), 20);
+    clients.count = 1000000;
+    run_ticks(1);
+    ck_assert_int_eq(cron_hz(cron), 500);
+    ck_assert_int_eq(cron_configured_hz(cron), 10);
+    set_dynamic("no");
+    ck_assert_int_eq(cron_hz(cron), 10);
+    set_dynamic("yes");
+    ck_assert_int_eq(cron_hz(cron), 500);
+    clients.count = 1;
+    run_ticks(1);
+    ck_assert_int_eq(cron_hz(cron), 10);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("cron");
@@ -160,6 +194,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, a_job_at_every_third_tick);
     tcase_add_test(tcase, hz_is_brought_within_bounds);
     tcase_add_test(tcase, hz_can_change_while_it_ticks);
+    tcase_add_test(tcase, dynamic_hz_follows_the_clients);
     suite_add_tcase(suite, tcase);
     return suite;
 }

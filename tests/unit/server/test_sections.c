@@ -153,6 +153,8 @@ static const char *const counters[] = {
     "expired_stale_perc",
     "expired_time_cap_reached_count",
     "expire_cycle_cpu_milliseconds",
+    "expire_lag_p50_ms",
+    "expire_lag_p99_ms",
     "keyspace_hits",
     "keyspace_misses",
     "total_error_replies",
@@ -176,6 +178,7 @@ START_TEST(a_reset_clears_the_counters)
     keyspace->stale_percent = 5;
     keyspace->sweeps_cut_short = 5;
     keyspace->sweep_us = 5000;
+    keyspace->on_swept(keyspace->on_swept_udata, 5);
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
         ck_assert_msg(number(counters[i]) > 0, "%s is 0", counters[i]);
     long long peak = number("used_memory_peak");

@@ -77,7 +77,7 @@ START_TEST(the_expiry_that_counts_is_the_last)
     for (size_t i = 0; i < 300; i++) {
         struct key key = key_of(fixture_name(name, i));
         struct entry_ref ref = db_find(db, &key);
-        db_set_expiry(db, &ref, i < 100 ? EXPIRY_NONE : now + 5);
+        db_set_expiry(db, &key, &ref, i < 100 ? EXPIRY_NONE : now + 5);
     }
     clock_shift_ms(10);
     expire_sweep(&keyspace, NO_HURRY_US);
@@ -132,13 +132,16 @@ END_TEST
 START_TEST(a_large_database_does_not_starve_the_others)
 {
     enum { COUNT = 20000 };
-    fill(&keyspace.dbs[0], 0, COUNT, clock_wall_ms() + 1000000);
-    fill(&keyspace.dbs[1], 0, 100, clock_wall_ms());
-    // Each of these sees some hundred keys at the least.
-    for (int i = 0; i < COUNT && db_size(&keyspace.dbs[1]); i++)
+    int64_t now = clock_wall_ms();
+    fill(&keyspace.dbs[0], 0, COUNT, now);
+    fill(&keyspace.dbs[1], 0, 100, now);
+    // Something new is always due in the first one.
+    for (size_t i = 0; db_size(&keyspace.dbs[1]); i++) {
+        fill(&keyspace.dbs[0], COUNT + i * 200, 200, now);
         expire_sweep(&keyspace, 0);
-    ck_assert_uint_eq(db_size(&keyspace.dbs[0]), COUNT);
-    ck_assert_uint_eq(db_size(&keyspace.dbs[1]), 0);
+        EXPECT(i < COUNT);
+    }
+    ck_assert_uint_gt(db_size(&keyspace.dbs[0]), 0);
 }
 END_TEST
 
@@ -181,16 +184,28 @@ START_TEST(the_mean_time_to_live_is_noted)
     fill(db, 100, 100, clock_wall_ms() + 3000);
     fill(db, 200, 500, EXPIRY_NONE);
     expire_sweep(&keyspace, NO_HURRY_US);
-    ck_assert_int_eq(db->avg_ttl_ms, 2000);
+    ck_assert_int_eq(db_avg_ttl(db), 2000);
     clock_shift_ms(1500);
     expire_sweep(&keyspace, NO_HURRY_US);
-    ck_assert_int_eq(db->avg_ttl_ms, 1500);
-    ck_assert_int_eq(keyspace.dbs[0].avg_ttl_ms, 0);
+    ck_assert_int_eq(db_avg_ttl(db), 1500);
+    // Every way of changing an expiry.
+    char name[FIXTURE_NAME_MAX];
+    struct key key = key_of(fixture_name(name, 150));
+    struct entry_ref ref = db_find(db, &key);
+    db_set_expiry(db, &key, &ref, clock_wall_ms() + 1700);
+    ck_assert_int_eq(db_avg_ttl(db), 1502);
+    db_replace(db, &ref, fixture_entry(fixture_name(name, 150), 1, true, EXPIRY_NONE));
+    ck_assert_int_eq(db_avg_ttl(db), 1500);
+    db_put(db, &key, &ref, fixture_entry(key_slice(&key), 1, true, clock_wall_ms() + 2500));
+    ck_assert_int_eq(db_avg_ttl(db), 1510);
+    db_remove(db, &key, ref);
+    ck_assert_int_eq(db_avg_ttl(db), 1500);
+    ck_assert_int_eq(db_avg_ttl(&keyspace.dbs[0]), 0);
     clock_shift_ms(1500);
-    // Once to delete the last of them, once to see that there are none.
+    // What is overdue and still there does not count below nothing.
+    ck_assert_int_eq(db_avg_ttl(db), 0);
     expire_sweep(&keyspace, NO_HURRY_US);
-    expire_sweep(&keyspace, NO_HURRY_US);
-    ck_assert_int_eq(db->avg_ttl_ms, 0);
+    ck_assert_int_eq(db_avg_ttl(db), 0);
 }
 END_TEST
 
@@ -201,7 +216,7 @@ START_TEST(the_mean_of_very_distant_times_does_not_overflow)
     fill(db, 0, 1000, INT64_MAX);
     expire_sweep(&keyspace, NO_HURRY_US);
     // Give or take what a double rounds.
-    ck_assert_int_ge(db->avg_ttl_ms, (INT64_MAX - clock_wall_ms()) / 1000 * 999);
+    ck_assert_int_ge(db_avg_ttl(db), (INT64_MAX - clock_wall_ms()) / 1000 * 999);
 }
 END_TEST
 
@@ -233,15 +248,159 @@ START_TEST(a_sweep_that_ran_out_of_time_is_counted)
     ck_assert_uint_eq(keyspace.sweeps_cut_short, 0);
     ck_assert_uint_eq(keyspace.sweep_us, 0);
     fill(&keyspace.dbs[0], 0, 20000, clock_wall_ms() + 100000);
+    expire_sweep(&keyspace, 0);
+    ck_assert_uint_eq(keyspace.sweeps_cut_short, 0);
+    clock_shift_ms(100000);
     for (int i = 1; i <= 3; i++) {
-        expire_sweep(&keyspace, 0);
+        ck_assert(expire_sweep(&keyspace, 0));
         ck_assert_uint_eq(keyspace.sweeps_cut_short, i);
     }
-    // However fast the machine is.
-    for (int i = 0; i < 10000 && keyspace.sweep_us == 0; i++)
-        expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert(!expire_sweep(&keyspace, NO_HURRY_US));
     ck_assert_uint_gt(keyspace.sweep_us, 0);
     ck_assert_uint_eq(keyspace.sweeps_cut_short, 3);
+}
+END_TEST
+
+// --- Against a model ---------------------------------------------------------------------------
+
+#define MODEL_KEYS 6000
+
+static int64_t model_due[MODEL_KEYS];  // EXPIRY_NONE: never; 0: not there
+static struct random dice;
+
+// Far more often soon than late, and now and then beyond the wheel, or never.
+static int64_t some_due(void)
+{
+    static const uint64_t reaches[] = {
+        50, 3000, 10000, 500000, 30000000, 2000000000, 90000000000
+    };
+    if (random_below(&dice, 20) == 0)
+        return EXPIRY_NONE;
+    return clock_wall_ms() + 1 + (int64_t)random_below(&dice, reaches[random_below(&dice, 7)]);
+}
+
+static void change_some_key(struct db *db)
+{
+    size_t i = random_below(&dice, MODEL_KEYS);
+    char name[FIXTURE_NAME_MAX];
+    struct key key = key_of(fixture_name(name, i));
+    struct entry_ref ref = db_find(db, &key);
+    int64_t due = some_due();
+    if (!ref.entry)
+        db_insert(db, &key, fixture_entry(key_slice(&key), i, false, due));
+    else if (random_below(&dice, 3))
+        db_set_expiry(db, &key, &ref, due);
+    else
+        db_put(db, &key, &ref, fixture_entry(key_slice(&key), i, true, due));
+    model_due[i] = due;
+}
+
+// Sweeps, and holds what is left against the model: all that is due is gone, and nothing else.
+static void sweep_and_compare(struct db *db)
+{
+    expire_sweep(&keyspace, NO_HURRY_US);
+    EXPECT(expire_due(&keyspace) > clock_wall_ms());
+    int64_t soonest = TABLE_DUE_NEVER;
+    for (size_t i = 0; i < MODEL_KEYS; i++) {
+        if (model_due[i] != EXPIRY_NONE && model_due[i] <= clock_wall_ms())
+            model_due[i] = 0;
+        if (model_due[i] > 0 && model_due[i] < soonest)
+            soonest = model_due[i];
+        EXPECT(is_there(db, i) == (model_due[i] != 0));
+    }
+    EXPECT(expire_due(&keyspace) <= soonest);
+    table_check(&db->table);
+}
+
+// Steps of a millisecond to months, forward as a rule.
+static int64_t some_step(void)
+{
+    static const uint64_t reaches[] = { 10, 300, 7000, 450000, 27000000, 2000000000 };
+    return 1 + (int64_t)random_below(&dice, reaches[random_below(&dice, 6)]);
+}
+
+static void live_by_the_model(unsigned rounds, bool backward)
+{
+    struct db *db = &keyspace.dbs[1];
+    random_seed(&dice, 91 + backward);
+    memset(model_due, 0, sizeof(model_due));
+    for (unsigned round = 0; round < rounds; round++) {
+        for (int i = 0; i < 400; i++)
+            change_some_key(db);
+        table_check(&db->table);
+        bool back = backward && random_below(&dice, 3) == 0;
+        clock_shift_ms(back ? -some_step() : some_step());
+        sweep_and_compare(db);
+    }
+    ck_assert_uint_gt(keyspace.expired_by_sweep, rounds * 50);
+}
+
+START_TEST(a_long_life_by_the_model)
+{
+    live_by_the_model(400, false);
+}
+END_TEST
+
+START_TEST(a_clock_that_jumps_loses_nothing)
+{
+    live_by_the_model(400, true);
+}
+END_TEST
+
+// --- When it has to come ---------------------------------------------------------------------------
+
+START_TEST(what_is_due_next_is_known)
+{
+    struct db *db = &keyspace.dbs[2];
+    int64_t now = clock_wall_ms();
+    ck_assert(expire_due(&keyspace) == TABLE_DUE_NEVER);
+    fill(db, 0, 10, EXPIRY_NONE);
+    ck_assert(expire_due(&keyspace) == TABLE_DUE_NEVER);
+    fill(db, 10, 1000, now + 86400000);
+    fill(&keyspace.dbs[0], 0, 1, now + 777);
+    ck_assert_int_eq(expire_due(&keyspace), now + 777);
+    clock_shift_ms(777);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_int_eq(expire_due(&keyspace), now + 86400000);
+    // Nobody is to come in vain.
+    keyspace.sweep_paused = true;
+    ck_assert(expire_due(&keyspace) == TABLE_DUE_NEVER);
+    keyspace.sweep_paused = false;
+    keyspace.expire_passively = true;
+    ck_assert(expire_due(&keyspace) == TABLE_DUE_NEVER);
+    keyspace.expire_passively = false;
+    db_flush(db);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    db_swap(db, &keyspace.dbs[0]);
+    fill(db, 0, 1, now + 5000);
+    ck_assert_int_le(expire_due(&keyspace), now + 5000);
+}
+END_TEST
+
+static int64_t lag_sum_ms;
+
+static void add_lag(void *udata, int64_t lag_ms)
+{
+    (void)udata;
+    lag_sum_ms += lag_ms;
+}
+
+// Of those that the sweep takes, not of those that somebody asks for.
+START_TEST(the_lag_is_told)
+{
+    struct db *db = &keyspace.dbs[0];
+    keyspace.on_swept = add_lag;
+    lag_sum_ms = 0;
+    fill(db, 0, 10, clock_wall_ms() + 100);
+    fill(db, 10, 10, clock_wall_ms() + 130);
+    clock_shift_ms(150);
+    EXPECT(!is_there(db, 20));
+    char name[FIXTURE_NAME_MAX];
+    struct key key = key_of(fixture_name(name, 3));
+    EXPECT(!db_find(db, &key).entry);
+    expire_sweep(&keyspace, NO_HURRY_US);
+    ck_assert_int_eq(lag_sum_ms, 9 * 50 + 10 * 20);
+    ck_assert_uint_eq(keyspace.expired_by_sweep, 19);
 }
 END_TEST
 
@@ -263,7 +422,15 @@ static Suite *make_suite(void)
     tcase_add_test(sweep, the_mean_of_very_distant_times_does_not_overflow);
     tcase_add_test(sweep, what_the_sweep_saw_is_noted);
     tcase_add_test(sweep, a_sweep_that_ran_out_of_time_is_counted);
+    tcase_add_test(sweep, what_is_due_next_is_known);
+    tcase_add_test(sweep, the_lag_is_told);
     suite_add_tcase(suite, sweep);
+    TCase *model = tcase_create("model");
+    tcase_add_checked_fixture(model, set_up, fixture_close);
+    tcase_set_timeout(model, 60);
+    tcase_add_test(model, a_long_life_by_the_model);
+    tcase_add_test(model, a_clock_that_jumps_loses_nothing);
+    suite_add_tcase(suite, model);
     return suite;
 }
 

@@ -70,6 +70,7 @@ START_TEST(databases_are_apart)
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
     ck_assert_ptr_null(db_find(&keyspace.dbs[2], &key).entry);
     db_flush(&keyspace.dbs[0]);
+    reclaim_all(&keyspace);
     ck_assert_uint_eq(fixture_released, 1);
     ck_assert_uint_eq(db_size(&keyspace.dbs[0]), 0);
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
@@ -105,10 +106,10 @@ START_TEST(a_ref_follows_its_entry)
     ck_assert_uint_eq(fixture_released, 1);
     ck_assert_ptr_eq(db_peek(db, &key).entry, ref.entry);
     ck_assert_uint_eq(fixture_value(ref.entry), 2);
-    db_set_expiry(db, &ref, clock_wall_ms() + 5000);
+    db_set_expiry(db, &key, &ref, clock_wall_ms() + 5000);
     ck_assert_ptr_eq(db_peek(db, &key).entry, ref.entry);
     ck_assert_int_eq(entry_expiry(ref.entry), clock_wall_ms() + 5000);
-    db_set_expiry(db, &ref, EXPIRY_NONE);
+    db_set_expiry(db, &key, &ref, EXPIRY_NONE);
     ck_assert_ptr_eq(db_peek(db, &key).entry, ref.entry);
     ck_assert_uint_eq(fixture_value(ref.entry), 2);
     ck_assert_uint_eq(db_size(db), 1);
@@ -127,11 +128,12 @@ START_TEST(a_moved_entry_is_noted)
     struct key key = key_of(SLICE("k"));
     struct entry_ref ref = fixture_add(db, SLICE("k"), 1, EXPIRY_NONE);
     struct entry *moved = entry_with_expiry(ref.entry, clock_wall_ms() + 10);
-    db_entry_moved(db, &ref, moved, false);
+    db_entry_moved(db, &key, &ref, moved, EXPIRY_NONE);
     ck_assert_ptr_eq(ref.entry, moved);
     ck_assert_ptr_eq(db_peek(db, &key).entry, moved);
     ck_assert_uint_eq(db->expires, 1);
-    db_entry_moved(db, &ref, entry_with_expiry(moved, EXPIRY_NONE), true);
+    int64_t old_expiry = entry_expiry(moved);
+    db_entry_moved(db, &key, &ref, entry_with_expiry(moved, EXPIRY_NONE), old_expiry);
     ck_assert_uint_eq(db->expires, 0);
 }
 END_TEST
@@ -140,9 +142,10 @@ START_TEST(expiries_are_counted)
 {
     struct db *db = &keyspace.dbs[0];
     int64_t later = clock_wall_ms() + 1000;
+    struct key key = key_of(SLICE("with"));
     struct entry_ref ref = fixture_add(db, SLICE("with"), 1, later);
     ck_assert_uint_eq(db->expires, 1);
-    db_set_expiry(db, &ref, later + 1);
+    db_set_expiry(db, &key, &ref, later + 1);
     ck_assert_uint_eq(db->expires, 1);
     db_replace(db, &ref, fixture_entry(SLICE("with"), 1, true, later));
     ck_assert_uint_eq(db->expires, 1);
@@ -150,11 +153,10 @@ START_TEST(expiries_are_counted)
     ck_assert_uint_eq(db->expires, 0);
     db_replace(db, &ref, fixture_entry(SLICE("with"), 1, true, later));
     ck_assert_uint_eq(db->expires, 1);
-    db_set_expiry(db, &ref, EXPIRY_NONE);
-    db_set_expiry(db, &ref, EXPIRY_NONE);
+    db_set_expiry(db, &key, &ref, EXPIRY_NONE);
+    db_set_expiry(db, &key, &ref, EXPIRY_NONE);
     ck_assert_uint_eq(db->expires, 0);
-    db_set_expiry(db, &ref, later);
-    struct key key = key_of(SLICE("with"));
+    db_set_expiry(db, &key, &ref, later);
     db_remove(db, &key, ref);
     ck_assert_uint_eq(db->expires, 0);
     fixture_add(db, SLICE("again"), 1, later);
@@ -324,7 +326,7 @@ START_TEST(removing_and_replacing_announce_nothing)
     struct key key = key_of(SLICE("k"));
     struct entry_ref ref = fixture_add(db, SLICE("k"), 1, EXPIRY_NONE);
     db_replace(db, &ref, fixture_entry(SLICE("k"), 2, true, EXPIRY_NONE));
-    db_set_expiry(db, &ref, clock_wall_ms() + 1);
+    db_set_expiry(db, &key, &ref, clock_wall_ms() + 1);
     db_remove(db, &key, ref);
     ck_assert_uint_eq(heard_count, 0);
 }

@@ -115,7 +115,7 @@ static void expire_key(struct db *db, size_t i)
     if (!check_found(known, ref.entry))
         return;
     known->expiry = some_expiry();
-    db_set_expiry(db, &ref, known->expiry);
+    db_set_expiry(db, &keys[i], &ref, known->expiry);
     check_found(known, ref.entry);
 }
 

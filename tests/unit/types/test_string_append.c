@@ -233,7 +233,8 @@ static void step_expire(size_t i, struct entry_ref ref)
     if (!ref.entry)
         return;
     model[i].expiry = some_expiry();
-    db_set_expiry(db, &ref, model[i].expiry);
+    struct key key = key_of(name_of(i));
+    db_set_expiry(db, &key, &ref, model[i].expiry);
     expect_string(name_of(i), ref, known_bytes(&model[i]), model[i].expiry);
 }
 
