@@ -38,6 +38,8 @@ struct error_stats;
 struct latency_stats;
 struct slowlog;
 struct latency;
+struct eviction;
+struct client_limit;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -104,6 +106,8 @@ struct server {
     struct latency_stats *latency_stats;
     struct slowlog *slowlog;
     struct latency *latency;
+    struct eviction *eviction;
+    struct client_limit *client_limit;
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead

@@ -122,7 +122,16 @@ void keyspace_tell(struct keyspace *keyspace, enum key_event event, struct db *d
 
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms)
 {
-    keyspace->access_clock = (uint32_t)(now_ms / 1000) & 0xFFFFFF;
+    access_set_time(&keyspace->access, now_ms);
+    keyspace->access_clock = access_new(&keyspace->access);
+}
+
+void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor, uint32_t decay_min)
+{
+    keyspace->access.frequency = on;
+    keyspace->access.factor = factor;
+    keyspace->access.decay_min = decay_min;
+    keyspace->access_clock = access_new(&keyspace->access);
 }
 
 bool db_expired(const struct entry *entry)
@@ -152,11 +161,19 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
     return ref;
 }
 
+static inline void touch(struct keyspace *keyspace, struct entry *entry)
+{
+    uint32_t access = keyspace->access_clock;
+    if (unlikely(keyspace->access.frequency))
+        access = access_counted(&keyspace->access, entry_access(entry), &keyspace->random);
+    entry_set_access(entry, access);
+}
+
 struct entry_ref db_find(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_peek(db, key);
     if (ref.entry && likely(!db->keyspace->untouched))
-        entry_set_access(ref.entry, db->keyspace->access_clock);
+        touch(db->keyspace, ref.entry);
     return ref;
 }
 

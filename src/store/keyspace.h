@@ -11,6 +11,7 @@
 #include "base/panic.h"
 #include "base/random.h"
 #include "ds/table.h"
+#include "store/access.h"
 #include "store/entry.h"
 #include "store/key.h"
 #include "store/reclaim.h"
@@ -37,6 +38,7 @@ struct db {
     struct keyspace *keyspace;
     size_t expires;         // entries that have an expiry
     uint64_t sweep_cursor;  // where the expiry sweep goes on
+    uint64_t evict_cursor;  // where eviction looks for candidates next
     int64_t avg_ttl_ms;     // as the last sweep saw it
     int id;
 };
@@ -50,11 +52,12 @@ struct keyspace {
     struct db *dbs;
     int db_count;
     const struct type_ops *types[TYPE_COUNT];
-    uint32_t access_clock;  // 24 bits, written into entries that are touched
-    int sweep_db;           // that the expiry sweep was in last
-    bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
-    bool untouched;         // look-ups leave access clocks as they are
-    bool sweep_paused;      // expired keys stay until somebody asks for them
+    uint32_t access_clock;       // 24 bits, written into entries that are made
+    struct access_rules access;  // what they mean
+    int sweep_db;                // that the expiry sweep was in last
+    bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    bool untouched;              // look-ups leave access clocks as they are
+    bool sweep_paused;           // expired keys stay until somebody asks for them
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;
@@ -102,8 +105,20 @@ static inline void keyspace_announce(struct keyspace *keyspace, enum key_event e
         keyspace_tell(keyspace, event, db, key);
 }
 
-// Sets the clock that touched entries get: seconds, 24 bits.
+// Brings the clock up to date that touched entries get.
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms);
+
+// From now on the access bits count uses, with these rules, or say when the last one was. Those that are
+// there keep theirs: it takes a while until they say what they should.
+void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor,
+                            uint32_t decay_min);
+
+// The access bits of an entry that is made in place of `old`, or of none (NULL): a frequency is handed on.
+static inline uint32_t keyspace_access_after(const struct keyspace *keyspace,
+                                             const struct entry *old)
+{
+    return unlikely(keyspace->access.frequency) && old ? entry_access(old) : keyspace->access_clock;
+}
 
 // Where an entry was found; entry is NULL if it was not.
 struct entry_ref {

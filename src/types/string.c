@@ -158,7 +158,7 @@ void string_set(struct db *db, const struct key *key, struct entry_ref *ref, str
     const struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_INT,
-        .access = db->keyspace->access_clock,
+        .access = keyspace_access_after(db->keyspace, ref->entry),
         .expiry = expiry,
         .word = (uint64_t)number,
     };
@@ -175,7 +175,7 @@ void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref
         const struct entry_spec spec = {
             .type = TYPE_STRING,
             .encoding = STRING_ENC_EMBEDDED,
-            .access = db->keyspace->access_clock,
+            .access = keyspace_access_after(db->keyspace, ref->entry),
             .expiry = expiry,
             .embedded = true,
             .embedded_len = value.len,
@@ -195,7 +195,7 @@ void string_set_blob(struct db *db, const struct key *key, struct entry_ref *ref
     struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_BLOB,
-        .access = db->keyspace->access_clock,
+        .access = keyspace_access_after(db->keyspace, ref->entry),
         .expiry = expiry,
         .word = (uintptr_t)blob,
     };
@@ -212,7 +212,7 @@ void string_set_int64(struct db *db, const struct key *key, struct entry_ref *re
     struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_INT,
-        .access = db->keyspace->access_clock,
+        .access = keyspace_access_after(db->keyspace, ref->entry),
         .expiry = ref->entry ? entry_expiry(ref->entry) : EXPIRY_NONE,
         .word = (uint64_t)value,
     };
