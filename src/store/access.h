@@ -17,7 +17,9 @@
 // What a new entry's counter says.
 #define ACCESS_COUNTER_START 5
 
-// Milliseconds that a tick of the recency lasts.
+// Milliseconds that a tick of the recency lasts: Redis's second. Ticks of 100 ms made 0.4 % fewer misses with
+// keys that live for 2 s (bench-eviction, zipf-0.99, allkeys-lru), and would wrap after 19 days instead of 194, so
+// that a key nobody has used for longer looked fresh.
 #define ACCESS_TICK_MS 1000
 
 struct access_rules {

@@ -148,7 +148,7 @@ static struct db *current_db(struct evict *evict, struct keyspace *keyspace)
         return evict->db;
     }
     evict->db = choose_db(evict, keyspace);
-    evict->runs_left = RUN_MIN + (unsigned)keyspace->db_count / 4;
+    evict->runs_left = evict->db ? RUN_MIN + (unsigned)keyspace->db_count / 4 : 0;
     return evict->db;
 }
 
@@ -201,8 +201,20 @@ static enum evict_result remove_at(struct evict *evict, struct db *db, const str
     return EVICT_DONE;
 }
 
-// Evicts the best candidate that is still what it was.
-static enum evict_result remove_best(struct evict *evict, struct keyspace *keyspace)
+// Whether what lies where a candidate lay is it, and no better kept than it was. Another key may have got the
+// address, or the same one anew.
+static bool still_one(const struct evict *evict, const struct evict_candidate *candidate,
+                      const struct key *key, const struct entry *entry)
+{
+    if (key->hash != candidate->hash)
+        return false;
+    if (evict_is_volatile(evict->policy) && !entry_has_expiry(entry))
+        return false;
+    return score_of(evict, candidate->db->keyspace, entry) >= candidate->score;
+}
+
+// Evicts the best candidate that is still one.
+static enum evict_result remove_best(struct evict *evict)
 {
     while (evict->count > 0) {
         const struct evict_candidate *best = &evict->pool[--evict->count];
@@ -212,9 +224,7 @@ static enum evict_result remove_best(struct evict *evict, struct keyspace *keysp
             continue;
         struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
         struct key key = key_of(entry_key(ref.entry));
-        bool changed = score_of(evict, keyspace, ref.entry) < best->score;
-        // Another key may have got the address.
-        if (key.hash == best->hash && !changed)
+        if (still_one(evict, best, &key, ref.entry))
             return remove_at(evict, db, &key, ref);
     }
     return EVICT_GO_ON;
@@ -242,5 +252,5 @@ enum evict_result evict_one(struct evict *evict, struct keyspace *keyspace)
         db->evict_cursor = random_next(&keyspace->random) >> 16;
     if (!look_around(evict, db))
         return EVICT_GO_ON;
-    return remove_best(evict, keyspace);
+    return remove_best(evict);
 }
