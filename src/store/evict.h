@@ -40,6 +40,10 @@ struct evict {
     struct db *db;       // that candidates are taken from
     unsigned count;      // of the pool
     uint64_t evicted_keys;
+    uint64_t generation_keys;                      // evicted in this generation
+    uint64_t stars;                                // keys with a high counter that were seen in it
+    uint64_t fallen;                               // of these, those that nobody has used of late
+    bool shifted;                                  // there were many of them in the last generation
     struct evict_candidate pool[EVICT_POOL_SIZE];  // best last
 };
 

@@ -120,10 +120,23 @@ void keyspace_tell(struct keyspace *keyspace, enum key_event event, struct db *d
     }
 }
 
+static void access_changed(struct keyspace *keyspace)
+{
+    keyspace->access_clock = access_new(&keyspace->access);
+    if (!keyspace->access.frequency)
+        keyspace->access_touch = access_used(&keyspace->access, 0, &keyspace->random);
+}
+
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms)
 {
     access_set_time(&keyspace->access, now_ms);
-    keyspace->access_clock = access_new(&keyspace->access);
+    access_changed(keyspace);
+}
+
+void keyspace_next_generation(struct keyspace *keyspace)
+{
+    keyspace->access.generation++;
+    access_changed(keyspace);
 }
 
 void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor, uint32_t decay_min)
@@ -131,7 +144,7 @@ void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor,
     keyspace->access.frequency = on;
     keyspace->access.factor = factor;
     keyspace->access.decay_min = decay_min;
-    keyspace->access_clock = access_new(&keyspace->access);
+    access_changed(keyspace);
 }
 
 bool db_expired(const struct entry *entry)
@@ -163,9 +176,9 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
 
 static inline void touch(struct keyspace *keyspace, struct entry *entry)
 {
-    uint32_t access = keyspace->access_clock;
+    uint32_t access = keyspace->access_touch;
     if (unlikely(keyspace->access.frequency))
-        access = access_counted(&keyspace->access, entry_access(entry), &keyspace->random);
+        access = access_used(&keyspace->access, entry_access(entry), &keyspace->random);
     entry_set_access(entry, access);
 }
 

@@ -53,6 +53,7 @@ struct keyspace {
     int db_count;
     const struct type_ops *types[TYPE_COUNT];
     uint32_t access_clock;       // 24 bits, written into entries that are made
+    uint32_t access_touch;       // and into those that are touched, where recency counts
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
     bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
@@ -112,6 +113,9 @@ void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms);
 // there keep theirs: it takes a while until they say what they should.
 void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor,
                             uint32_t decay_min);
+
+// What is used or made from now on belongs to a new generation.
+void keyspace_next_generation(struct keyspace *keyspace);
 
 // The access bits of an entry that is made in place of `old`, or of none (NULL): a frequency is handed on.
 static inline uint32_t keyspace_access_after(const struct keyspace *keyspace,

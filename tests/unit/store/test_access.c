@@ -24,7 +24,7 @@ static double counter_after(unsigned hits, uint32_t factor)
     for (int trial = 0; trial < TRIALS; trial++) {
         uint32_t access = access_new(&rules);
         for (unsigned i = 0; i < hits; i++)
-            access = access_counted(&rules, access, &dice);
+            access = access_used(&rules, access, &dice);
         sum += access_counter(&rules, access);
     }
     return (double)sum / TRIALS;
@@ -62,14 +62,14 @@ START_TEST(new_keys_begin_at_five)
     uint32_t access = access_new(&rules);
     ck_assert_uint_eq(access_counter(&rules, access), 5);
     // The first use always counts.
-    ck_assert_uint_eq(access_counter(&rules, access_counted(&rules, access, &dice)), 6);
+    ck_assert_uint_eq(access_counter(&rules, access_used(&rules, access, &dice)), 6);
     ck_assert_uint_le(access, ACCESS_MASK);
 }
 END_TEST
 
 START_TEST(the_counter_decays_by_the_minute)
 {
-    uint32_t access = (1000 << 8) | 9;
+    uint32_t access = (1000 << 10) | 9;
     access_set_time(&rules, 1000 * MINUTE_MS + MINUTE_MS - 1);
     ck_assert_uint_eq(access_counter(&rules, access), 9);
     access_set_time(&rules, 1001 * MINUTE_MS);
@@ -85,7 +85,7 @@ START_TEST(the_counter_decays_by_the_minute)
     access_set_time(&rules, 1500 * MINUTE_MS);
     ck_assert_uint_eq(access_counter(&rules, access), 0);
     // A use settles what was lost, and counts from there.
-    access = access_counted(&rules, access, &dice);
+    access = access_used(&rules, access, &dice);
     ck_assert_uint_eq(access_counter(&rules, access), 1);
     ck_assert_uint_eq(access_minutes(&rules, access), 0);
 }
@@ -93,9 +93,9 @@ END_TEST
 
 START_TEST(minutes_wrap_around)
 {
-    access_set_time(&rules, 65535 * MINUTE_MS);
+    access_set_time(&rules, 16383 * MINUTE_MS);
     uint32_t access = access_new(&rules);
-    access_set_time(&rules, 65538 * MINUTE_MS);
+    access_set_time(&rules, 16386 * MINUTE_MS);
     ck_assert_uint_eq(access_minutes(&rules, access), 3);
     ck_assert_uint_eq(access_counter(&rules, access), 2);
 }
@@ -103,13 +103,13 @@ END_TEST
 
 START_TEST(the_counter_stops_at_its_end)
 {
-    uint32_t access = (1000 << 8) | 255;
+    uint32_t access = (1000 << 10) | 255;
     rules.factor = 0;
-    ck_assert_uint_eq(access_counter(&rules, access_counted(&rules, access, &dice)), 255);
+    ck_assert_uint_eq(access_counter(&rules, access_used(&rules, access, &dice)), 255);
     rules.factor = INT32_MAX;
-    access = (1000 << 8) | 254;
+    access = (1000 << 10) | 254;
     for (int i = 0; i < 1000; i++)
-        EXPECT(access_counter(&rules, access_counted(&rules, access, &dice)) == 254);
+        EXPECT(access_counter(&rules, access_used(&rules, access, &dice)) == 254);
 }
 END_TEST
 
@@ -121,12 +121,42 @@ START_TEST(recency_is_in_seconds)
     ck_assert_uint_eq(access_idle_s(&rules, access), 0);
     access_set_time(&rules, 5042 * 1000 + 900);
     ck_assert_uint_eq(access_idle_s(&rules, access), 42);
-    // 24 bits of seconds: more than 100 days.
-    access_set_time(&rules, (5000 + 100 * 86400LL) * 1000);
-    ck_assert_uint_eq(access_idle_s(&rules, access), 100 * 86400);
-    access_set_time(&rules, (INT64_C(1) << 24) * 1000 + 5000);
+    // 23 bits of half seconds: more than 40 days.
+    access_set_time(&rules, (5000 + 40 * 86400LL) * 1000);
+    ck_assert_uint_eq(access_idle_s(&rules, access), 40 * 86400);
+    access_set_time(&rules, (INT64_C(1) << 23) * ACCESS_TICK_MS + 5 * ACCESS_TICK_MS);
     ck_assert_uint_eq(access_new(&rules), 5);
-    ck_assert_uint_eq(access_idle_s(&rules, ACCESS_MASK), 6);
+    ck_assert_uint_eq(access_idle_ticks(&rules, (1 << 23) - 1), 6);
+}
+END_TEST
+
+START_TEST(a_use_shows)
+{
+    rules.frequency = false;
+    uint32_t access = access_new(&rules);
+    ck_assert(!access_is_used(access));
+    uint32_t used = access_used(&rules, access, &dice);
+    ck_assert(access_is_used(used));
+    ck_assert_uint_eq(access_idle_ticks(&rules, used), 0);
+    ck_assert_uint_le(used, ACCESS_MASK);
+}
+END_TEST
+
+START_TEST(generations_pass)
+{
+    uint32_t access = access_new(&rules);
+    ck_assert_uint_eq(access_age(&rules, access), 0);
+    rules.generation++;
+    ck_assert_uint_eq(access_age(&rules, access), 1);
+    ck_assert_uint_eq(access_counter(&rules, access), 5);
+    for (int i = 0; i < 20; i++) {
+        rules.generation++;
+        ck_assert_uint_eq(access_age(&rules, access), ACCESS_AGE_MAX);
+        access = access_of_age_max(&rules, access);
+        ck_assert_uint_eq(access_counter(&rules, access), 5);
+        ck_assert_uint_eq(access_minutes(&rules, access), 0);
+    }
+    ck_assert_uint_eq(access_age(&rules, access_used(&rules, access, &dice)), 0);
 }
 END_TEST
 
@@ -142,6 +172,8 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, minutes_wrap_around);
     tcase_add_test(tcase, the_counter_stops_at_its_end);
     tcase_add_test(tcase, recency_is_in_seconds);
+    tcase_add_test(tcase, a_use_shows);
+    tcase_add_test(tcase, generations_pass);
     suite_add_tcase(suite, tcase);
     return suite;
 }
