@@ -20,6 +20,9 @@
 
 #define WALK_PERIOD_US 100000
 
+// A lower limit counts as this, as in Redis: nobody could reach the server to raise it again.
+#define LOWEST_LIMIT_BYTES (UINT64_C(128) << 10)
+
 // The part of the limit by which memory may grow between two walks.
 #define GROWTH_PART 8
 
@@ -34,11 +37,13 @@ struct client_limit {
     uint64_t walk_us;     // when it is due anyway
 };
 
+// 0: none.
 static uint64_t limit_bytes(const struct client_limit *limit)
 {
-    if (limit->limit >= 0)
-        return (uint64_t)limit->limit;
-    return eviction_limit(limit->server->eviction) / 100 * (uint64_t)-limit->limit;
+    uint64_t bytes = (uint64_t)limit->limit;
+    if (limit->limit < 0)
+        bytes = eviction_limit(limit->server->eviction) / 100 * (uint64_t)-limit->limit;
+    return bytes == 0 || bytes > LOWEST_LIMIT_BYTES ? bytes : LOWEST_LIMIT_BYTES;
 }
 
 static bool may_go(const struct client *client)

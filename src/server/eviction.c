@@ -31,6 +31,10 @@
 #define TENACITY_DOUBLES 5
 #define TENACITY_NO_END  100
 
+// A write may take longer for what it brings itself: a microsecond for each so many bytes, of at most so many.
+#define BYTES_A_US    256
+#define BROUGHT_BYTES (UINT64_C(2) << 20)
+
 // Below this a limit is probably meant to have a unit.
 #define ODD_LIMIT_BYTES (1 << 20)
 
@@ -83,7 +87,7 @@ static enum evict_result evict_watched(struct eviction *eviction)
 
 // Until no more than `goal_bytes` are used. What is being freed counts as freed: its memory comes first, and
 // as long as there is some of it nothing else has to go.
-static enum room make_room(struct eviction *eviction, uint64_t goal_bytes)
+static enum room make_room(struct eviction *eviction, uint64_t goal_bytes, uint64_t extra_us)
 {
     struct keyspace *keyspace = eviction->server->keyspace;
     uint64_t end_us = 0;
@@ -97,7 +101,7 @@ static enum room make_room(struct eviction *eviction, uint64_t goal_bytes)
             continue;
         uint64_t now_us = clock_mono_us_now();
         if (end_us == 0)
-            end_us = now_us + budget_us(eviction);
+            end_us = now_us + budget_us(eviction) + extra_us;
         if (now_us >= end_us)
             return ROOM_LATER;
     }
@@ -114,11 +118,11 @@ static void note_exceeded(struct eviction *eviction, bool exceeded)
     eviction->exceeded_since_us = exceeded ? now_us : 0;
 }
 
-static enum room make_room_noted(struct eviction *eviction, uint64_t goal_bytes)
+static enum room make_room_noted(struct eviction *eviction, uint64_t goal_bytes, uint64_t extra_us)
 {
     struct server *server = eviction->server;
     uint64_t start_us = clock_mono_us_now();
-    enum room room = make_room(eviction, goal_bytes);
+    enum room room = make_room(eviction, goal_bytes, extra_us);
     if (room == ROOM_LATER) {
         uint64_t used = mem_used();
         eviction->ceiling_bytes = used > goal_bytes ? used : goal_bytes;
@@ -140,9 +144,12 @@ static bool uses_memory(const struct command *row)
 static bool refuse_without_room(struct cmd_ctx *ctx)
 {
     struct eviction *eviction = ctx->server->eviction;
-    if (mem_used() <= eviction->ceiling_bytes)
+    uint64_t used = mem_used();
+    if (used <= eviction->ceiling_bytes)
         return false;
-    if (make_room_noted(eviction, eviction->ceiling_bytes) != ROOM_NONE)
+    uint64_t brought = used - eviction->ceiling_bytes;
+    brought = brought < BROUGHT_BYTES ? brought : BROUGHT_BYTES;
+    if (make_room_noted(eviction, eviction->ceiling_bytes, brought / BYTES_A_US) != ROOM_NONE)
         return false;
     reply_error(ctx, ERR_OOM);
     return true;
@@ -157,7 +164,7 @@ static void keep_limit(void *udata)
         return;
     enum room room = ROOM_MADE;
     if (mem_used() > limit_bytes)
-        room = make_room_noted(eviction, limit_bytes);
+        room = make_room_noted(eviction, limit_bytes, 0);
     else if (unlikely(eviction->exceeded_since_us || eviction->ceiling_bytes != limit_bytes)) {
         eviction->ceiling_bytes = limit_bytes;
         note_exceeded(eviction, false);

@@ -288,6 +288,7 @@ void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct 
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key)
 {
     struct entry *copy = entry_clone(entry, key);
+    entry_set_access(copy, db->keyspace->access_clock);
     db->keyspace->types[entry_type(entry)]->unshare(copy);
     return copy;
 }

@@ -117,13 +117,6 @@ void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor,
 // What is used or made from now on belongs to a new generation.
 void keyspace_next_generation(struct keyspace *keyspace);
 
-// The access bits of an entry that is made in place of `old`, or of none (NULL): a frequency is handed on.
-static inline uint32_t keyspace_access_after(const struct keyspace *keyspace,
-                                             const struct entry *old)
-{
-    return unlikely(keyspace->access.frequency) && old ? entry_access(old) : keyspace->access_clock;
-}
-
 // Where an entry was found; entry is NULL if it was not.
 struct entry_ref {
     struct table_slot *slot;
