@@ -311,6 +311,7 @@ START_TEST(who_said_no_evict_stays)
     static char value[8192];
     memset(value, 'v', sizeof(value));
     expect_ok(c, "SET value %b", value, sizeof(value));
+    expect_ok(c, "CLIENT NO-EVICT ON");
     expect_ok(c, "CONFIG SET maxmemory 1gb maxmemory-clients 1");
     int exempt = raw_connect_unix(plain_server());
     raw_ask(exempt, "CLIENT NO-EVICT ON", "+OK\r\n");
