@@ -53,6 +53,7 @@ NEEDS_bench := build bench
 NEEDS_bench-stall := build bench
 NEEDS_bench-expire := build bench
 NEEDS_bench-table := build
+NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
 NEEDED := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
@@ -279,6 +280,9 @@ bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys e
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
+bench-eviction: $(SERVER) $(B)/release/utils/bench/bench_eviction ## Misses at the same maxmemory, side by side with redis-server
+	$(Q)RESPITE_SERVER=$(SERVER) $(B)/release/utils/bench/bench_eviction $(BENCH_ARGS)
+
 fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
 	$(Q)for program in $(call fuzz_programs,fuzz); do \
 	    name=$${program##*/fuzz_}; corpus=$(B)/fuzz/corpus/$$name; mkdir -p $$corpus; \
@@ -337,7 +341,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-stall bench-expire bench-table fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-expire bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

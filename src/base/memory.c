@@ -67,7 +67,8 @@ void mem_thread_init(void)
 size_t mem_used(void)
 {
     int64_t total = 0;
-    for (int i = 0; i < THREADS_MAX; i++)
+    int taken = atomic_load_explicit(&counters_taken, memory_order_relaxed);
+    for (int i = 0; i < taken; i++)
         total += atomic_load_explicit(&counters[i].bytes, memory_order_relaxed);
     return total > 0 ? (size_t)total : 0;
 }

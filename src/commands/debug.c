@@ -77,8 +77,7 @@ static void debug_object(struct cmd_ctx *ctx)
                        "lru_seconds_idle:%u",
                        (const void *)entry, (long long)(ops->refcount ? ops->refcount(entry) : 1),
                        ops->encoding_name(entry), serialized_length(ctx, entry),
-                       entry_access(entry),
-                       (keyspace->access_clock - entry_access(entry)) & 0xFFFFFF);
+                       entry_access(entry), access_idle_s(&keyspace->access, entry_access(entry)));
     resp_simple(&ctx->reply, (struct slice){ .ptr = line, .len = (size_t)len });
 }
 

@@ -29,7 +29,13 @@ static void cmd_object_encoding(struct cmd_ctx *ctx)
 // OBJECT FREQ key
 static void cmd_object_freq(struct cmd_ctx *ctx)
 {
-    if (find_object(ctx))
+    const struct entry *entry = find_object(ctx);
+    const struct access_rules *rules = &ctx->server->keyspace->access;
+    if (!entry)
+        return;
+    if (rules->frequency)
+        reply_int(ctx, access_counter(rules, entry_access(entry)));
+    else
         reply_error(ctx, ERR_NO_LFU);
 }
 
@@ -37,9 +43,13 @@ static void cmd_object_freq(struct cmd_ctx *ctx)
 static void cmd_object_idletime(struct cmd_ctx *ctx)
 {
     const struct entry *entry = find_object(ctx);
-    // The clock has 24 bits and wraps around.
-    if (entry)
-        reply_int(ctx, (ctx->server->keyspace->access_clock - entry_access(entry)) & 0xFFFFFF);
+    const struct access_rules *rules = &ctx->server->keyspace->access;
+    if (!entry)
+        return;
+    if (rules->frequency)
+        reply_error(ctx, ERR_LFU);
+    else
+        reply_int(ctx, access_idle_s(rules, entry_access(entry)));
 }
 
 // OBJECT REFCOUNT key

@@ -45,7 +45,6 @@ enum {
 };
 
 struct inert {
-    int64_t client_memory;  // bytes; below zero: percent of maxmemory
     int64_t oom_scores[OOM_SCORES];
     unsigned events;  // one bit for each of event_letters
     unsigned on_sigint;
@@ -62,11 +61,6 @@ struct inert {
 
 // --- Names --------------------------------------------------------------------------------------
 
-static const struct config_name eviction_policies[] = {
-    { "volatile-lru", 0 },   { "volatile-lfu", 1 }, { "volatile-random", 2 },
-    { "volatile-ttl", 3 },   { "allkeys-lru", 4 },  { "allkeys-lfu", 5 },
-    { "allkeys-random", 6 }, { "noeviction", 7 },   { 0 },
-};
 static const struct config_name sanitize_words[] = {
     { "no", 0 }, { "yes", 1 }, { "clients", 2 }, { 0 }
 };
@@ -108,33 +102,6 @@ static void keep_text(struct bytes *field, struct slice text)
 {
     bytes_clear(field);
     bytes_append_slice(field, text);
-}
-
-static bool set_client_memory(void *owner, const struct slice *words, size_t count,
-                              struct config_error *error)
-{
-    (void)count;
-    struct inert *inert = owner;
-    struct slice word = words[0];
-    bool percent = word.len && word.ptr[word.len - 1] == '%';
-    uint64_t value = 0;
-    bool valid = percent ? parse_uint64((struct slice){ word.ptr, word.len - 1 }, &value)
-                         : parse_memory(word, &value);
-    if (!valid || value > INT64_MAX)
-        return config_refuse(error, "argument must be a memory or percent value");
-    if (percent && value > 100)
-        return config_refuse(error, "percentage argument must be less or equal to 100");
-    inert->client_memory = percent ? -(int64_t)value : (int64_t)value;
-    return true;
-}
-
-static void get_client_memory(const void *owner, struct bytes *out)
-{
-    long long value = ((const struct inert *)owner)->client_memory;
-    if (value < 0)
-        bytes_printf(out, "%lld%%", -value);
-    else
-        bytes_printf(out, "%lld", value);
 }
 
 static bool set_primary(void *owner, const struct slice *words, size_t count,

@@ -54,7 +54,8 @@ static void info_server(void *udata, struct bytes *out)
                  "io_threads_active:0\r\n",
                  (long long)now_us, (long long)uptime_s, (long long)(uptime_s / 86400),
                  (long long)cron_hz(server->cron), (long long)cron_configured_hz(server->cron),
-                 server->keyspace->access_clock, server->executable, server->config_file);
+                 (uint32_t)(clock_wall_ms() / 1000) & ACCESS_MASK, server->executable,
+                 server->config_file);
     network_describe(server->network, out);
 }
 

@@ -76,20 +76,6 @@ static const char no_scripts[] = "used_memory_lua:0\r\n"
                                  "used_memory_scripts:0\r\n"
                                  "used_memory_scripts_human:0B\r\n";
 
-static void limit_fields(void *udata, struct bytes *out)
-{
-    const struct server *server = udata;
-    struct bytes limit = { 0 };
-    uint64_t limit_bytes = 0;
-    sections_append_directive(server->config, "maxmemory", "0", &limit);
-    (void)parse_uint64(bytes_slice(&limit), &limit_bytes);
-    bytes_release(&limit);
-    size_line(out, "maxmemory", limit_bytes);
-    bytes_append_text(out, "maxmemory_policy:");
-    sections_append_directive(server->config, "maxmemory-policy", "noeviction", out);
-    bytes_append_text(out, "\r\n");
-}
-
 static void fragmentation_fields(void *udata, struct bytes *out)
 {
     (void)udata;
@@ -140,7 +126,8 @@ void sections_register_memory(struct server *server)
     struct info *info = server->info;
     info_add_section(info, "Memory", true, used_fields, server);
     info_add_lines(info, "Memory", "scripts", no_scripts);
-    info_add_fields(info, "Memory", "limit", limit_fields, server);
+    // Eviction's.
+    info_add_lines(info, "Memory", "limit", "");
     info_add_fields(info, "Memory", "fragmentation", fragmentation_fields, server);
     info_add_lines(info, "Memory", "not counted", "mem_not_counted_for_evict:0\r\n");
     info_add_lines(info, "Memory", "replication",

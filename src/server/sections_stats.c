@@ -138,12 +138,11 @@ static const struct stats_subject {
                "sync_partial_ok:0\r\n"
                "sync_partial_err:0\r\n" },
     { .name = "expiry", .fn = expiry_fields },
-    { .name = "eviction",
-      .lines = "evicted_keys:0\r\n"
-               "evicted_clients:0\r\n"
-               "evicted_scripts:0\r\n"
-               "total_eviction_exceeded_time:0\r\n"
-               "current_eviction_exceeded_time:0\r\n" },
+    // The places of eviction and client_limit.
+    { .name = "evicted keys", .lines = "" },
+    { .name = "evicted clients", .lines = "" },
+    { .name = "evicted scripts", .lines = "evicted_scripts:0\r\n" },
+    { .name = "eviction time", .lines = "" },
     { .name = "keyspace", .fn = keyspace_fields },
     { .name = "pubsub",
       .lines = "pubsub_channels:0\r\n"

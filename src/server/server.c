@@ -10,12 +10,14 @@
 #include "server/batch.h"
 #include "server/block.h"
 #include "server/client.h"
+#include "server/client_limit.h"
 #include "server/command_stats.h"
 #include "server/config.h"
 #include "server/cron.h"
 #include "server/dispatch.h"
 #include "server/effects.h"
 #include "server/error_stats.h"
+#include "server/eviction.h"
 #include "server/inert.h"
 #include "server/info.h"
 #include "server/latency.h"
@@ -119,6 +121,8 @@ struct server *server_new(void)
     server->latency_stats = latency_stats_new(server);
     server->slowlog = slowlog_new(server);
     server->latency = latency_new(server);
+    server->eviction = eviction_new(server);
+    server->client_limit = client_limit_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -139,6 +143,7 @@ enum status server_start(struct server *server)
     keyspace_set_clock(server->keyspace, clock_wall_ms());
     clients_configured(server->clients);
     dispatch_thresholds_changed(server);
+    eviction_configured(server->eviction);
     if (network_open(server->network) != STATUS_OK)
         return STATUS_IO;
     cron_start(server->cron);
@@ -158,6 +163,8 @@ void server_free(struct server *server)
     sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
+    client_limit_free(server->client_limit);
+    eviction_free(server->eviction);
     latency_free(server->latency);
     slowlog_free(server->slowlog);
     latency_stats_free(server->latency_stats);

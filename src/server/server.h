@@ -39,6 +39,8 @@ struct latency_stats;
 struct slowlog;
 struct latency;
 struct sweeper;
+struct eviction;
+struct client_limit;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -106,6 +108,8 @@ struct server {
     struct slowlog *slowlog;
     struct latency *latency;
     struct sweeper *sweeper;
+    struct eviction *eviction;
+    struct client_limit *client_limit;
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead

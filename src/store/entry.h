@@ -12,7 +12,7 @@
 //
 // A length below 255 takes one byte, others a byte 255 and four more. Fields behind the header are
 // unaligned and are read with memcpy. The 24 access bits are the LRU clock or the LFU counter, with
-// Redis's meaning. There are no reference counts and no separate key object.
+// Redis's meaning (access.h). There are no reference counts and no separate key object.
 //
 // An entry may move whenever it is written: nobody keeps a pointer to it across a write.
 #pragma once

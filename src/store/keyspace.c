@@ -137,9 +137,31 @@ void keyspace_tell(struct keyspace *keyspace, enum key_event event, struct db *d
     }
 }
 
+static void access_changed(struct keyspace *keyspace)
+{
+    keyspace->access_clock = access_new(&keyspace->access);
+    if (!keyspace->access.frequency)
+        keyspace->access_touch = access_used(&keyspace->access, 0, &keyspace->random);
+}
+
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms)
 {
-    keyspace->access_clock = (uint32_t)(now_ms / 1000) & 0xFFFFFF;
+    access_set_time(&keyspace->access, now_ms);
+    access_changed(keyspace);
+}
+
+void keyspace_next_generation(struct keyspace *keyspace)
+{
+    keyspace->access.generation++;
+    access_changed(keyspace);
+}
+
+void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor, uint32_t decay_min)
+{
+    keyspace->access.frequency = on;
+    keyspace->access.factor = factor;
+    keyspace->access.decay_min = decay_min;
+    access_changed(keyspace);
 }
 
 bool db_expired(const struct entry *entry)
@@ -169,11 +191,19 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
     return ref;
 }
 
+static inline void touch(struct keyspace *keyspace, struct entry *entry)
+{
+    uint32_t access = keyspace->access_touch;
+    if (unlikely(keyspace->access.frequency))
+        access = access_used(&keyspace->access, entry_access(entry), &keyspace->random);
+    entry_set_access(entry, access);
+}
+
 struct entry_ref db_find(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_peek(db, key);
     if (ref.entry && likely(!db->keyspace->untouched))
-        entry_set_access(ref.entry, db->keyspace->access_clock);
+        touch(db->keyspace, ref.entry);
     return ref;
 }
 
@@ -324,6 +354,7 @@ void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct 
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key)
 {
     struct entry *copy = entry_clone(entry, key);
+    entry_set_access(copy, db->keyspace->access_clock);
     db->keyspace->types[entry_type(entry)]->unshare(copy);
     return copy;
 }

@@ -11,26 +11,15 @@
 #include "base/panic.h"
 #include "base/random.h"
 #include "ds/table_due.h"
+#include "store/access.h"
 #include "store/entry.h"
-#include "store/key.h"
+#include "store/key_event.h"
 #include "store/reclaim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct keyspace;
-
-enum key_event {
-    KEY_WRITTEN,  // a value was set or changed
-    KEY_REMOVED,  // by a command
-    KEY_EXPIRED,  // by its time; announced before it is gone
-    KEY_EVICTED,  // by the memory limit
-    DB_SWAPPED,   // two databases have exchanged their contents; announced for both, without a key
-    DB_FLUSHED,   // everything is about to be removed; without a key
-};
-
-// Sets of events.
-#define KEY_EVENT(event) (1u << (event))
 
 struct db {
     struct table table;
@@ -39,11 +28,9 @@ struct db {
     __int128 expiry_sum_ms;     // of these; the sum of 64-bit times may not fit 64 bits
     int64_t due_ms;             // no entry is due before: TABLE_DUE_NEVER without expiries
     struct table_due_walk due;  // the pass of the expiry sweep that is under way
+    uint64_t evict_cursor;      // where eviction looks for candidates next
     int id;
 };
-
-typedef void (*key_event_fn)(void *udata, enum key_event event, struct db *db,
-                             const struct key *key);
 
 #define KEYSPACE_LISTENERS_MAX 8
 
@@ -51,12 +38,14 @@ struct keyspace {
     struct db *dbs;
     int db_count;
     const struct type_ops *types[TYPE_COUNT];
-    int64_t due_ms;         // the least of the databases'
-    uint32_t access_clock;  // 24 bits, written into entries that are touched
-    int sweep_db;           // that the expiry sweep was in last
-    bool expire_passively;  // hide expired keys, but leave deleting them to somebody else
-    bool untouched;         // look-ups leave access clocks as they are
-    bool sweep_paused;      // expired keys stay until somebody asks for them
+    int64_t due_ms;              // the least of the databases'
+    uint32_t access_clock;       // 24 bits, written into entries that are made
+    uint32_t access_touch;       // and into those that are touched, where recency counts
+    struct access_rules access;  // what they mean
+    int sweep_db;                // that the expiry sweep was in last
+    bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    bool untouched;              // look-ups leave access clocks as they are
+    bool sweep_paused;           // expired keys stay until somebody asks for them
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;
@@ -106,8 +95,16 @@ static inline void keyspace_announce(struct keyspace *keyspace, enum key_event e
         keyspace_tell(keyspace, event, db, key);
 }
 
-// Sets the clock that touched entries get: seconds, 24 bits.
+// Brings the clock up to date that touched entries get.
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms);
+
+// From now on the access bits count uses, with these rules, or say when the last one was. Those that are
+// there keep theirs: it takes a while until they say what they should.
+void keyspace_set_frequency(struct keyspace *keyspace, bool on, uint32_t factor,
+                            uint32_t decay_min);
+
+// What is used or made from now on belongs to a new generation.
+void keyspace_next_generation(struct keyspace *keyspace);
 
 // Where an entry was found; entry is NULL if it was not.
 struct entry_ref {

@@ -103,6 +103,14 @@ bool string_int64(const struct entry *entry, int64_t *out)
     return parse_int64(string_bytes(entry, scratch), out);
 }
 
+// The access bits of what is put at `ref`: a frequency is handed on.
+static uint32_t access_after(const struct db *db, const struct entry_ref *ref)
+{
+    const struct keyspace *keyspace = db->keyspace;
+    return unlikely(keyspace->access.frequency) && ref->entry ? entry_access(ref->entry)
+                                                              : keyspace->access_clock;
+}
+
 // Whether the allocation of `entry` serves for one of `size` bytes.
 static bool same_class(const struct entry *entry, size_t size)
 {
@@ -158,7 +166,7 @@ void string_set(struct db *db, const struct key *key, struct entry_ref *ref, str
     const struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_INT,
-        .access = db->keyspace->access_clock,
+        .access = access_after(db, ref),
         .expiry = expiry,
         .word = (uint64_t)number,
     };
@@ -175,7 +183,7 @@ void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref
         const struct entry_spec spec = {
             .type = TYPE_STRING,
             .encoding = STRING_ENC_EMBEDDED,
-            .access = db->keyspace->access_clock,
+            .access = access_after(db, ref),
             .expiry = expiry,
             .embedded = true,
             .embedded_len = value.len,
@@ -195,7 +203,7 @@ void string_set_blob(struct db *db, const struct key *key, struct entry_ref *ref
     struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_BLOB,
-        .access = db->keyspace->access_clock,
+        .access = access_after(db, ref),
         .expiry = expiry,
         .word = (uintptr_t)blob,
     };
@@ -212,7 +220,7 @@ void string_set_int64(struct db *db, const struct key *key, struct entry_ref *re
     struct entry_spec spec = {
         .type = TYPE_STRING,
         .encoding = STRING_ENC_INT,
-        .access = db->keyspace->access_clock,
+        .access = access_after(db, ref),
         .expiry = ref->entry ? entry_expiry(ref->entry) : EXPIRY_NONE,
         .word = (uint64_t)value,
     };

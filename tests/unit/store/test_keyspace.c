@@ -225,17 +225,18 @@ START_TEST(only_finding_touches)
     struct db *db = &keyspace.dbs[0];
     struct key key = key_of(SLICE("k"));
     const struct entry *entry = fixture_add(db, SLICE("k"), 1, EXPIRY_NONE).entry;
-    // 24 bits of seconds.
-    keyspace_set_clock(&keyspace, (INT64_C(0x1000007) << 24 | 0x123456) * 1000 + 999);
-    ck_assert_uint_eq(keyspace.access_clock, 0x123456);
+    keyspace_set_clock(&keyspace, INT64_C(1700000000) * 1000 + 999);
+    ck_assert_uint_eq(keyspace.access_clock, access_new(&keyspace.access));
     db_peek(db, &key);
     db_peek_read(db, &key);
     ck_assert_uint_eq(entry_access(entry), 0);
     db_find(db, &key);
-    ck_assert_uint_eq(entry_access(entry), 0x123456);
-    keyspace_set_clock(&keyspace, 7000);
+    ck_assert(access_is_used(entry_access(entry)));
+    ck_assert_uint_eq(access_idle_ticks(&keyspace.access, entry_access(entry)), 0);
+    keyspace_set_clock(&keyspace, INT64_C(1700000007) * 1000 + 999);
+    ck_assert_uint_eq(access_idle_s(&keyspace.access, entry_access(entry)), 7);
     db_find_read(db, &key);
-    ck_assert_uint_eq(entry_access(entry), 7);
+    ck_assert_uint_eq(access_idle_s(&keyspace.access, entry_access(entry)), 0);
 }
 END_TEST
 
