@@ -41,6 +41,14 @@ static inline void list_append(struct list *list, struct list_link *link)
     list->head.prev = link;
 }
 
+static inline void list_prepend(struct list *list, struct list_link *link)
+{
+    link->next = list->head.next;
+    link->prev = &list->head;
+    list->head.next->prev = link;
+    list->head.next = link;
+}
+
 // Takes the element off whatever list it is on; nothing happens if it is on none.
 static inline void list_remove(struct list_link *link)
 {

@@ -16,8 +16,9 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
     server->stats.net_input_bytes += received;
     server->stats.reads++;
     client->active_us = clock_mono_us();
+    // libev tells what has happened last first: in front, they stand in the order of their arrival.
     if (!list_linked(&client->ready_link) && !(client->flags & CLIENT_HELD))
-        list_append(&batch->ready, &client->ready_link);
+        list_prepend(&batch->ready, &client->ready_link);
 }
 
 static void cut_for_memory(struct client *client, size_t bytes)

@@ -52,6 +52,19 @@ START_TEST(appending_keeps_the_order)
 }
 END_TEST
 
+START_TEST(prepending_reverses_the_order)
+{
+    for (int i = 0; i < 3; i++)
+        list_prepend(&list, &items[i].link);
+    assert_list("cba");
+    list_append(&list, &items[3].link);
+    assert_list("cbad");
+    list_remove(&items[2].link);
+    list_prepend(&list, &items[2].link);
+    assert_list("cbad");
+}
+END_TEST
+
 START_TEST(removing)
 {
     for (int i = 0; i < 4; i++)
@@ -101,6 +114,7 @@ static Suite *make_suite(void)
     TCase *tcase = tcase_create("list");
     tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase, appending_keeps_the_order);
+    tcase_add_test(tcase, prepending_reverses_the_order);
     tcase_add_test(tcase, removing);
     tcase_add_test(tcase, random_operations_follow_a_model);
     suite_add_tcase(suite, tcase);

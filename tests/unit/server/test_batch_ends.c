@@ -57,7 +57,14 @@ static void cmd_count(struct cmd_ctx *ctx)
     reply_int(ctx, ctx->argc - 1);
 }
 
+// TURN: which one it is.
+static void cmd_turn(struct cmd_ctx *ctx)
+{
+    reply_int(ctx, ++ran);
+}
+
 static const struct command commands[] = {
+    { .name = "turn", .arity = 1, .handler = cmd_turn },
     { .name = "say", .arity = 2, .handler = cmd_say },
     { .name = "kill", .arity = 2, .handler = cmd_kill },
     { .name = "bye", .arity = 1, .handler = cmd_bye },
@@ -397,12 +404,33 @@ START_TEST(an_idle_client_costs_little)
 }
 END_TEST
 
+START_TEST(clients_are_served_in_the_order_of_arrival)
+{
+    enum { CLIENTS = 8 };
+    int fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = rig_connect();
+    rig_turns(3);
+    for (int round = 0; round < 3; round++) {
+        // All of it waits for one turn of the loop.
+        for (int i = 0; i < CLIENTS; i++)
+            rig_say(fds[(i * 3 + round) % CLIENTS], "turn\r\n");
+        for (int i = 0; i < CLIENTS; i++) {
+            char want[16];
+            snprintf(want, sizeof(want), ":%d\r\n", round * CLIENTS + i + 1);
+            rig_expect(fds[(i * 3 + round) % CLIENTS], want);
+        }
+    }
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("batch: clients in each other's way");
     TCase *fairness = tcase_create("fairness");
     tcase_add_checked_fixture(fairness, set_up, rig_stop);
     tcase_set_timeout(fairness, 60);
+    tcase_add_test(fairness, clients_are_served_in_the_order_of_arrival);
     tcase_add_test(fairness, a_long_pipeline_does_not_hold_up_others);
     tcase_add_test(fairness, a_client_that_had_its_turn_goes_on_by_itself);
     tcase_add_test(fairness, the_loop_sleeps_when_a_client_with_more_to_run_is_gone);

@@ -185,7 +185,7 @@ START_TEST(volatile_policies_leave_persistent_keys_alone)
     char name[FIXTURE_NAME_MAX];
     struct key key = key_of(fixture_name(name, left));
     struct entry_ref ref = db_find(db, &key);
-    db_set_expiry(db, &ref, EXPIRY_NONE);
+    db_set_expiry(db, &key, &ref, EXPIRY_NONE);
     ck_assert_int_eq(evict_one(&evict, &keyspace), EVICT_NO_KEYS);
     ck_assert(has(db, left));
 }
@@ -203,7 +203,7 @@ START_TEST(candidates_that_were_persisted_stay)
         struct key key = key_of(fixture_name(name, i));
         struct entry_ref ref = db_peek(db, &key);
         if (ref.entry && db->expires > 1)
-            db_set_expiry(db, &ref, EXPIRY_NONE);
+            db_set_expiry(db, &key, &ref, EXPIRY_NONE);
     }
     ck_assert_uint_eq(db->expires, 1);
     evict_keys(1);
