@@ -225,6 +225,7 @@ static bool look_around(struct evict *evict, struct db *db)
     struct step step = { .only_volatile = evict_is_volatile(evict->policy) };
     unsigned wanted = evict->samples * LOOKS_A_SAMPLE;
     wanted = wanted < STEP_ENTRIES_MAX / 2 ? wanted : STEP_ENTRIES_MAX / 2;
+    // cppcheck-suppress knownConditionTrueFalse ; collect() counts
     for (unsigned steps = 0; steps < STEPS_MAX && step.count < wanted; steps++)
         db->evict_cursor = table_scan(&db->table, db->evict_cursor, collect, &step);
     for (unsigned i = 0; i < step.count; i++)

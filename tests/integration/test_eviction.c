@@ -225,13 +225,11 @@ START_TEST(what_is_being_freed_counts_as_freed)
 {
     redisContext *c = plain();
     for (int i = 0; i < 200; i++) {
-        struct {
-            char text[16];
-        } members[500];
+        char members[500][16] = { { 0 } };
         const char *argv[502] = { "SADD", "large" };
         for (int m = 0; m < 500; m++) {
-            snprintf(members[m].text, sizeof(members[m].text), "m%d", i * 500 + m);
-            argv[2 + m] = members[m].text;
+            snprintf(members[m], sizeof(members[m]), "m%d", i * 500 + m);
+            argv[2 + m] = members[m];
         }
         redisReply *reply = redisCommandArgv(c, 502, argv, NULL);
         ck_assert_int_eq(reply->integer, 500);

@@ -165,10 +165,10 @@ START_TEST(dynamic_hz_follows_the_clients)
     cron_add(cron, 0, count_tick, NULL);
     cron_start(cron);
     ck_assert_int_eq(cron_hz(cron), 10);
-    clients.count = 2001;
+    server.clients->count = 2001;
     run_ticks(1);
     ck_assert_int_eq(cron_hz(cron), 20);
-    clients.count = 1000000;
+    server.clients->count = 1000000;
     run_ticks(1);
     ck_assert_int_eq(cron_hz(cron), 500);
     ck_assert_int_eq(cron_configured_hz(cron), 10);
@@ -176,7 +176,7 @@ START_TEST(dynamic_hz_follows_the_clients)
     ck_assert_int_eq(cron_hz(cron), 10);
     set_dynamic("yes");
     ck_assert_int_eq(cron_hz(cron), 500);
-    clients.count = 1;
+    server.clients->count = 1;
     run_ticks(1);
     ck_assert_int_eq(cron_hz(cron), 10);
 }
