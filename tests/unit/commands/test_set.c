@@ -122,6 +122,9 @@ END_TEST
 static int most_words(void)
 {
     int most = 0;
+    // A number that stands at the end must not be read beyond it.
+    bytes_append_char(&fed, '\0');
+    fed.len--;
     for (size_t i = 0; i + 1 < fed.len; i++) {
         int words = fed.data[i] == '*' ? (int)strtol(fed.data + i + 1, NULL, 10) : 0;
         most = words > most ? words : most;
