@@ -207,8 +207,11 @@ void mem_purge(void)
 #else
 
 // Two arenas, since there is one thread that matters; caches deep enough for the bursts of small
-// blocks that a batch of commands makes. jemalloc reads this symbol when it starts.
+// blocks that a batch of commands makes, but a full one gives back an eighth, not half of them: 500
+// blocks freed all over the heap are 500 cache misses, up to 1.7 ms at once. jemalloc reads this symbol
+// when it starts.
 const char *malloc_conf = "narenas:2,lg_tcache_nslots_mul:2,tcache_nslots_small_max:1000,"
+                          "lg_tcache_flush_small_div:3,"
                           "dirty_decay_ms:10000,muzzy_decay_ms:0,background_thread:false";
 
 // Class sizes of all sizes up to SMALL_MAX, by (size + 7) / 8.
