@@ -87,7 +87,7 @@ SERVER_MODE := $(if $(SAN),$(SAN_MODE),release)
 
 # Under AddressSanitizer libc's malloc is used (src/base/memory.h), so jemalloc stays out.
 JEMALLOC := -l:libjemalloc.a
-SYSTEM_LIBS := -l:libev.a -lm -lpthread -ldl
+SYSTEM_LIBS := -l:libev.a -llzf -lm -lpthread -ldl
 
 CC_release := $(CC)
 CFLAGS_release := $(CFLAGS_ALL) -O2 $(LTO) $(CFLAGS)

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Reading whole data sets in the RDB format: files, and streams from a primary.
+#pragma once
+
+#include "persist/rdb_reader.h"
+#include "types/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct keyspace;
+
+struct rdb_load_options {
+    const struct collection_limits *limits;
+    bool keep_expired;  // a replica: expiring is its primary's affair
+    // Called every few thousand entries, and at least every mebibyte (may be NULL).
+    void (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
+    void *udata;
+};
+
+struct rdb_loaded {
+    uint64_t keys;
+    uint64_t expired;  // that were left out
+    int version;
+    bool aof_base;               // aux fields of the file
+    char replication_id[41];     // "" without one
+    int64_t replication_offset;  // -1
+    int selected_db;             // -1
+    int64_t created_s;
+    uint64_t used_memory;
+};
+
+// Reads a data set into the databases, which are empty. False: r->error says what is wrong where; what was
+// read up to there is in the databases.
+MUST_CHECK bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
+                                  const struct rdb_load_options *options, struct rdb_loaded *out);
+
+// The same for a file. STATUS_NOT_FOUND: there is none; STATUS_IO: it cannot be opened (errno);
+// STATUS_INVALID: `error` (RDB_ERROR_TEXT_MAX) says what is wrong, with the offset.
+MUST_CHECK enum status rdb_load_file(const char *path, struct keyspace *keyspace,
+                                     const struct rdb_load_options *options, struct rdb_loaded *out,
+                                     char *error);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whole data sets in the RDB format: the frame of a file, and the entries in hash order.
+//
+// The walker (who visits which entry when) is apart from the encoder: it calls rdb_save_entry().
+#pragma once
+
+#include "persist/rdb_writer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db;
+struct entry;
+struct keyspace;
+
+// What a file says of itself, beside what everybody writes (version, bits, time, memory).
+struct rdb_about {
+    const char *replication_id;  // NULL: none
+    int64_t replication_offset;
+    int selected_db;  // that the replication stream is in
+    bool aof_base;    // it is the base of an AOF
+};
+
+void rdb_save_header(struct rdb_writer *w, const struct rdb_about *about);
+void rdb_save_db_begin(struct rdb_writer *w, const struct db *db);
+void rdb_save_entry(struct rdb_writer *w, const struct keyspace *keyspace,
+                    const struct entry *entry);
+void rdb_save_end(struct rdb_writer *w);
+
+// All of it, from all databases; entries that have expired are written too, as Redis does. `progress` (may
+// be NULL) is called with the number of entries written every few thousand of them.
+void rdb_save_keyspace(struct rdb_writer *w, struct keyspace *keyspace,
+                       const struct rdb_about *about, void (*progress)(void *udata, uint64_t keys),
+                       void *udata);
+
+// Writes the data set to `path`: into a file of its own beside it, synced, renamed, the folder synced; with
+// a failure the old file stays as it was, and nothing else is left behind. STATUS_IO: errno is set.
+MUST_CHECK enum status rdb_save_file(const char *path, struct keyspace *keyspace,
+                                     const struct rdb_about *about, bool compress, bool checksum,
+                                     void (*progress)(void *udata, uint64_t keys), void *udata);
