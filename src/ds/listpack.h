@@ -80,7 +80,8 @@ size_t lp_seek(const unsigned char *lp, int64_t index);
 struct lp_value lp_get(const unsigned char *lp, size_t at);
 
 // The value as text: an integer is written into `scratch`.
-struct slice lp_text(const unsigned char *lp, size_t at, char scratch[24]);
+#define LP_SCRATCH 24
+struct slice lp_text(const unsigned char *lp, size_t at, char scratch[LP_SCRATCH]);
 
 // Bytes of the element with its back length.
 size_t lp_element_bytes(const unsigned char *lp, size_t at);

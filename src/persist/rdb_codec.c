@@ -16,3 +16,47 @@ void rdb_save_value(struct rdb_writer *w, const struct entry *entry)
 {
     codecs[entry_type(entry)]->save(w, entry);
 }
+
+typedef struct entry *(*load_fn)(struct rdb_reader *r, uint8_t type, const struct rdb_item *item);
+
+static const load_fn loaders[RDB_TYPE_COUNT] = {
+    [RDB_STRING] = rdb_load_string,
+    [RDB_LIST] = rdb_load_list,
+    [RDB_SET] = rdb_load_set,
+    [RDB_ZSET] = rdb_load_zset,
+    [RDB_HASH] = rdb_load_hash,
+    [RDB_ZSET_2] = rdb_load_zset,
+    [RDB_SET_INTSET] = rdb_load_set,
+    [RDB_HASH_LISTPACK] = rdb_load_hash,
+    [RDB_ZSET_LISTPACK] = rdb_load_zset,
+    [RDB_LIST_QUICKLIST_2] = rdb_load_list,
+    [RDB_SET_LISTPACK] = rdb_load_set,
+};
+
+// What we know by name, and have nothing for.
+static const char *const foreign[RDB_TYPE_COUNT] = {
+    [RDB_MODULE_OLD] = "a module's value",
+    [RDB_MODULE] = "a module's value",
+    [RDB_STREAM] = "a stream",
+    [RDB_STREAM_2] = "a stream",
+    [RDB_STREAM_3] = "a stream",
+    [RDB_HASH_METADATA_OLD] = "a hash with fields that expire",
+    [RDB_HASH_LISTPACK_EX_OLD] = "a hash with fields that expire",
+    [RDB_HASH_METADATA] = "a hash with fields that expire",
+    [RDB_HASH_LISTPACK_EX] = "a hash with fields that expire",
+};
+
+struct entry *rdb_load_value(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
+{
+    if (type >= RDB_TYPE_COUNT || !loaders[type]) {
+        if (type < RDB_TYPE_COUNT && foreign[type])
+            rdb_fail(r, "value of type %u: %s, which is not supported", type, foreign[type]);
+        else
+            rdb_fail(r, "there is no value type %u", type);
+        return NULL;
+    }
+    struct entry *entry = loaders[type](r, type, item);
+    if (entry && entry_expiry(entry) != item->expiry)
+        entry = entry_with_expiry(entry, item->expiry);
+    return entry;
+}

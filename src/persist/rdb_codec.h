@@ -40,9 +40,6 @@ struct rdb_item {
 // don't have, or too large for the memory. Bytes are trusted no further than they were validated.
 struct entry *rdb_load_value(struct rdb_reader *r, uint8_t type, const struct rdb_item *item);
 
-// Reads over a value without keeping it; false as above.
-MUST_CHECK bool rdb_skip_value(struct rdb_reader *r, uint8_t type);
-
 // Those of the types, for rdb_load_value().
 struct entry *rdb_load_string(struct rdb_reader *r, uint8_t type, const struct rdb_item *item);
 struct entry *rdb_load_list(struct rdb_reader *r, uint8_t type, const struct rdb_item *item);

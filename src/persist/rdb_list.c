@@ -3,8 +3,13 @@
 #include "ds/listpack.h"
 #include "ds/quicklist.h"
 #include "persist/rdb_codec.h"
+#include "persist/rdb_packed.h"
+#include "server/client.h"
 #include "types/list.h"
 #include "types/packed.h"
+
+// The longest value that a list can hold.
+#define VALUE_MAX ((size_t)STRING_BYTES_MAX)
 
 static enum rdb_type type_of(const struct entry *entry)
 {
@@ -32,3 +37,79 @@ static void save(struct rdb_writer *w, const struct entry *entry)
 }
 
 const struct rdb_codec rdb_list_codec = { .type = type_of, .save = save };
+
+static void push(struct quicklist *list, struct slice value)
+{
+    quicklist_push(list, QUICKLIST_TAIL, value);
+}
+
+static bool load_values(struct rdb_reader *r, struct quicklist *list)
+{
+    uint64_t count;
+    struct slice value;
+    if (!rdb_read_count(r, 1, &count))
+        return false;
+    for (; count > 0; count--) {
+        if (!rdb_read_string(r, VALUE_MAX, &value))
+            return false;
+        push(list, value);
+    }
+    return true;
+}
+
+static void append_listpack(struct quicklist *list, const unsigned char *lp)
+{
+    char scratch[LP_SCRATCH];
+    if (rdb_listpack_is_canonical(lp)) {
+        quicklist_append_listpack(list, lp);
+        return;
+    }
+    for (size_t at = lp_first(lp); at; at = lp_next(lp, at))
+        push(list, lp_text(lp, at, scratch));
+}
+
+static bool load_node(struct rdb_reader *r, struct quicklist *list)
+{
+    uint64_t container;
+    struct slice value;
+    const unsigned char *lp;
+    if (!rdb_read_length(r, &container))
+        return false;
+    if (container == RDB_NODE_PACKED) {
+        if (!rdb_read_listpack(r, &lp))
+            return false;
+        append_listpack(list, lp);
+        return true;
+    }
+    if (container != RDB_NODE_PLAIN)
+        return rdb_fail(r, "a list has a node of an unknown kind: %llu",
+                        (unsigned long long)container);
+    if (!rdb_read_string(r, VALUE_MAX, &value))
+        return false;
+    push(list, value);
+    return true;
+}
+
+static bool load_nodes(struct rdb_reader *r, struct quicklist *list)
+{
+    uint64_t count;
+    if (!rdb_read_count(r, 2, &count))
+        return false;
+    for (; count > 0; count--) {
+        if (!load_node(r, list))
+            return false;
+    }
+    return true;
+}
+
+struct entry *rdb_load_list(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
+{
+    struct quicklist *list = quicklist_new((int)item->limits->list_max_listpack_size);
+    bool loaded = type == RDB_LIST ? load_values(r, list) : load_nodes(r, list);
+    if (loaded && quicklist_count(list) == 0)
+        loaded = rdb_fail(r, "a list is empty");
+    if (loaded)
+        return list_entry_of(item->key, item->access, item->limits, list);
+    quicklist_free(list);
+    return NULL;
+}

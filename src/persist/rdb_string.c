@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Strings in the RDB format.
 #include "persist/rdb_codec.h"
+#include "server/client.h"
 #include "types/string.h"
 
 static enum rdb_type type_of(const struct entry *entry)
@@ -16,3 +17,15 @@ static void save(struct rdb_writer *w, const struct entry *entry)
 }
 
 const struct rdb_codec rdb_string_codec = { .type = type_of, .save = save };
+
+struct entry *rdb_load_string(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
+{
+    (void)type;
+    struct slice value;
+    if (!rdb_read_string(r, STRING_BYTES_MAX, &value))
+        return NULL;
+    struct entry *entry = string_entry_new(item->key, item->access, item->expiry, value);
+    if (!entry)
+        rdb_fail_nomem(r, value.len);
+    return entry;
+}

@@ -167,23 +167,43 @@ static void append(const unsigned char *lp, void *udata)
                                             .added_count = lp_count(lp) });
 }
 
-// Makes a large list small if little is left of it. An empty one is about to go.
-static void shrink(struct entry **entry, const struct collection_limits *limits)
+// Makes a large list small if it may be, or only if 1/part of that is left.
+static void shrink_to(struct entry **entry, const struct collection_limits *limits, size_t part)
 {
-    if (is_small(*entry))
-        return;
     struct quicklist *list = entry_pointer(*entry);
     if (likely(quicklist_chunks(list) > SHRINK_CHUNKS))
         return;
     size_t bytes = LP_EMPTY_BYTES;
     quicklist_each_chunk(list, add_bytes, &bytes);
-    if (!stays_small(limits, bytes, quicklist_count(list), 2))
+    if (!stays_small(limits, bytes, quicklist_count(list), part))
         return;
     unsigned char lp[LP_EMPTY_BYTES];
     lp_init(lp);
     packed_enter(entry, LIST_ENC_LISTPACK, lp, sizeof(lp));
     quicklist_each_chunk(list, append, entry);
     quicklist_free(list);
+}
+
+// After a removal. An empty list is about to go.
+static void shrink(struct entry **entry, const struct collection_limits *limits)
+{
+    if (!is_small(*entry))
+        shrink_to(entry, limits, 2);
+}
+
+struct entry *list_entry_of(struct slice key, uint32_t access,
+                            const struct collection_limits *limits, struct quicklist *list)
+{
+    const struct entry_spec spec = {
+        .type = TYPE_LIST,
+        .encoding = LIST_ENC_QUICKLIST,
+        .access = access,
+        .expiry = EXPIRY_NONE,
+        .word = (uintptr_t)list,
+    };
+    struct entry *entry = entry_new(key, &spec);
+    shrink_to(&entry, limits, 1);
+    return entry;
 }
 
 size_t list_entry_count(const struct entry *entry)

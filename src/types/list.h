@@ -26,6 +26,11 @@ struct entry *list_entry_new(struct slice key, uint32_t access,
                              const struct collection_limits *limits, enum list_end end,
                              const struct slice *values, size_t count);
 
+// A free-standing list under this key of what is in `list`, which it takes over: a small one if it may be. The
+// caller owns it.
+struct entry *list_entry_of(struct slice key, uint32_t access,
+                            const struct collection_limits *limits, struct quicklist *list);
+
 // O(1).
 size_t list_entry_count(const struct entry *entry);
 

@@ -155,6 +155,40 @@ static bool overwrite(struct entry *entry, struct slice value, int64_t expiry)
     return true;
 }
 
+// Whether a text of this length lies in its entry.
+static bool is_embedded(size_t key_len, bool has_expiry, size_t len)
+{
+    return len <= EMBSTR_MAX || entry_size_for(key_len, has_expiry, true, len) <= ENTRY_EMBED_MAX;
+}
+
+struct entry *string_entry_new(struct slice key, uint32_t access, int64_t expiry,
+                               struct slice value)
+{
+    struct entry_spec spec = { .type = TYPE_STRING, .access = access, .expiry = expiry };
+    int64_t number;
+    if (value.len <= INT64_TEXT_MAX && parse_int64(value, &number)) {
+        spec.encoding = STRING_ENC_INT;
+        spec.word = (uint64_t)number;
+        return entry_new(key, &spec);
+    }
+    if (is_embedded(key.len, expiry != EXPIRY_NONE, value.len)) {
+        spec.encoding = STRING_ENC_EMBEDDED;
+        spec.embedded = true;
+        spec.embedded_len = value.len;
+        struct entry *entry = entry_new(key, &spec);
+        fill(entry, value);
+        return entry;
+    }
+    struct blob *blob = blob_try_new(value.len);
+    if (!blob)
+        return NULL;
+    memcpy(blob->data, value.ptr, value.len);
+    blob->len = value.len;
+    spec.encoding = STRING_ENC_BLOB;
+    spec.word = (uintptr_t)blob;
+    return entry_new(key, &spec);
+}
+
 void string_set(struct db *db, const struct key *key, struct entry_ref *ref, struct slice value,
                 int64_t expiry)
 {
@@ -178,8 +212,7 @@ void string_set_text(struct db *db, const struct key *key, struct entry_ref *ref
 {
     if (overwrite(ref->entry, value, expiry))
         return;
-    size_t size = entry_size_for(key->len, expiry != EXPIRY_NONE, true, value.len);
-    if (size <= ENTRY_EMBED_MAX || value.len <= EMBSTR_MAX) {
+    if (is_embedded(key->len, expiry != EXPIRY_NONE, value.len)) {
         const struct entry_spec spec = {
             .type = TYPE_STRING,
             .encoding = STRING_ENC_EMBEDDED,

@@ -29,6 +29,10 @@ bool string_int64(const struct entry *entry, int64_t *out);
 // The blob of a value that has one, else NULL.
 struct blob *string_blob(const struct entry *entry);
 
+// A free-standing string under this key, an integer if the text is one; the caller owns it. NULL: no memory.
+struct entry *string_entry_new(struct slice key, uint32_t access, int64_t expiry,
+                               struct slice value);
+
 // Makes `value` the value of `key`, with `expiry` (or EXPIRY_NONE). `ref` is what was found under the
 // key, of any type, or empty; it follows. In place, without allocating, where the size class stays
 // the same. `value` must not lie in the entry.
