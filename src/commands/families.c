@@ -23,6 +23,7 @@ static const struct command *const families[] = {
     set_algebra_commands,
     key_commands,
     object_commands,
+    dump_commands,
     hash_commands,
     hash_write_commands,
     hash_scan_commands,

@@ -13,6 +13,7 @@
 #include <liblzf/lzf.h>
 
 #define BUFFER_BYTES ((size_t)1 << 20)
+#define SMALL_BYTES  4096
 
 // Longer texts are no integers of 32 bits.
 #define INTEGER_TEXT_MAX 11
@@ -29,21 +30,28 @@
 // The longest form of an integer: marker and 4 bytes.
 #define INTEGER_BYTES_MAX 5
 
+static void init(struct rdb_writer *w, size_t room, rdb_sink_fn sink, void *udata)
+{
+    *w = (struct rdb_writer){ .buf = mem_alloc(room), .room = room, .sink = sink, .udata = udata };
+}
+
 void rdb_writer_init(struct rdb_writer *w, rdb_sink_fn sink, void *udata, bool compress,
                      bool checksum)
 {
-    *w = (struct rdb_writer){
-        .buf = mem_alloc(BUFFER_BYTES),
-        .sink = sink,
-        .udata = udata,
-        .compress = compress,
-        .checksum = checksum,
-    };
+    init(w, BUFFER_BYTES, sink, udata);
+    w->compress = compress;
+    w->checksum = checksum;
+}
+
+void rdb_writer_init_small(struct rdb_writer *w, rdb_sink_fn sink, void *udata)
+{
+    init(w, SMALL_BYTES, sink, udata);
+    w->compress = true;
 }
 
 void rdb_writer_release(struct rdb_writer *w)
 {
-    mem_free(w->buf, BUFFER_BYTES);
+    mem_free(w->buf, w->room);
     mem_free(w->packed, PACKED_BYTES);
     *w = (struct rdb_writer){ 0 };
 }
@@ -80,20 +88,20 @@ uint64_t rdb_writer_checksum(const struct rdb_writer *w)
 // Room for a few bytes.
 static inline char *reserve(struct rdb_writer *w, size_t len)
 {
-    if (unlikely(BUFFER_BYTES - w->len < len))
+    if (unlikely(w->room - w->len < len))
         flush(w);
     return w->buf + w->len;
 }
 
 void rdb_write_raw(struct rdb_writer *w, const void *data, size_t len)
 {
-    if (likely(len <= BUFFER_BYTES - w->len)) {
+    if (likely(len <= w->room - w->len)) {
         memcpy(w->buf + w->len, data, len);
         w->len += len;
         return;
     }
     flush(w);
-    if (len >= BUFFER_BYTES) {
+    if (len >= w->room) {
         hand_on(w, (struct slice){ .ptr = data, .len = len });
         return;
     }

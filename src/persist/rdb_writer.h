@@ -19,6 +19,7 @@ typedef enum status (*rdb_sink_fn)(void *udata, struct slice bytes);
 struct rdb_writer {
     char *buf;
     size_t len;
+    size_t room;       // in buf
     uint64_t flushed;  // bytes that have gone to the sink
     uint64_t crc;      // of these
     bool checksum;
@@ -33,6 +34,8 @@ struct rdb_writer {
 // `compress`: strings of more than 20 bytes with LZF, where that makes them smaller (rdbcompression).
 void rdb_writer_init(struct rdb_writer *w, rdb_sink_fn sink, void *udata, bool compress,
                      bool checksum);
+// The same for one value: with a buffer of 4 KiB, compressing, without a checksum.
+void rdb_writer_init_small(struct rdb_writer *w, rdb_sink_fn sink, void *udata);
 void rdb_writer_release(struct rdb_writer *w);
 
 // Hands on what is in the buffer. STATUS_IO: now or earlier something could not be written.

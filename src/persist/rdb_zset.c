@@ -27,7 +27,7 @@ static void save(struct rdb_writer *w, const struct entry *entry)
     struct zset_iter iter;
     struct zset_item item;
     rdb_write_length(w, zset_len(entry));
-    zset_iter_init(&iter, entry, 0, true);
+    zset_iter_init(&iter, entry, zset_len(entry) - 1, true);
     while (zset_iter_next(&iter, &item)) {
         rdb_write_string(w, item.member);
         rdb_write_double(w, item.score);

@@ -86,3 +86,17 @@ bool access_is_used(uint32_t access)
 {
     return access & USED_BIT;
 }
+
+uint32_t access_of_idle_s(const struct access_rules *rules, uint64_t idle_s)
+{
+    if (rules->frequency)
+        return access_new(rules);
+    uint64_t ticks = idle_s > TICKS_MASK ? TICKS_MASK : idle_s * 1000 / ACCESS_TICK_MS;
+    ticks = ticks > TICKS_MASK ? TICKS_MASK : ticks;
+    return (uint32_t)(rules->now_ticks - ticks) & TICKS_MASK;
+}
+
+uint32_t access_of_counter(const struct access_rules *rules, uint8_t counter)
+{
+    return rules->frequency ? frequency(rules, counter) : access_new(rules);
+}

@@ -60,3 +60,8 @@ uint32_t access_idle_s(const struct access_rules *rules, uint32_t access);
 
 // Recency: whether it has been used since it was made.
 bool access_is_used(uint32_t access);
+
+// The bits that say: not used for so many seconds; or: this is its counter. For values that come with what
+// another server knew of them.
+uint32_t access_of_idle_s(const struct access_rules *rules, uint64_t idle_s);
+uint32_t access_of_counter(const struct access_rules *rules, uint8_t counter);
