@@ -30,18 +30,18 @@ enum status file_read(int fd, size_t max_bytes, struct bytes *out)
     }
 }
 
-static bool write_all(int fd, struct slice text)
+enum status file_write(int fd, struct slice bytes)
 {
-    while (text.len > 0) {
-        ssize_t done = write(fd, text.ptr, text.len);
+    while (bytes.len > 0) {
+        ssize_t done = write(fd, bytes.ptr, bytes.len);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return false;
-        text.ptr += done;
-        text.len -= (size_t)done;
+            return STATUS_IO;
+        bytes.ptr += done;
+        bytes.len -= (size_t)done;
     }
-    return true;
+    return STATUS_OK;
 }
 
 // Mode and owner of the file that is replaced, if there is one.
@@ -72,28 +72,55 @@ static bool sync_folder(const char *path)
     return done;
 }
 
-enum status file_replace(const char *path, struct slice text)
+enum status file_draft_begin(struct file_draft *draft, const char *target)
 {
-    char temporary[PATH_MAX];
-    int len = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    if (len < 0 || (size_t)len >= sizeof(temporary)) {
+    draft->target = target;
+    int len = snprintf(draft->path, sizeof(draft->path), "%s.XXXXXX", target);
+    if (len < 0 || (size_t)len >= sizeof(draft->path)) {
         errno = ENAMETOOLONG;
         return STATUS_IO;
     }
-    int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
+    draft->fd = mkostemp(draft->path, O_CLOEXEC);
+    if (draft->fd < 0)
         return STATUS_IO;
-    bool written = take_rights(fd, path) && write_all(fd, text) && fsync(fd) == 0;
-    int why = errno;
-    if (close(fd) != 0 && written) {
-        written = false;
-        why = errno;
+    if (take_rights(draft->fd, target))
+        return STATUS_OK;
+    file_draft_drop(draft);
+    return STATUS_IO;
+}
+
+enum status file_draft_commit(struct file_draft *draft)
+{
+    if (fsync(draft->fd) != 0) {
+        file_draft_drop(draft);
+        return STATUS_IO;
     }
-    if (written && rename(temporary, path) == 0)
-        return sync_folder(path) ? STATUS_OK : STATUS_IO;
-    if (written)
-        why = errno;
-    unlink(temporary);
+    int fd = draft->fd;
+    draft->fd = -1;
+    if (close(fd) != 0 || rename(draft->path, draft->target) != 0) {
+        file_draft_drop(draft);
+        return STATUS_IO;
+    }
+    return sync_folder(draft->target) ? STATUS_OK : STATUS_IO;
+}
+
+void file_draft_drop(struct file_draft *draft)
+{
+    int why = errno;
+    if (draft->fd >= 0)
+        close(draft->fd);
+    unlink(draft->path);
+    draft->fd = -1;
     errno = why;
+}
+
+enum status file_replace(const char *path, struct slice text)
+{
+    struct file_draft draft;
+    if (file_draft_begin(&draft, path) != STATUS_OK)
+        return STATUS_IO;
+    if (file_write(draft.fd, text) == STATUS_OK)
+        return file_draft_commit(&draft);
+    file_draft_drop(&draft);
     return STATUS_IO;
 }

@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+#include <limits.h>
+
 // Appends all that can be read from the descriptor. STATUS_FULL: there is more than `max_bytes` of it;
 // STATUS_IO: errno is set.
 MUST_CHECK enum status file_read(int fd, size_t max_bytes, struct bytes *out);
@@ -13,3 +15,20 @@ MUST_CHECK enum status file_read(int fd, size_t max_bytes, struct bytes *out);
 // allowed, its owner; a new file is for its owner alone. STATUS_IO: errno is set; unless it was the
 // folder's sync that failed, the old file is as it was, and nothing else is left behind.
 MUST_CHECK enum status file_replace(const char *path, struct slice text);
+
+// The same for what is written bit by bit: a file beside `target`, to be written to through `fd`.
+struct file_draft {
+    int fd;
+    char path[PATH_MAX];
+    const char *target;  // kept by the caller
+};
+
+// STATUS_IO: errno is set, and there is no draft.
+MUST_CHECK enum status file_draft_begin(struct file_draft *draft, const char *target);
+// Syncs it and puts it in the target's place. STATUS_IO as above: errno is set, and the draft is gone.
+MUST_CHECK enum status file_draft_commit(struct file_draft *draft);
+// Drops it; errno stays.
+void file_draft_drop(struct file_draft *draft);
+
+// Writes all of it. STATUS_IO: errno is set, and some of it may have been written.
+MUST_CHECK enum status file_write(int fd, struct slice bytes);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct access_rules;
 struct db;
 struct entry;
 struct keyspace;
@@ -19,22 +20,29 @@ struct rdb_about {
     int64_t replication_offset;
     int selected_db;  // that the replication stream is in
     bool aof_base;    // it is the base of an AOF
+    bool compress;    // rdbcompression
+    bool checksum;    // rdbchecksum
+    bool access;      // with each entry, when it was used last or how often: for eviction
 };
 
 void rdb_save_header(struct rdb_writer *w, const struct rdb_about *about);
 void rdb_save_db_begin(struct rdb_writer *w, const struct db *db);
-void rdb_save_entry(struct rdb_writer *w, const struct keyspace *keyspace,
-                    const struct entry *entry);
+void rdb_save_entry(struct rdb_writer *w, const struct rdb_about *about,
+                    const struct access_rules *rules, const struct entry *entry);
 void rdb_save_end(struct rdb_writer *w);
 
-// All of it, from all databases; entries that have expired are written too, as Redis does. `progress` (may
-// be NULL) is called with the number of entries written every few thousand of them.
-void rdb_save_keyspace(struct rdb_writer *w, struct keyspace *keyspace,
-                       const struct rdb_about *about, void (*progress)(void *udata, uint64_t keys),
-                       void *udata);
+// Is told, every few thousand of them, how many entries have been written.
+struct rdb_progress {
+    void (*fn)(void *udata, uint64_t keys);  // or NULL
+    void *udata;
+};
+
+// All of it, from all databases; entries that have expired are written too, as Redis does.
+void rdb_save_keyspace(struct rdb_writer *w, const struct keyspace *keyspace,
+                       const struct rdb_about *about, const struct rdb_progress *progress);
 
 // Writes the data set to `path`: into a file of its own beside it, synced, renamed, the folder synced; with
 // a failure the old file stays as it was, and nothing else is left behind. STATUS_IO: errno is set.
-MUST_CHECK enum status rdb_save_file(const char *path, struct keyspace *keyspace,
-                                     const struct rdb_about *about, bool compress, bool checksum,
-                                     void (*progress)(void *udata, uint64_t keys), void *udata);
+MUST_CHECK enum status rdb_save_file(const char *path, const struct keyspace *keyspace,
+                                     const struct rdb_about *about,
+                                     const struct rdb_progress *progress);

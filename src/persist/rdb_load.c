@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Reading whole data sets in the RDB format: see rdb_load.h.
+#include "persist/rdb_load.h"
+
+#include "base/clock.h"
+#include "base/little_endian.h"
+#include "base/numbers.h"
+#include "persist/rdb.h"
+#include "persist/rdb_codec.h"
+#include "store/keyspace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// Entries between two reports; large values report in between, by the reader's source.
+#define PROGRESS_KEYS 4096
+
+#define AUX_MAX ((size_t)1 << 20)
+
+// A table is made ready for no more than this at once, whatever the file says.
+#define RESERVE_MAX ((uint64_t)1 << 24)
+
+// Keys that we could not hold otherwise.
+#define KEY_MAX INT32_MAX
+
+struct loading {
+    struct rdb_reader *r;
+    struct keyspace *keyspace;
+    const struct rdb_load_options *options;
+    struct rdb_loaded *out;
+    struct db *db;
+    struct bytes key;
+    // Of the entry that is being read.
+    int64_t expiry;
+    uint32_t access;
+};
+
+static bool read_header(struct loading *loading)
+{
+    char magic[RDB_HEADER_BYTES];
+    int64_t version;
+    if (!rdb_read_raw(loading->r, magic, sizeof(magic)))
+        return false;
+    const struct slice digits = { .ptr = magic + 5, .len = 4 };
+    if (memcmp(magic, RDB_MAGIC, 5) != 0)
+        return rdb_fail(loading->r, "this is no RDB file: it does not begin with " RDB_MAGIC);
+    // Four digits, with zeros in front: no integer as others are written.
+    version = 0;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return rdb_fail(loading->r, "the version is not a number");
+        version = version * 10 + (digits.ptr[i] - '0');
+    }
+    if (version < 1 || version > RDB_VERSION_MAX)
+        return rdb_fail(loading->r, "version %lld; those from 1 to %d can be read",
+                        (long long)version, RDB_VERSION_MAX);
+    loading->out->version = (int)version;
+    return true;
+}
+
+static void note_aux(struct rdb_loaded *out, struct slice name, struct slice value)
+{
+    int64_t number = 0;
+    (void)(parse_int64(value, &number));
+    if (slice_is(name, "repl-id") && value.len < sizeof(out->replication_id))
+        snprintf(out->replication_id, sizeof(out->replication_id), "%.*s", (int)value.len,
+                 value.ptr);
+    else if (slice_is(name, "repl-offset"))
+        out->replication_offset = number;
+    else if (slice_is(name, "repl-stream-db"))
+        out->selected_db = (int)number;
+    else if (slice_is(name, "aof-base") || slice_is(name, "aof-preamble"))
+        out->aof_base = number != 0;
+    else if (slice_is(name, "ctime"))
+        out->created_s = number;
+    else if (slice_is(name, "used-mem"))
+        out->used_memory = (uint64_t)number;
+}
+
+// Keeps the string that was read last; false: no memory.
+static bool keep(struct loading *loading, struct slice text)
+{
+    bytes_clear(&loading->key);
+    if (bytes_try_reserve(&loading->key, text.len) != STATUS_OK)
+        return rdb_fail_nomem(loading->r, text.len);
+    bytes_append_slice(&loading->key, text);
+    return true;
+}
+
+static bool read_aux(struct loading *loading)
+{
+    struct slice name;
+    struct slice value;
+    if (!rdb_read_string(loading->r, AUX_MAX, &name) || !keep(loading, name) ||
+        !rdb_read_string(loading->r, AUX_MAX, &value))
+        return false;
+    note_aux(loading->out, bytes_slice(&loading->key), value);
+    return true;
+}
+
+static bool read_select(struct loading *loading)
+{
+    uint64_t id;
+    if (!rdb_read_length(loading->r, &id))
+        return false;
+    if (id >= (uint64_t)loading->keyspace->db_count)
+        return rdb_fail(loading->r,
+                        "database %llu does not exist: 'databases' is %d, set it higher",
+                        (unsigned long long)id, loading->keyspace->db_count);
+    loading->db = &loading->keyspace->dbs[id];
+    return true;
+}
+
+static bool read_resize(struct loading *loading)
+{
+    uint64_t keys;
+    uint64_t expires;
+    if (!rdb_read_length(loading->r, &keys) || !rdb_read_length(loading->r, &expires))
+        return false;
+    // An entry takes three bytes at the least; a table that cannot be made ready grows as it goes.
+    uint64_t left = rdb_reader_left(loading->r);
+    if (keys <= RESERVE_MAX && (left == UINT64_MAX || keys <= left / 3) &&
+        db_size(loading->db) == 0)
+        (void)(table_reserve(&loading->db->table, keys) == STATUS_OK);
+    return true;
+}
+
+static bool read_expiry(struct loading *loading, uint8_t op)
+{
+    uint64_t at_ms;
+    uint32_t at_s;
+    if (op == RDB_OP_EXPIRE_S) {
+        if (!rdb_read_le32(loading->r, &at_s))
+            return false;
+        loading->expiry = (int64_t)(int32_t)at_s * 1000;
+    } else {
+        if (!rdb_read_le64(loading->r, &at_ms))
+            return false;
+        loading->expiry = (int64_t)at_ms;
+    }
+    // -1 is what we say for none; both lie in the past.
+    if (loading->expiry == EXPIRY_NONE)
+        loading->expiry--;
+    return true;
+}
+
+static bool read_access(struct loading *loading, uint8_t op)
+{
+    const struct access_rules *rules = &loading->keyspace->access;
+    uint64_t idle_s;
+    uint8_t counter;
+    if (op == RDB_OP_IDLE) {
+        if (!rdb_read_length(loading->r, &idle_s))
+            return false;
+        loading->access = access_of_idle_s(rules, idle_s);
+    } else {
+        if (!rdb_read_byte(loading->r, &counter))
+            return false;
+        loading->access = access_of_counter(rules, counter);
+    }
+    return true;
+}
+
+static bool is_over(const struct loading *loading)
+{
+    return loading->expiry != EXPIRY_NONE && !loading->options->keep_expired &&
+           loading->expiry <= clock_wall_ms();
+}
+
+static bool add_entry(struct loading *loading, struct entry *entry)
+{
+    const struct key key = key_of(entry_key(entry));
+    if (is_over(loading)) {
+        keyspace_release_entry(loading->keyspace, entry);
+        loading->out->expired++;
+        return true;
+    }
+    if (db_peek(loading->db, &key).entry) {
+        keyspace_release_entry(loading->keyspace, entry);
+        return rdb_fail(loading->r, "a key is there twice");
+    }
+    db_insert(loading->db, &key, entry);
+    loading->out->keys++;
+    return true;
+}
+
+static bool read_entry(struct loading *loading, uint8_t type)
+{
+    struct slice key;
+    if (!rdb_read_string(loading->r, KEY_MAX, &key) || !keep(loading, key))
+        return false;
+    const struct rdb_item item = {
+        .key = bytes_slice(&loading->key),
+        .access = loading->access,
+        .expiry = loading->expiry,
+        .limits = loading->options->limits,
+    };
+    struct entry *entry = rdb_load_value(loading->r, type, &item);
+    if (!entry || !add_entry(loading, entry))
+        return false;
+    loading->expiry = EXPIRY_NONE;
+    loading->access = loading->keyspace->access_clock;
+    if (loading->out->keys % PROGRESS_KEYS == 0 && loading->options->progress)
+        loading->options->progress(loading->options->udata, loading->r, loading->out->keys);
+    return true;
+}
+
+// What we have nothing for: said, so that nobody believes it to be there.
+static bool refuse(struct loading *loading, const char *what)
+{
+    return rdb_fail(loading->r, "the file holds %s, which are not supported", what);
+}
+
+static bool read_slot_info(struct loading *loading)
+{
+    uint64_t ignored;
+    return rdb_read_length(loading->r, &ignored) && rdb_read_length(loading->r, &ignored) &&
+           rdb_read_length(loading->r, &ignored);
+}
+
+// What begins with this byte, up to the next.
+static bool read_item(struct loading *loading, uint8_t op)
+{
+    switch (op) {
+    case RDB_OP_AUX: return read_aux(loading);
+    case RDB_OP_SELECT_DB: return read_select(loading);
+    case RDB_OP_RESIZE_DB: return read_resize(loading);
+    case RDB_OP_EXPIRE_S:
+    case RDB_OP_EXPIRE_MS: return read_expiry(loading, op);
+    case RDB_OP_IDLE:
+    case RDB_OP_FREQ: return read_access(loading, op);
+    case RDB_OP_SLOT_INFO: return read_slot_info(loading);
+    case RDB_OP_FUNCTION: return rdb_skip_string(loading->r);
+    case RDB_OP_FUNCTION_OLD: return refuse(loading, "functions of a release candidate");
+    case RDB_OP_MODULE_AUX: return refuse(loading, "data of modules");
+    default: return read_entry(loading, op);
+    }
+}
+
+static bool check_end(struct loading *loading)
+{
+    uint64_t expected = rdb_reader_checksum(loading->r);
+    uint64_t checksum;
+    if (loading->out->version < RDB_VERSION_CHECKSUM)
+        return true;
+    if (!rdb_read_le64(loading->r, &checksum))
+        return false;
+    // 0: the writer took none.
+    if (checksum != 0 && loading->r->checksum && checksum != expected)
+        return rdb_fail(loading->r, "the checksum is wrong: %016llx is written, %016llx computed",
+                        (unsigned long long)checksum, (unsigned long long)expected);
+    return true;
+}
+
+bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
+                       const struct rdb_load_options *options, struct rdb_loaded *out)
+{
+    struct loading loading = {
+        .r = r,
+        .keyspace = keyspace,
+        .options = options,
+        .out = out,
+        .db = &keyspace->dbs[0],
+        .expiry = EXPIRY_NONE,
+        .access = keyspace->access_clock,
+    };
+    *out = (struct rdb_loaded){ .replication_offset = -1, .selected_db = -1 };
+    uint8_t op = 0;
+    bool good = read_header(&loading);
+    while (good) {
+        good = rdb_read_byte(r, &op);
+        if (!good || op == RDB_OP_EOF)
+            break;
+        good = read_item(&loading, op);
+    }
+    good = good && check_end(&loading);
+    bytes_release(&loading.key);
+    return good;
+}
+
+static enum status read_from_file(void *udata, char *into, size_t room, size_t *got)
+{
+    ssize_t len;
+    do {
+        len = read(*(const int *)udata, into, room);
+    } while (len < 0 && errno == EINTR);
+    *got = len > 0 ? (size_t)len : 0;
+    return len < 0 ? STATUS_IO : STATUS_OK;
+}
+
+enum status rdb_load_file(const char *path, struct keyspace *keyspace,
+                          const struct rdb_load_options *options, struct rdb_loaded *out,
+                          char *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
+    struct stat stat;
+    if (fstat(fd, &stat) != 0) {
+        close(fd);
+        return STATUS_IO;
+    }
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    struct rdb_reader r;
+    rdb_reader_init(&r, read_from_file, &fd, (uint64_t)stat.st_size, true);
+    bool good = rdb_load_keyspace(&r, keyspace, options, out);
+    if (!good)
+        snprintf(error, RDB_ERROR_TEXT_MAX, "%s: at byte %llu: %.150s", path,
+                 (unsigned long long)r.error_offset, r.error);
+    rdb_reader_release(&r);
+    close(fd);
+    return good ? STATUS_OK : STATUS_INVALID;
+}
