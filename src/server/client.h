@@ -35,9 +35,9 @@ enum client_flag {
     CLIENT_NO_TOUCH = 1u << 7,    // its commands leave access clocks as they are
     CLIENT_NO_EVICT = 1u << 8,    // not to be closed to save memory
     CLIENT_MONITOR = 1u << 9,
-    CLIENT_PUBSUB = 1u << 10,    // has subscribed to something
-    CLIENT_MULTI = 1u << 11,     // inside a transaction
-    CLIENT_TRACKING = 1u << 12,  // is told what became stale in its cache
+    CLIENT_SUBSCRIBED = 1u << 10,  // has subscribed to something
+    CLIENT_MULTI = 1u << 11,       // inside a transaction
+    CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
 };
 
 // Flags that a command's way has to look at.
