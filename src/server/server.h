@@ -41,6 +41,11 @@ struct latency;
 struct sweeper;
 struct eviction;
 struct client_limit;
+struct pushes;
+struct pubsub;
+struct notifications;
+struct transactions;
+struct tracking;
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -110,10 +115,16 @@ struct server {
     struct sweeper *sweeper;
     struct eviction *eviction;
     struct client_limit *client_limit;
+    struct pushes *pushes;
+    struct pubsub *pubsub;
+    struct notifications *notifications;
+    struct transactions *transactions;
+    struct tracking *tracking;
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
     bool monitored;                // somebody listens with MONITOR
+    uint32_t notified;             // classes of events that somebody wants to hear of
     bool keys_ready;               // keys that clients wait for have been written
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
