@@ -32,9 +32,12 @@ static void set_up(void)
 // Whatever a test did: when its queues are cleared, the pool's blocks are all that is left.
 static void tear_down(void)
 {
-    ck_assert_uint_eq(mem_used() - used_before, pool.free_count * mem_good_size(16384));
+    ck_assert_uint_eq(mem_used() - used_before,
+                      pool.free_count * mem_good_size(16384) +
+                          pool.free_reference_count * mem_good_size(sizeof(struct outq_chunk)));
     outq_pool_release(&pool);
     ck_assert_uint_eq(pool.free_count, 0);
+    ck_assert_uint_eq(pool.free_reference_count, 0);
     ck_assert_uint_eq(mem_used(), used_before);
 }
 
