@@ -13,6 +13,7 @@
 #include "server/monitor.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -276,6 +277,7 @@ static void client_free(struct client *client)
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
     monitor_remove(client);
+    transaction_discard(client);
     block_forget(client);
     batch_resume(client->server->batch, client);
     conn_close(&client->conn);
@@ -367,6 +369,7 @@ void client_reset(struct client *client)
     client->proto = 2;
     client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     monitor_remove(client);
+    transaction_discard(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }

@@ -32,6 +32,7 @@
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/sweeper.h"
+#include "server/transaction.h"
 #include "store/keyspace.h"
 
 #include <string.h>
@@ -123,6 +124,7 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->transactions = transactions_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -159,6 +161,7 @@ void server_free(struct server *server)
     monitors_free(server->monitors);
     pause_free(server->pause);
     blocks_free(server->blocks);
+    transactions_free(server->transactions);
     batch_free(server->batch);
     sweeper_free(server->sweeper);
     effects_free(server->effects);
