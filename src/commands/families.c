@@ -39,6 +39,7 @@ static const struct command *const families[] = {
     admin_commands,
     config_commands,
     debug_commands,
+    transaction_commands,
     monitor_commands,
     shutdown_commands,
     memory_commands,

@@ -107,8 +107,11 @@ static void cmd_ltrim(struct cmd_ctx *ctx)
         return;
     size_t count = list_entry_count(ref.entry);
     struct range keep = range_of(count, first, last);
-    if (keep.count == count)
+    if (keep.count == count) {
+        // Nothing to go counts as a change to those who watch, as in Redis.
+        keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, ctx->db, &ctx->keys[0]);
         return;
+    }
     struct entry *entry = ref.entry;
     size_t end = keep.start + keep.count;
     // What is to go as a whole goes with its key, in slices if it is large.

@@ -35,6 +35,7 @@ extern const struct command sort_commands[];
 extern const struct command admin_commands[];
 extern const struct command config_commands[];
 extern const struct command debug_commands[];
+extern const struct command transaction_commands[];
 extern const struct command monitor_commands[];
 extern const struct command shutdown_commands[];
 extern const struct command memory_commands[];

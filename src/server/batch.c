@@ -13,6 +13,7 @@
 #include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 // The keys' array is kept up to this many.
 #define BATCH_KEYS_KEEP 16384
@@ -167,6 +168,7 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->must_not_wait = false;
     ctx->woken = false;
     ctx->waits = false;
+    ctx->refused = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
 }
@@ -240,8 +242,10 @@ static bool waits(const struct batch *batch, struct client *client,
     };
     dispatch_resolve(&ctx);
     client->last_command = ctx.command ? ctx.command : client->last_command;
-    return ctx.command && ctx.command->gates & batch->server->holds &&
-           dispatch_right_arity(ctx.command, ctx.argc);
+    if (!ctx.command || !dispatch_right_arity(ctx.command, ctx.argc))
+        return false;
+    uint32_t gates = ctx.command->gates | transaction_gates(client, ctx.command);
+    return gates & batch->server->holds;
 }
 
 static void put_at_gate(struct batch *batch, struct client *client)
@@ -421,6 +425,7 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
         refuse_protocol(ctx);
     } else if (unlikely(ctx->out_of_memory)) {
         reply_error(ctx, ERR_OUT_OF_MEMORY);
+        transaction_refused(ctx);
     } else {
         ctx->argv = batch->argv.items + ctx->argv_first;
         ctx->keys = batch->keys + ctx->keys_first;

@@ -13,6 +13,8 @@
 // does not sleep.
 #pragma once
 
+#include <stddef.h>
+
 struct batch;
 struct client;
 struct server;
@@ -30,6 +32,10 @@ void batch_run(struct batch *batch);
 // What the client has sent and sends from now on waits. For a handler whose command is a barrier: of
 // others, later commands may already be on their way.
 void batch_hold(struct batch *batch, struct client *client);
+
+// Closes the client if what it has sent and has not been run, `kept_bytes` elsewhere, is above
+// client-query-buffer-limit.
+void batch_limit_request(struct client *client, size_t kept_bytes);
 
 // Runs it.
 void batch_resume(struct batch *batch, struct client *client);

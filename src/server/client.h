@@ -37,6 +37,7 @@ enum client_flag {
     CLIENT_MONITOR = 1u << 9,
     CLIENT_SUBSCRIBED = 1u << 10,  // has subscribed to something
     CLIENT_MULTI = 1u << 11,       // inside a transaction
+    CLIENT_TOUCHED = 1u << 13,     // a key that it watched has been touched
     CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
 };
 

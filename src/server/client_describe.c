@@ -7,6 +7,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 #include <string.h>
 
@@ -59,9 +60,10 @@ static void append_flags(const struct client *client, struct bytes *out)
         uint32_t flag;
         char letter;
     } letters[] = {
-        { CLIENT_MONITOR, 'O' },           { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_HELD, 'b' },
-        { CLIENT_CLOSE_AFTER_REPLY, 'c' }, { CLIENT_CLOSING, 'A' },    { CLIENT_UNIX, 'U' },
-        { CLIENT_NO_EVICT, 'e' },          { CLIENT_NO_TOUCH, 'T' },
+        { CLIENT_MONITOR, 'O' },  { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_MULTI, 'x' },
+        { CLIENT_HELD, 'b' },     { CLIENT_TOUCHED, 'd' },    { CLIENT_CLOSE_AFTER_REPLY, 'c' },
+        { CLIENT_CLOSING, 'A' },  { CLIENT_UNIX, 'U' },       { CLIENT_NO_EVICT, 'e' },
+        { CLIENT_NO_TOUCH, 'T' },
     };
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
@@ -76,7 +78,7 @@ static void append_flags(const struct client *client, struct bytes *out)
 static size_t arguments_memory(const struct client *client)
 {
     return resp_parser_memory(&client->parser) + incoming_memory(client->incoming) +
-           block_memory(client);
+           block_memory(client) + transaction_memory(client);
 }
 
 // What waits for the client, as if nobody else waited for the same bytes: Redis counts them so.
@@ -105,14 +107,14 @@ void client_describe(const struct client *client, struct bytes *out)
                  (unsigned long long)client_idle_s(client));
     append_flags(client, out);
     bytes_printf(out,
-                 " db=%d sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
-                 "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
+                 " db=%d sub=%zu psub=%zu ssub=%zu multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu "
+                 "multi-mem=%zu rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
                  "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
                  client->db->id, pubsub_count(client, PUBSUB_CHANNEL),
                  pubsub_count(client, PUBSUB_PATTERN), pubsub_count(client, PUBSUB_SHARD),
-                 input.used, input.free, arguments_memory(client), client->conn.out.bytes,
-                 output_memory(client), client_memory(client),
-                 ev_is_active(&client->conn.read_watcher) ? "r" : "",
+                 transaction_length(client), input.used, input.free, arguments_memory(client),
+                 transaction_queue_memory(client), client->conn.out.bytes, output_memory(client),
+                 client_memory(client), ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",
                  client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));

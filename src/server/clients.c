@@ -14,6 +14,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -278,6 +279,7 @@ static void client_free(struct client *client)
     list_remove(&client->closing_link);
     monitor_remove(client);
     pubsub_forget(client);
+    transaction_discard(client);
     block_forget(client);
     batch_resume(client->server->batch, client);
     conn_close(&client->conn);
@@ -377,6 +379,7 @@ void client_reset(struct client *client)
     client_set_proto(client, 2);
     client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     monitor_remove(client);
+    transaction_discard(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }

@@ -166,6 +166,7 @@ struct command {
     const char *deprecated_since;
     const char *replaced_by;
     bool is_syscmd;         // not for applications, as COMMAND DOCS says
+    const char *refusal;    // how the error begins where it is not run; NULL: as everywhere
     bool barrier;           // may keep what its client sent behind it from being run
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
     const struct command_arg *args;

@@ -20,12 +20,35 @@ static const struct slice error_texts[ERROR_COUNT] = {
 };
 #undef X
 
-static void answer_error(struct cmd_ctx *ctx, struct slice text)
+static void send_error(struct cmd_ctx *ctx, struct slice text)
 {
     ctx->failed = true;
     ctx->server->stats.error_replies++;
     error_stats_count(ctx->server->error_stats, text);
     resp_error(&ctx->reply, text);
+}
+
+// The reason, behind the words of the command's row.
+static void send_refusal(struct cmd_ctx *ctx, struct slice reason)
+{
+    const struct slice plain = SLICE("ERR ");
+    if (reason.len >= plain.len && memcmp(reason.ptr, plain.ptr, plain.len) == 0) {
+        reason.ptr += plain.len;
+        reason.len -= plain.len;
+    }
+    struct bytes text = { 0 };
+    bytes_append_text(&text, ctx->command->row->refusal);
+    bytes_append_slice(&text, reason);
+    send_error(ctx, bytes_slice(&text));
+    bytes_release(&text);
+}
+
+static void answer_error(struct cmd_ctx *ctx, struct slice text)
+{
+    if (unlikely(ctx->refused) && ctx->command->row->refusal)
+        send_refusal(ctx, text);
+    else
+        send_error(ctx, text);
 }
 
 void reply_error(struct cmd_ctx *ctx, enum error_id error)

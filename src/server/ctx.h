@@ -51,6 +51,7 @@ struct cmd_ctx {
     bool must_not_wait;         // a blocking command is answered as if its time were over
     bool woken;                 // it has waited, and is run once more
     bool waits;                 // it cannot be answered yet
+    bool refused;               // it is not run: a gate, or its arity
     bool protocol_error;        // not a command: the parser refused the bytes
     bool failed;                // has replied with an error, from dispatch() on
     struct incoming *incoming;  // large arguments that arrived apart, or NULL

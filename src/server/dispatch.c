@@ -12,6 +12,7 @@
 #include "server/registry.h"
 #include "server/server.h"
 #include "server/slowlog.h"
+#include "server/transaction.h"
 #include "store/keyspace.h"
 
 // Brief commands that share a reading of the clock.
@@ -64,6 +65,13 @@ static void refuse_unknown(struct cmd_ctx *ctx)
     client_close(ctx->client);
 }
 
+static bool ask_gates(struct cmd_ctx *ctx, uint32_t shut)
+{
+    ctx->refused = true;
+    ctx->refused = registry_ask_gates(ctx->server->registry, shut, ctx);
+    return ctx->refused;
+}
+
 // Answers what cannot be run; true if it has.
 static bool refuse(struct cmd_ctx *ctx)
 {
@@ -77,11 +85,12 @@ static bool refuse(struct cmd_ctx *ctx)
         return true;
     }
     if (unlikely(!dispatch_right_arity(command, ctx->argc) || !command->handler)) {
+        ctx->refused = true;
         reply_wrong_arity(ctx);
         return true;
     }
     uint32_t shut = command->gates & (ctx->client->gates | ctx->server->gates);
-    return unlikely(shut) && registry_ask_gates(ctx->server->registry, shut, ctx);
+    return unlikely(shut) && ask_gates(ctx, shut);
 }
 
 // It took long enough for the slow log or the latency monitor to want to know.
@@ -153,6 +162,7 @@ static void count_refused(const struct cmd_ctx *ctx)
     bool unknown = !command || (command->is_container && ctx->argc > 1);
     if (!unknown && ctx->failed)
         command->rejected_calls++;
+    transaction_refused(ctx);
     dispatch_end(ctx->server);
     dispatch_begin(ctx->server);
 }
@@ -223,7 +233,7 @@ void dispatch(struct cmd_ctx *ctx)
         run_timed(ctx);
 }
 
-void dispatch_again(struct cmd_ctx *ctx)
+void dispatch_admitted(struct cmd_ctx *ctx)
 {
     run_timed(ctx);
 }

@@ -141,11 +141,11 @@ static bool uses_memory(const struct command *row)
     return row->flags & CMD_DENYOOM;
 }
 
-static bool refuse_without_room(struct cmd_ctx *ctx)
+bool eviction_refuses(struct cmd_ctx *ctx)
 {
     struct eviction *eviction = ctx->server->eviction;
     uint64_t used = mem_used();
-    if (used <= eviction->ceiling_bytes)
+    if (!eviction->limit_bytes || used <= eviction->ceiling_bytes)
         return false;
     uint64_t brought = used - eviction->ceiling_bytes;
     brought = brought < BROUGHT_BYTES ? brought : BROUGHT_BYTES;
@@ -330,7 +330,7 @@ struct eviction *eviction_new(struct server *server)
     eviction->server = server;
     evict_init(&eviction->evict);
     config_register(server->config, eviction_directives, eviction);
-    eviction->gate = registry_add_gate(server->registry, uses_memory, refuse_without_room);
+    eviction->gate = registry_add_gate(server->registry, uses_memory, eviction_refuses);
     info_add_fields(server->info, "Memory", "limit", limit_fields, eviction);
     info_add_fields(server->info, "Stats", "evicted keys", evicted_fields, eviction);
     info_add_fields(server->info, "Stats", "eviction time", time_fields, eviction);

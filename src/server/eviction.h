@@ -9,8 +9,10 @@
 // evicted, the command is refused.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct cmd_ctx;
 struct eviction;
 struct server;
 
@@ -20,6 +22,10 @@ void eviction_free(struct eviction *eviction);
 
 // To be called once the configuration is read.
 void eviction_configured(struct eviction *eviction);
+
+// Above the limit: makes room as the gate does; true: there is none, the error has been replied. For what
+// takes memory without being a command that does.
+bool eviction_refuses(struct cmd_ctx *ctx);
 
 // The limit in bytes; 0: none.
 uint64_t eviction_limit(const struct eviction *eviction);

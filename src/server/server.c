@@ -34,6 +34,7 @@
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/sweeper.h"
+#include "server/transaction.h"
 #include "store/keyspace.h"
 
 #include <string.h>
@@ -125,6 +126,7 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->transactions = transactions_new(server);
     server->pushes = pushes_new(server);
     server->pubsub = pubsub_new(server);
     sections_register_cluster(server);
@@ -165,6 +167,7 @@ void server_free(struct server *server)
     pushes_free(server->pushes);
     pause_free(server->pause);
     blocks_free(server->blocks);
+    transactions_free(server->transactions);
     batch_free(server->batch);
     sweeper_free(server->sweeper);
     effects_free(server->effects);

@@ -361,6 +361,8 @@ struct entry *db_copy_entry(const struct db *db, const struct entry *entry, stru
 
 void db_swap(struct db *a, struct db *b)
 {
+    if (a == b)
+        return;
     struct db old_a = *a;
     int id_b = b->id;
     *a = *b;

@@ -157,7 +157,7 @@ void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct 
 // A copy of the entry under another key, with a value of its own. The caller owns it.
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key);
 
-// Exchanges the contents of two databases; their numbers stay. O(1).
+// Exchanges the contents of two databases; their numbers stay. A database and itself: nothing happens. O(1).
 void db_swap(struct db *a, struct db *b);
 
 // Releases an entry that is in no database any more: at once, or in slices if it is large.

@@ -128,7 +128,8 @@ static void check_arity(const struct command_entry *command)
             bytes_append_text(&request, " x");
         bytes_append_text(&request, "\r\n");
         bytes_append_char(&request, '\0');
-        snprintf(want, sizeof(want), "-ERR wrong number of arguments for '%s' command\r\n",
+        const char *refusal = command->row->refusal ? command->row->refusal : "ERR ";
+        snprintf(want, sizeof(want), "-%swrong number of arguments for '%s' command\r\n", refusal,
                  command->full_name);
         rig_ask(fd, request.data, want);
         rig_disconnect(fd);
