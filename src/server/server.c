@@ -25,6 +25,7 @@
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
+#include "server/notifications.h"
 #include "server/pause.h"
 #include "server/process.h"
 #include "server/registry.h"
@@ -123,6 +124,7 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->notifications = notifications_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -163,6 +165,7 @@ void server_free(struct server *server)
     sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
+    notifications_free(server->notifications);
     client_limit_free(server->client_limit);
     eviction_free(server->eviction);
     latency_free(server->latency);
