@@ -48,6 +48,7 @@ static const struct command *const families[] = {
     lolwut_commands,
     slowlog_commands,
     latency_commands,
+    pubsub_commands,
     introspection_commands,
 };
 // clang-format on

@@ -44,4 +44,5 @@ extern const struct command cluster_commands[];
 extern const struct command lolwut_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command latency_commands[];
+extern const struct command pubsub_commands[];
 extern const struct command introspection_commands[];

@@ -10,6 +10,7 @@
 #include "server/block.h"
 #include "server/client.h"
 #include "server/dispatch.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -58,6 +59,11 @@ const char *batch_running(const struct batch *batch, unsigned long long *client_
         return NULL;
     *client_id = ctx->client->id;
     return ctx->command->full_name;
+}
+
+const struct client *batch_running_client(const struct batch *batch)
+{
+    return batch->running ? batch->running->client : NULL;
 }
 
 // --- Filling the batch --------------------------------------------------------------------------
@@ -400,6 +406,14 @@ static void refuse_protocol(struct cmd_ctx *ctx)
     client_close_after_reply(ctx->client);
 }
 
+static void after_command(struct server *server, struct client *client)
+{
+    if (server->after_command & AFTER_COMMAND_PUSHES)
+        pushes_settle(server->pushes, client);
+    if (server->after_command & AFTER_COMMAND_KEYS)
+        blocks_serve(server->blocks);
+}
+
 static void run(struct batch *batch, struct cmd_ctx *ctx)
 {
     ctx->reply.proto = ctx->client->proto;
@@ -412,8 +426,8 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
         ctx->keys = batch->keys + ctx->keys_first;
         batch->running = ctx;
         dispatch(ctx);
-        if (unlikely(batch->server->keys_ready))
-            blocks_serve(batch->server->blocks);
+        if (unlikely(batch->server->after_command))
+            after_command(batch->server, ctx->client);
         batch->running = NULL;
     }
     client_output_added(ctx->client);

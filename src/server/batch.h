@@ -41,3 +41,6 @@ void batch_resume_held(struct batch *batch);
 // The command that is running now and its client's id, for the crash report; NULL if there is none.
 // Async-signal-safe.
 const char *batch_running(const struct batch *batch, unsigned long long *client_id);
+
+// The client whose command is running now, or NULL.
+const struct client *batch_running_client(const struct batch *batch);

@@ -24,6 +24,7 @@
 #include "server/ctx.h"
 #include "server/dispatch.h"
 #include "server/info.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -142,7 +143,7 @@ static void make_ready(struct blocks *blocks, struct awaited *awaited)
     if (list_linked(&awaited->ready_link))
         return;
     list_append(&blocks->ready, &awaited->ready_link);
-    blocks->server->keys_ready = true;
+    blocks->server->after_command |= AFTER_COMMAND_KEYS;
 }
 
 static void make_all_ready(struct blocks *blocks, const struct db *db)
@@ -378,7 +379,9 @@ static void run_again(struct blocked *blocked)
     struct outq nowhere;
     struct cmd_ctx ctx = context_of(blocked, &nowhere);
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
+    pushes_woken(client->server->pushes, client, false);
     dispatch_again(&ctx);
+    pushes_woken(client->server->pushes, client, true);
     keyspace->untouched = untouched;
     outq_clear(&nowhere);
     if (ctx.waits)
@@ -415,7 +418,7 @@ void blocks_serve(struct blocks *blocks)
         list_remove(link);
         serve_key(awaited);
     }
-    blocks->server->keys_ready = false;
+    blocks->server->after_command &= (uint8_t)~AFTER_COMMAND_KEYS;
 }
 
 // --- INFO ---------------------------------------------------------------------------------------

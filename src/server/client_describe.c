@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "server/block.h"
 #include "server/client.h"
+#include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -58,9 +59,9 @@ static void append_flags(const struct client *client, struct bytes *out)
         uint32_t flag;
         char letter;
     } letters[] = {
-        { CLIENT_MONITOR, 'O' },  { CLIENT_HELD, 'b' }, { CLIENT_CLOSE_AFTER_REPLY, 'c' },
-        { CLIENT_CLOSING, 'A' },  { CLIENT_UNIX, 'U' }, { CLIENT_NO_EVICT, 'e' },
-        { CLIENT_NO_TOUCH, 'T' },
+        { CLIENT_MONITOR, 'O' },           { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_HELD, 'b' },
+        { CLIENT_CLOSE_AFTER_REPLY, 'c' }, { CLIENT_CLOSING, 'A' },    { CLIENT_UNIX, 'U' },
+        { CLIENT_NO_EVICT, 'e' },          { CLIENT_NO_TOUCH, 'T' },
     };
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
@@ -78,10 +79,16 @@ static size_t arguments_memory(const struct client *client)
            block_memory(client);
 }
 
+// What waits for the client, as if nobody else waited for the same bytes: Redis counts them so.
+static size_t output_memory(const struct client *client)
+{
+    return outq_memory(&client->conn.out) + client->conn.out.shared_bytes;
+}
+
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           outq_memory(&client->conn.out);
+           pubsub_memory(client) + output_memory(client);
 }
 
 void client_describe(const struct client *client, struct bytes *out)
@@ -91,7 +98,6 @@ void client_describe(const struct client *client, struct bytes *out)
     conn_peer_name(&client->conn, peer);
     conn_local_name(&client->conn, local);
     struct input_size input = input_size(client);
-    size_t output = outq_memory(&client->conn.out);
 
     bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=",
                  (unsigned long long)client->id, peer, local, client->conn.fd,
@@ -99,11 +105,13 @@ void client_describe(const struct client *client, struct bytes *out)
                  (unsigned long long)client_idle_s(client));
     append_flags(client, out);
     bytes_printf(out,
-                 " db=%d sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
+                 " db=%d sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
                  "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
                  "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
-                 client->db->id, input.used, input.free, arguments_memory(client),
-                 client->conn.out.bytes, output, client_memory(client),
+                 client->db->id, pubsub_count(client, PUBSUB_CHANNEL),
+                 pubsub_count(client, PUBSUB_PATTERN), pubsub_count(client, PUBSUB_SHARD),
+                 input.used, input.free, arguments_memory(client), client->conn.out.bytes,
+                 output_memory(client), client_memory(client),
                  ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",

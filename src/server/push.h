@@ -8,7 +8,10 @@
 
 #include "resp/writer.h"
 
+#include <stdbool.h>
+
 struct client;
+struct outq;
 struct pushes;
 struct server;
 
@@ -20,3 +23,13 @@ void pushes_free(struct pushes *pushes);
 void push_begin(struct client *client, struct resp_writer *writer);
 // The push is complete: sees to it that it is sent, and cuts the client if it passes its limits.
 void push_end(struct client *client);
+
+// The same in two steps for bytes that are ready: the queue that they go to, and that they are there.
+struct outq *push_queue(struct client *client);
+void push_added(struct client *client, const struct outq *queue);
+
+// The client's reply is complete: sends what was kept back. For batch, when AFTER_COMMAND_PUSHES is set.
+void pushes_settle(struct pushes *pushes, struct client *client);
+
+// The command of a client that waited begins to be run again, or has been: the reply is complete.
+void pushes_woken(struct pushes *pushes, struct client *client, bool done);

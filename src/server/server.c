@@ -28,6 +28,8 @@
 #include "server/notifications.h"
 #include "server/pause.h"
 #include "server/process.h"
+#include "server/pubsub.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
@@ -124,6 +126,8 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->pushes = pushes_new(server);
+    server->pubsub = pubsub_new(server);
     server->notifications = notifications_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
@@ -159,6 +163,8 @@ void server_free(struct server *server)
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
+    pubsub_free(server->pubsub);
+    pushes_free(server->pushes);
     pause_free(server->pause);
     blocks_free(server->blocks);
     batch_free(server->batch);

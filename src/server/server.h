@@ -47,6 +47,12 @@ struct notifications;
 struct transactions;
 struct tracking;
 
+// What is to be done after the command that is running: bits of server->after_command.
+enum after_command {
+    AFTER_COMMAND_PUSHES = 1u << 0,  // its client has been pushed something
+    AFTER_COMMAND_KEYS = 1u << 1,    // keys that clients wait for have been written
+};
+
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
     uint64_t commands;
@@ -125,7 +131,7 @@ struct server {
     uint32_t holds;                // gates at which commands wait instead
     bool monitored;                // somebody listens with MONITOR
     uint32_t notified;             // classes of events that somebody wants to hear of
-    bool keys_ready;               // keys that clients wait for have been written
+    uint8_t after_command;         // bits of enum after_command
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
