@@ -61,7 +61,7 @@ static void cmd_sadd(struct cmd_ctx *ctx)
     else
         db_insert(ctx->db, &ctx->keys[0], entry);
     if (added > 0) {
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "sadd");
         ctx->changes += added - 1;
     }
     reply_int(ctx, (int64_t)added);
@@ -73,11 +73,11 @@ static void note_removal(struct cmd_ctx *ctx, uint32_t i, struct entry_ref *ref,
 {
     db_entry_changed(ref, entry);
     if (set_count(entry) > 0) {
-        ctx_written(ctx, i);
+        ctx_written(ctx, i, NOTIFY_SET, "srem");
         return;
     }
     db_remove(ctx->db, &ctx->keys[i], *ref);
-    ctx_removed(ctx, i);
+    ctx_emptied(ctx, i, NOTIFY_SET, "srem");
 }
 
 // SREM key member [member ...]
@@ -194,7 +194,7 @@ static void cmd_smove(struct cmd_ctx *ctx)
     note_removal(ctx, 0, &source, entry);
     // The reference to the destination may have died with the source.
     if (add_to_destination(ctx, &member))
-        ctx_written(ctx, 1);
+        ctx_written(ctx, 1, NOTIFY_SET, "sadd");
     reply_int(ctx, 1);
 }
 

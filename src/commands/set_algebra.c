@@ -16,6 +16,7 @@
 #include "commands/set_reply.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
+#include "server/registry.h"
 #include "server/server.h"
 #include "types/set.h"
 
@@ -314,7 +315,7 @@ static void store_operation(struct cmd_ctx *ctx, operation operate)
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     if (result.entry) {
         db_put(ctx->db, &ctx->keys[0], &ref, result.entry);
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, ctx->command->row->name);
     } else if (ref.entry) {
         db_remove(ctx->db, &ctx->keys[0], ref);
         ctx_removed(ctx, 0);

@@ -75,7 +75,7 @@ static void pop(struct cmd_ctx *ctx, struct entry_ref *ref, size_t count)
 static void remove_set(struct cmd_ctx *ctx, struct entry_ref ref)
 {
     db_remove(ctx->db, &ctx->keys[0], ref);
-    ctx_removed(ctx, 0);
+    ctx_emptied(ctx, 0, NOTIFY_SET, "spop");
 }
 
 static void pop_one(struct cmd_ctx *ctx)
@@ -91,7 +91,7 @@ static void pop_one(struct cmd_ctx *ctx)
     if (set_count(ref.entry) == 0)
         remove_set(ctx, ref);
     else
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "spop");
 }
 
 static void pop_all(struct cmd_ctx *ctx, struct entry_ref ref)
@@ -130,7 +130,7 @@ static void cmd_spop(struct cmd_ctx *ctx)
     } else {
         resp_set(&ctx->reply, (size_t)count);
         pop(ctx, &ref, (size_t)count);
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "spop");
     }
 }
 

@@ -176,14 +176,45 @@ bool ctx_find(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entr
     return check_type(ctx, out, type);
 }
 
-void ctx_written(struct cmd_ctx *ctx, uint32_t i)
+static inline void notify(const struct cmd_ctx *ctx, const struct db *db, uint32_t i,
+                          enum notify_class class, const char *event)
+{
+    if (unlikely(ctx->server->notified & class))
+        notifications_send(ctx->server->notifications, event, key_slice(&ctx->keys[i]), db->id);
+}
+
+void ctx_notify(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    notify(ctx, ctx->db, i, class, event);
+}
+
+void ctx_written_in(struct cmd_ctx *ctx, struct db *db, uint32_t i, enum notify_class class,
+                    const char *event)
 {
     ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, ctx->db, &ctx->keys[i]);
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, db, &ctx->keys[i]);
+    notify(ctx, db, i, class, event);
+}
+
+void ctx_written(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    ctx_written_in(ctx, ctx->db, i, class, event);
+}
+
+void ctx_moved(struct cmd_ctx *ctx, uint32_t i, const char *event)
+{
+    keyspace_announce(ctx->server->keyspace, KEY_REMOVED, ctx->db, &ctx->keys[i]);
+    notify(ctx, ctx->db, i, NOTIFY_GENERIC, event);
 }
 
 void ctx_removed(struct cmd_ctx *ctx, uint32_t i)
 {
     ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_REMOVED, ctx->db, &ctx->keys[i]);
+    ctx_moved(ctx, i, "del");
+}
+
+void ctx_emptied(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    notify(ctx, ctx->db, i, class, event);
+    ctx_removed(ctx, i);
 }

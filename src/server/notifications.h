@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Keyspace notifications: what happens to keys, as messages on channels (notify-keyspace-events).
 //
-// A handler tells which event of which class happened to which of its keys; while nobody has asked for the
-// class, that costs one test. Expired and evicted keys, misses and new keys come from the keyspace itself.
+// A handler tells which event of which class happened to its key when it says that it was written or removed
+// (ctx_written() and its kin); while nobody has asked for the class, that costs one test. Expired and evicted
+// keys, misses and new keys come from the keyspace itself, which is not listened to either while nobody has.
 #pragma once
 
-#include "base/panic.h"
-#include "server/ctx.h"
-#include "server/server.h"
+#include "base/bytes.h"
 
 #include <stdint.h>
 
@@ -30,18 +29,17 @@ enum notify_class {
 };
 
 struct notifications;
+struct server;
 
 // Registers the directive, and itself as the keyspace's listener.
 struct notifications *notifications_new(struct server *server);
 void notifications_free(struct notifications *notifications);
 
-// Sends the event to __keyspace@DB__:KEY and __keyevent@DB__:EVENT, as far as the directive wants it.
-void notifications_send(struct server *server, uint32_t class, const char *event, struct slice key,
-                        int db);
+// Whether anybody has subscribed to anything (pubsub_heard()) has changed, or the directive: settles which
+// classes are told of at all, in server->notified. O(1).
+void notifications_settle(struct notifications *notifications);
 
-// For a handler: `event` happened to keys[i], in the client's database.
-static inline void ctx_notify(struct cmd_ctx *ctx, uint32_t i, uint32_t class, const char *event)
-{
-    if (unlikely(ctx->server->notified & class))
-        notifications_send(ctx->server, class, event, key_slice(&ctx->keys[i]), ctx->db->id);
-}
+// Sends the event to __keyspace@DB__:KEY and __keyevent@DB__:EVENT, as far as the directive wants it. To be
+// called for classes in server->notified.
+void notifications_send(struct notifications *notifications, const char *event, struct slice key,
+                        int db);

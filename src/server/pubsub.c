@@ -30,6 +30,7 @@
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/info.h"
+#include "server/notifications.h"
 #include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -253,7 +254,8 @@ static void begin_subscriptions(struct client *client)
     subscriptions->bytes = sizeof(*subscriptions);
     client->subscriptions = subscriptions;
     client->flags |= CLIENT_SUBSCRIBED;
-    client->server->pubsub->clients++;
+    if (client->server->pubsub->clients++ == 0)
+        notifications_settle(client->server->notifications);
     pubsub_proto_changed(client);
 }
 
@@ -264,7 +266,8 @@ static void end_subscriptions_if_none(struct client *client)
     mem_free(client->subscriptions, sizeof(*client->subscriptions));
     client->subscriptions = NULL;
     client->flags &= ~(uint32_t)CLIENT_SUBSCRIBED;
-    client->server->pubsub->clients--;
+    if (--client->server->pubsub->clients == 0)
+        notifications_settle(client->server->notifications);
     pubsub_proto_changed(client);
 }
 

@@ -25,6 +25,7 @@
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
+#include "server/notifications.h"
 #include "server/pause.h"
 #include "server/process.h"
 #include "server/pubsub.h"
@@ -129,6 +130,7 @@ struct server *server_new(void)
     server->transactions = transactions_new(server);
     server->pushes = pushes_new(server);
     server->pubsub = pubsub_new(server);
+    server->notifications = notifications_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -172,6 +174,7 @@ void server_free(struct server *server)
     sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
+    notifications_free(server->notifications);
     client_limit_free(server->client_limit);
     eviction_free(server->eviction);
     latency_free(server->latency);

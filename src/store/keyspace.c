@@ -207,25 +207,27 @@ struct entry_ref db_find(struct db *db, const struct key *key)
     return ref;
 }
 
-static inline void count_lookup(struct db *db, const struct entry *found)
+static inline void count_lookup(struct db *db, const struct key *key, const struct entry *found)
 {
-    if (found)
+    if (found) {
         db->keyspace->hits++;
-    else
-        db->keyspace->misses++;
+        return;
+    }
+    db->keyspace->misses++;
+    keyspace_announce(db->keyspace, KEY_MISSED, db, key);
 }
 
 struct entry_ref db_find_read(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_find(db, key);
-    count_lookup(db, ref.entry);
+    count_lookup(db, key, ref.entry);
     return ref;
 }
 
 struct entry_ref db_peek_read(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_peek(db, key);
-    count_lookup(db, ref.entry);
+    count_lookup(db, key, ref.entry);
     return ref;
 }
 
@@ -286,6 +288,7 @@ struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *e
         PANIC("out of memory while adding a key to database %d", db->id);
     if (entry_has_expiry(entry))
         change_expiry(db, key->hash, slot, EXPIRY_NONE, entry_expiry(entry));
+    keyspace_announce(db->keyspace, KEY_CREATED, db, key);
     return (struct entry_ref){ .slot = slot, .entry = entry };
 }
 

@@ -115,14 +115,14 @@ struct entry_ref {
 // Looks a key up for writing: touches it, deletes it if its time has come. O(1).
 struct entry_ref db_find(struct db *db, const struct key *key);
 
-// The same for reading: counts a hit or a miss.
+// The same for reading: counts a hit or a miss, and announces the miss.
 struct entry_ref db_find_read(struct db *db, const struct key *key);
 
 // The same two without touching the key: its access clock stays.
 struct entry_ref db_peek(struct db *db, const struct key *key);
 struct entry_ref db_peek_read(struct db *db, const struct key *key);
 
-// Adds an entry whose key is absent (looked up just before). Takes ownership.
+// Adds an entry whose key is absent (looked up just before), and announces that. Takes ownership.
 struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry);
 
 // Puts another entry in place of the one at `ref`, which is released. Takes ownership of `entry`;

@@ -15,7 +15,7 @@ static void cmd_write(struct cmd_ctx *ctx)
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     struct slice value = ctx->argc > 2 ? ctx->argv[2] : SLICE("v");
     string_set(ctx->db, &ctx->keys[0], &ref, value, EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "write");
     reply_ok(ctx);
 }
 
@@ -30,7 +30,7 @@ static void cmd_short_lived(struct cmd_ctx *ctx)
 {
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     string_set(ctx->db, &ctx->keys[0], &ref, SLICE("v"), clock_wall_ms() + 1000);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "write");
     effect_drop(ctx);
     reply_ok(ctx);
 }
