@@ -7,6 +7,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
 
 #include <string.h>
 
@@ -59,14 +60,19 @@ static void append_flags(const struct client *client, struct bytes *out)
         uint32_t flag;
         char letter;
     } letters[] = {
-        { CLIENT_MONITOR, 'O' },           { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_HELD, 'b' },
-        { CLIENT_CLOSE_AFTER_REPLY, 'c' }, { CLIENT_CLOSING, 'A' },    { CLIENT_UNIX, 'U' },
-        { CLIENT_NO_EVICT, 'e' },          { CLIENT_NO_TOUCH, 'T' },
+        { CLIENT_MONITOR, 'O' },  { CLIENT_SUBSCRIBED, 'P' },        { CLIENT_HELD, 'b' },
+        { CLIENT_TRACKING, 't' }, { CLIENT_CLOSE_AFTER_REPLY, 'c' }, { CLIENT_CLOSING, 'A' },
+        { CLIENT_UNIX, 'U' },     { CLIENT_NO_EVICT, 'e' },          { CLIENT_NO_TOUCH, 'T' },
     };
+    uint32_t modes = tracking_modes(client);
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
         if (client->flags & letters[i].flag)
             bytes_append_char(out, letters[i].letter);
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BROKEN)
+            bytes_append_char(out, 'R');
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BCAST)
+            bytes_append_char(out, 'B');
     }
     if (out->len == before)
         bytes_append_char(out, 'N');
@@ -88,7 +94,7 @@ static size_t output_memory(const struct client *client)
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           pubsub_memory(client) + output_memory(client);
+           pubsub_memory(client) + tracking_memory(client) + output_memory(client);
 }
 
 void client_describe(const struct client *client, struct bytes *out)
@@ -107,7 +113,7 @@ void client_describe(const struct client *client, struct bytes *out)
     bytes_printf(out,
                  " db=%d sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
                  "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
-                 "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+                 "user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
                  client->db->id, pubsub_count(client, PUBSUB_CHANNEL),
                  pubsub_count(client, PUBSUB_PATTERN), pubsub_count(client, PUBSUB_SHARD),
                  input.used, input.free, arguments_memory(client), client->conn.out.bytes,
@@ -115,5 +121,6 @@ void client_describe(const struct client *client, struct bytes *out)
                  ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",
-                 client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));
+                 (long long)tracking_redirect(client), client->proto, or_empty(client->lib_name),
+                 or_empty(client->lib_ver));
 }

@@ -14,6 +14,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -277,6 +278,7 @@ static void client_free(struct client *client)
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
     monitor_remove(client);
+    tracking_forget(client);
     pubsub_forget(client);
     block_forget(client);
     batch_resume(client->server->batch, client);
@@ -377,6 +379,7 @@ void client_reset(struct client *client)
     client_set_proto(client, 2);
     client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     monitor_remove(client);
+    tracking_off(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }

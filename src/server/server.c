@@ -34,6 +34,7 @@
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/sweeper.h"
+#include "server/tracking.h"
 #include "store/keyspace.h"
 
 #include <string.h>
@@ -127,6 +128,7 @@ struct server *server_new(void)
     server->client_limit = client_limit_new(server);
     server->pushes = pushes_new(server);
     server->pubsub = pubsub_new(server);
+    server->tracking = tracking_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -161,6 +163,7 @@ void server_free(struct server *server)
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
+    tracking_free(server->tracking);
     pubsub_free(server->pubsub);
     pushes_free(server->pushes);
     pause_free(server->pause);
