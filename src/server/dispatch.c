@@ -163,10 +163,10 @@ static void count_refused(const struct cmd_ctx *ctx)
 static void tell_observers(const struct cmd_ctx *ctx)
 {
     uint32_t observers = ctx->server->observers;
-    if (observers & OBSERVER_MONITOR && !ctx->woken)
-        monitor_feed(ctx);
     if (observers & OBSERVER_TRACKING)
         tracking_ran(ctx);
+    if (observers & OBSERVER_MONITOR && !ctx->woken)
+        monitor_feed(ctx);
 }
 
 static inline void run(struct cmd_ctx *ctx)
