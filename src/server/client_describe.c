@@ -7,6 +7,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 
 #include <string.h>
@@ -63,12 +64,17 @@ static void append_flags(const struct client *client, struct bytes *out)
         { CLIENT_MONITOR, 'O' },  { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_MULTI, 'x' },
         { CLIENT_HELD, 'b' },     { CLIENT_TOUCHED, 'd' },    { CLIENT_CLOSE_AFTER_REPLY, 'c' },
         { CLIENT_CLOSING, 'A' },  { CLIENT_UNIX, 'U' },       { CLIENT_NO_EVICT, 'e' },
-        { CLIENT_NO_TOUCH, 'T' },
+        { CLIENT_NO_TOUCH, 'T' }, { CLIENT_TRACKING, 't' },
     };
+    uint32_t modes = tracking_modes(client);
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
         if (client->flags & letters[i].flag)
             bytes_append_char(out, letters[i].letter);
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BROKEN)
+            bytes_append_char(out, 'R');
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BCAST)
+            bytes_append_char(out, 'B');
     }
     if (out->len == before)
         bytes_append_char(out, 'N');
@@ -90,7 +96,7 @@ static size_t output_memory(const struct client *client)
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           pubsub_memory(client) + output_memory(client);
+           pubsub_memory(client) + tracking_memory(client) + output_memory(client);
 }
 
 void client_describe(const struct client *client, struct bytes *out)
@@ -109,7 +115,7 @@ void client_describe(const struct client *client, struct bytes *out)
     bytes_printf(out,
                  " db=%d sub=%zu psub=%zu ssub=%zu multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu "
                  "multi-mem=%zu rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
-                 "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+                 "user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
                  client->db->id, pubsub_count(client, PUBSUB_CHANNEL),
                  pubsub_count(client, PUBSUB_PATTERN), pubsub_count(client, PUBSUB_SHARD),
                  transaction_length(client), input.used, input.free, arguments_memory(client),
@@ -117,5 +123,6 @@ void client_describe(const struct client *client, struct bytes *out)
                  client_memory(client), ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",
-                 client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));
+                 (long long)tracking_redirect(client), client->proto, or_empty(client->lib_name),
+                 or_empty(client->lib_ver));
 }

@@ -14,6 +14,7 @@
 #include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 
 #include <string.h>
@@ -278,6 +279,7 @@ static void client_free(struct client *client)
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
     monitor_remove(client);
+    tracking_forget(client);
     pubsub_forget(client);
     transaction_discard(client);
     block_forget(client);
@@ -380,6 +382,7 @@ void client_reset(struct client *client)
     client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     monitor_remove(client);
     transaction_discard(client);
+    tracking_off(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }

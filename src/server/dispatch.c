@@ -12,6 +12,7 @@
 #include "server/registry.h"
 #include "server/server.h"
 #include "server/slowlog.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 #include "store/keyspace.h"
 
@@ -163,8 +164,19 @@ static void count_refused(const struct cmd_ctx *ctx)
     if (!unknown && ctx->failed)
         command->rejected_calls++;
     transaction_refused(ctx);
+    if (unlikely(ctx->server->observers & OBSERVER_TRACKING))
+        tracking_refused(ctx);
     dispatch_end(ctx->server);
     dispatch_begin(ctx->server);
+}
+
+static void tell_observers(const struct cmd_ctx *ctx)
+{
+    uint32_t observers = ctx->server->observers;
+    if (observers & OBSERVER_TRACKING)
+        tracking_ran(ctx);
+    if (observers & OBSERVER_MONITOR && !ctx->woken)
+        monitor_feed(ctx);
 }
 
 static inline void run(struct cmd_ctx *ctx)
@@ -172,8 +184,8 @@ static inline void run(struct cmd_ctx *ctx)
     ctx->command->handler(ctx);
     if (ctx->changes)
         effects_commit(ctx);
-    if (unlikely(ctx->server->monitored) && !ctx->woken)
-        monitor_feed(ctx);
+    if (unlikely(ctx->server->observers))
+        tell_observers(ctx);
     if (unlikely(ctx->failed))
         ctx->command->failed_calls++;
 }

@@ -35,6 +35,7 @@
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/sweeper.h"
+#include "server/tracking.h"
 #include "server/transaction.h"
 #include "store/keyspace.h"
 
@@ -131,6 +132,7 @@ struct server *server_new(void)
     server->pushes = pushes_new(server);
     server->pubsub = pubsub_new(server);
     server->notifications = notifications_new(server);
+    server->tracking = tracking_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
@@ -165,6 +167,7 @@ void server_free(struct server *server)
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
+    tracking_free(server->tracking);
     pubsub_free(server->pubsub);
     pushes_free(server->pushes);
     pause_free(server->pause);

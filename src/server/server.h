@@ -129,7 +129,7 @@ struct server {
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
-    bool monitored;                // somebody listens with MONITOR
+    uint32_t observers;            // who looks at every command that has been run
     uint32_t notified;             // classes of events that somebody wants to hear of
     uint8_t after_command;         // bits of enum after_command
     struct command_timing timing;  // beside what dispatch needs anyway
@@ -142,6 +142,12 @@ struct server {
     char replication_id[RUN_ID_LEN + 1];  // of its history of writes
     const char *executable;               // absolute path
     const char *config_file;              // absolute path, "" without one
+};
+
+// Who looks at commands, as bits of server->observers.
+enum command_observer {
+    OBSERVER_MONITOR = 1u << 0,
+    OBSERVER_TRACKING = 1u << 1,
 };
 
 // Makes the server's subsystems, which register what they offer; commands and types are registered by
