@@ -25,7 +25,7 @@ static void cmd_read(struct cmd_ctx *ctx)
 static void cmd_put(struct cmd_ctx *ctx)
 {
     for (uint32_t i = 0; i < ctx->key_count; i++)
-        ctx_written(ctx, i);
+        ctx_written(ctx, i, NOTIFY_STRING, "write");
     reply_ok(ctx);
 }
 
