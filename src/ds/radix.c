@@ -31,9 +31,9 @@
 // round on its way down to find back (H. Schorr and W. M. Waite, 1967), walking has a stack on
 // the heap, and removal remembers on its way down where it will have to cut.
 //
-// Costs. A new key takes two new blocks at most, and a shorter one for a node that it branches from.
-// Bytes a key with 10,000 of them (test_radix.c holds it to that): 30 for channels with a number
-// behind a common name, 50 for random texts of 16 bytes.
+// Costs. A new key takes two new blocks at most, and a shorter one for a node that it branches
+// from. Bytes a key with 10,000 of them (test_radix.c holds it to that): 30 for channels with a
+// number behind a common name, 50 for random texts of 16 bytes.
 //
 // Rejected. Links to parents (8 bytes a node, and every child to be told when a node moves).
 // Prefixes that lie in the keys of leaves only (a removed key's bytes would have to stay). A hash

@@ -3,16 +3,16 @@
 //
 //   bench_pubsub -p PORT -s PID -c SUBSCRIBERS [-P PIPELINE] [-t MS] [-g PATTERNS | -m MESSAGES]
 //
-// Every subscriber subscribes to the one channel that PUBLISH goes to, in messages of 100 bytes, PIPELINE
-// (1) at a time: the next go out when all replies and all messages are here, so that both servers are asked
-// for the same, however fast they are. When the server (process PID) has used MS (1000) of CPU time it ends
-// and prints the CPU microseconds per message delivered, and how many were delivered a second. Every byte
-// that arrives is compared with what it must be.
+// Every subscriber subscribes to the one channel that PUBLISH goes to, in messages of 100 bytes,
+// PIPELINE (1) at a time: the next go out when all replies and all messages are here, so that both
+// servers are asked for the same, however fast they are. When the server (process PID) has used MS
+// (1000) of CPU time it ends and prints the CPU microseconds per message delivered, and how many
+// were delivered a second. Every byte that arrives is compared with what it must be.
 //
-//   -g PATTERNS   the subscribers share so many patterns, three of which match, one each of the first three
-//                 subscribers; what is printed is per message published
-//   -m MESSAGES   nobody reads: so many are published, and what is printed is by how many bytes used_memory
-//                 has grown, since before anybody had subscribed
+//   -g PATTERNS   the subscribers share so many patterns, three of which match, one each of the
+//                 first three subscribers; what is printed is per message published
+//   -m MESSAGES   nobody reads: so many are published, and what is printed is by how many bytes
+//                 used_memory has grown, since before anybody had subscribed
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -192,8 +192,8 @@ static void subscribe_patterns(struct bench *bench, unsigned number)
         append_delivery(&link->expected, matching[number]);
 }
 
-// The kernel keeps a hundred kilobytes for a peer who does not read, as on a network, not the megabytes of
-// loopback: what it keeps does not show in the server's memory.
+// The kernel keeps a hundred kilobytes for a peer who does not read, as on a network, not the
+// megabytes of loopback: what it keeps does not show in the server's memory.
 static int connect_stalled(uint16_t port)
 {
     int segment_bytes = 1460;

@@ -26,7 +26,8 @@ static inline int make_socket(void)
     return fd;
 }
 
-// Connects the socket to 127.0.0.1, blocking and without Nagle's delay; ends the program if that fails.
+// Connects the socket to 127.0.0.1, blocking and without Nagle's delay; ends the program if that
+// fails.
 static inline int connect_local_with(int fd, uint16_t port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
