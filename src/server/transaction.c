@@ -170,7 +170,7 @@ void transaction_refused(const struct cmd_ctx *ctx)
         return;
     if (ctx->command && is_exec(ctx->command->row))
         transaction_discard(client);
-    else
+    else if (transaction_open(client))
         client->transaction->failed = true;
 }
 
