@@ -82,13 +82,13 @@ static void append_flags(const struct client *client, struct bytes *out)
 static size_t arguments_memory(const struct client *client)
 {
     return resp_parser_memory(&client->parser) + incoming_memory(client->incoming) +
-           block_memory(client) + transaction_memory(client);
+           block_memory(client);
 }
 
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           outq_memory(&client->conn.out);
+           transaction_memory(client) + outq_memory(&client->conn.out);
 }
 
 void client_describe(const struct client *client, struct bytes *out)
