@@ -91,7 +91,7 @@ static void append_flags(const struct client *client, struct bytes *out)
 static size_t arguments_memory(const struct client *client)
 {
     return resp_parser_memory(&client->parser) + incoming_memory(client->incoming) +
-           block_memory(client) + transaction_memory(client);
+           block_memory(client);
 }
 
 // What waits for the client, as if nobody else waited for the same bytes: Redis counts them so.
@@ -103,7 +103,8 @@ static size_t output_memory(const struct client *client)
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           pubsub_memory(client) + tracking_memory(client) + output_memory(client);
+           transaction_memory(client) + pubsub_memory(client) + tracking_memory(client) +
+           output_memory(client);
 }
 
 void client_describe(const struct client *client, struct bytes *out)

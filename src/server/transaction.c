@@ -96,16 +96,11 @@ static bool is_exec(const struct command *row)
     return row->refusal != NULL;
 }
 
-// Those that end a transaction; their rows are subject to nothing that has to do with it.
-static bool ends_it(const struct command *row)
+// All but those that end a transaction whatever the state of the server.
+static bool is_concerned(const struct command *row)
 {
-    return strcmp(row->name, "discard") == 0 || strcmp(row->name, "quit") == 0 ||
-           strcmp(row->name, "reset") == 0;
-}
-
-static bool is_queued_or_exec(const struct command *row)
-{
-    return !ends_it(row);
+    return strcmp(row->name, "discard") != 0 && strcmp(row->name, "quit") != 0 &&
+           strcmp(row->name, "reset") != 0;
 }
 
 // These answer inside MULTI, too: that they must not be there.
@@ -170,7 +165,7 @@ void transaction_refused(const struct cmd_ctx *ctx)
         return;
     if (ctx->command && is_exec(ctx->command->row))
         transaction_discard(client);
-    else
+    else if (transaction_open(client))
         client->transaction->failed = true;
 }
 
@@ -264,16 +259,11 @@ int transaction_length(const struct client *client)
     return transaction_open(client) ? client->transaction->length : -1;
 }
 
-size_t watch_count(const struct client *client)
-{
-    return client->transaction ? client->transaction->watching.count : 0;
-}
-
 struct transactions *transactions_new(struct server *server)
 {
     struct transactions *transactions = mem_alloc_zeroed(sizeof(*transactions));
     transactions->watches = watches_new(server);
-    transactions->gate = registry_add_gate(server->registry, is_queued_or_exec, queue);
+    transactions->gate = registry_add_gate(server->registry, is_concerned, queue);
     return transactions;
 }
 

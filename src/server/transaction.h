@@ -42,4 +42,3 @@ void watch_end(struct client *client);
 size_t transaction_queue_memory(const struct client *client);
 size_t transaction_memory(const struct client *client);
 int transaction_length(const struct client *client);
-size_t watch_count(const struct client *client);

@@ -75,9 +75,23 @@ static bool watched_by(const struct interest *interest, const struct watching *w
     return false;
 }
 
+// The key's watcher, as the key is now. One that has expired is gone from now on: whoever has watched it so
+// far hears of that, which is why nothing of the table may be held yet.
+static struct watcher watcher_of(struct watching *watching, struct db *db, const struct key *key)
+{
+    const struct entry *entry = db_peek(db, key).entry;
+    bool expires = entry && entry_has_expiry(entry);
+    return (struct watcher){
+        .watching = watching,
+        .existed = entry != NULL,
+        .expiry_ms = expires ? entry_expiry(entry) : INT64_MAX,
+    };
+}
+
 bool watching_add(struct watches *watches, struct watching *watching, struct db *db,
                   const struct key *key)
 {
+    const struct watcher as_it_is = watcher_of(watching, db, key);
     struct interest *interest = interest_provide(&watches->interests, db, key,
                                                  sizeof(struct interest));
     if (!interest)
@@ -89,17 +103,12 @@ bool watching_add(struct watches *watches, struct watching *watching, struct db 
         interest_trim(&watches->interests, interest);
         return false;
     }
-    // One that has expired is gone from now on.
-    const struct entry *entry = db_peek(db, key).entry;
-    *watcher = (struct watcher){ .interest = interest,
-                                 .watching = watching,
-                                 .existed = entry != NULL };
-    watcher->expiry_ms = entry && entry_has_expiry(entry) ? entry_expiry(entry) : INT64_MAX;
+    *watcher = as_it_is;
+    watcher->interest = interest;
     interest_join(interest, &watcher->interest_link);
     list_append(&watching->watchers, &watcher->own_link);
-    watching->count++;
     watching->bytes += sizeof(*watcher) + interest->bytes;
-    if (watching->count > 1)
+    if (watching->count++ > 0)
         return true;
     list_append(&watches->watching, &watching->link);
     if (watches->clients++ == 0)
