@@ -224,7 +224,7 @@ static void cmd_pubsub_help(struct cmd_ctx *ctx)
 }
 
 #define SUBSCRIBE_FLAGS (CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
-#define PUBLISH_FLAGS   (CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST)
+#define PUBLISH_FLAGS   (CMD_PUBSUB | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_MAY_REPLICATE)
 #define LOOK_FLAGS      (CMD_PUBSUB | CMD_LOADING | CMD_STALE)
 
 #define OPTIONAL_MULTIPLE (ARG_OPTIONAL | ARG_MULTIPLE)
@@ -322,7 +322,7 @@ const struct command pubsub_commands[] = {
     { .name = "punsubscribe",
       .summary = "Ends subscriptions to patterns, or to all.",
       .since = "2.0.0",
-      .complexity = "O(N) where N is the number of patterns",
+      .complexity = "O(N+M) at most, where N is the number of patterns and M that of all patterns",
       .group = GROUP_PUBSUB,
       .arity = -1,
       .flags = SUBSCRIBE_FLAGS,
