@@ -340,22 +340,24 @@ static bool publish_mark(struct play *play, const struct step *step)
     return ok;
 }
 
-// What comes up to the mark, as one array whose bytes are those of all messages.
+// What comes up to the mark, as one array whose bytes are those of all messages. False: no mark came.
 static bool drain_side(struct play *play, const struct step *step, struct connection *c,
                        struct reply *all)
 {
     struct buffer raw = { 0 };
     struct reply reply = { 0 };
-    bool ok;
-    while ((ok = connection_fetch(c, &play->arena, PATIENCE_MS, &reply) == FETCH_REPLY) &&
-           !is_message_on(&reply, step->wanted)) {
+    bool marked = false;
+    while (connection_fetch(c, &play->arena, PATIENCE_MS, &reply) == FETCH_REPLY) {
+        marked = is_message_on(&reply, step->wanted);
+        if (marked)
+            break;
         all->items = arena_grow(&play->arena, all->items, all->count, sizeof(*all->items));
         all->items[all->count++] = reply;
         buffer_append(&raw, reply.raw);
     }
     all->raw = arena_copy(&play->arena, buffer_span(&raw));
     buffer_release(&raw);
-    return ok;
+    return marked;
 }
 
 static void play_drain(struct play *play, const struct step *step)
