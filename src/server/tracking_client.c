@@ -182,7 +182,7 @@ void tracking_off(struct client *client)
 {
     struct tracking *tracking = client->server->tracking;
     struct tracker *tracker = client->tracker;
-    if (!(client->flags & CLIENT_TRACKING))
+    if (!tracker || !tracker->on)
         return;
     tracker_drop_prefixes(tracker);
     set_target(tracker, NULL);

@@ -158,7 +158,7 @@ static void *overlapping(const struct radix *radix, struct slice text)
 
 // Looks for keys that overlap `text`, but for the one that is `self`.
 struct search {
-    const void *self;
+    uintptr_t self;
     bool found;
 };
 
@@ -166,7 +166,7 @@ static bool search_shorter(void *value, size_t key_len, void *udata)
 {
     (void)key_len;
     struct search *search = udata;
-    search->found = value != search->self;
+    search->found = (uintptr_t)value != search->self;
     return !search->found;
 }
 
@@ -175,7 +175,7 @@ static bool search_longer(struct slice key, void *value, void *udata)
     return search_shorter(value, key.len, udata);
 }
 
-static bool overlaps_another(const struct radix *radix, struct slice text, const void *self)
+static bool overlaps_another(const struct radix *radix, struct slice text, uintptr_t self)
 {
     struct search search = { .self = self };
     if (radix_prefixes_of(radix, text, search_shorter, &search))
@@ -183,9 +183,9 @@ static bool overlaps_another(const struct radix *radix, struct slice text, const
     return search.found;
 }
 
-static void *mark_of(size_t i)
+static uintptr_t mark_of(size_t i)
 {
-    return (void *)(uintptr_t)(i + 1);
+    return i + 1;
 }
 
 // All of them, with the position of the last one that is the same.
@@ -194,7 +194,7 @@ MUST_CHECK static enum status note_all(struct radix *radix, const struct slice *
 {
     for (size_t i = 0; i < count; i++) {
         void *old;
-        if (radix_put(radix, prefixes[i], mark_of(i), &old) != STATUS_OK)
+        if (radix_put(radix, prefixes[i], (void *)mark_of(i), &old) != STATUS_OK)
             return STATUS_NOMEM;
     }
     return STATUS_OK;
@@ -331,14 +331,14 @@ void tracking_prefixes_settle(struct tracking *tracking, const struct client *wr
 // Keys as RESP, without those that one client has changed.
 struct text {
     struct bytes *out;
-    const void *without;  // NULL: all
+    uintptr_t without;  // 0: all
     size_t count;
 };
 
 static bool add_key(struct slice key, void *value, void *udata)
 {
     struct text *text = udata;
-    if (value == text->without)
+    if ((uintptr_t)value == text->without)
         return true;
     text->count++;
     bytes_printf(text->out, "$%zu\r\n", key.len);
@@ -351,12 +351,12 @@ static bool count_key(struct slice key, void *value, void *udata)
 {
     (void)key;
     struct text *text = udata;
-    text->count += value != text->without;
+    text->count += (uintptr_t)value != text->without;
     return true;
 }
 
 // False: there are none.
-static bool encode(const struct prefix *prefix, const void *without, struct bytes *out)
+static bool encode(const struct prefix *prefix, uintptr_t without, struct bytes *out)
 {
     struct text text = { .out = out, .without = without };
     radix_walk(&prefix->stale, SLICE(""), count_key, &text);
@@ -376,13 +376,13 @@ static bool has_own(const struct tracking *tracking, const struct tracker *track
 static void tell_prefix(struct tracking *tracking, struct prefix *prefix)
 {
     struct bytes own = { 0 };
-    encode(prefix, NULL, &tracking->text);
+    encode(prefix, 0, &tracking->text);
     for (struct list_link *link = list_first(&prefix->interests); link;
          link = list_next(&prefix->interests, link)) {
         struct tracker *tracker = LIST_ITEM(link, struct interest, link)->tracker;
         if (!has_own(tracking, tracker))
             tracker_tell(tracker, bytes_slice(&tracking->text));
-        else if (encode(prefix, (void *)(uintptr_t)tracker->client->id, &own))
+        else if (encode(prefix, tracker->client->id, &own))
             tracker_tell(tracker, bytes_slice(&own));
     }
     bytes_release(&own);
