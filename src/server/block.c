@@ -237,8 +237,11 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
     struct blocks *blocks = ctx->server->blocks;
     struct blocked *blocked = keep_command(ctx, wait->count);
     if (!blocked || !join_keys(blocks, blocked, wait)) {
-        if (blocked)
-            free_blocked(blocked);
+        if (blocked) {
+            // The command is still to be shown to others: it gets back what was taken over.
+            ctx->incoming = blocked->command.incoming;
+            mem_free(blocked, blocked->bytes);
+        }
         reply_error(ctx, ERR_OUT_OF_MEMORY);
         return;
     }

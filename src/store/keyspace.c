@@ -207,14 +207,19 @@ struct entry_ref db_find(struct db *db, const struct key *key)
     return ref;
 }
 
-static inline void count_lookup(struct db *db, const struct key *key, const struct entry *found)
+// Out of the way: what follows is inlined into the commonest readers.
+static __attribute__((noinline, cold)) void count_miss(struct db *db, const struct key *key)
 {
-    if (found) {
-        db->keyspace->hits++;
-        return;
-    }
     db->keyspace->misses++;
     keyspace_announce(db->keyspace, KEY_MISSED, db, key);
+}
+
+static inline void count_lookup(struct db *db, const struct key *key, const struct entry *found)
+{
+    if (likely(found))
+        db->keyspace->hits++;
+    else
+        count_miss(db, key);
 }
 
 struct entry_ref db_find_read(struct db *db, const struct key *key)
