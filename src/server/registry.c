@@ -201,7 +201,8 @@ static void set_key_range(struct command_entry *entry)
             break;
         bool follows = i == 0 || (last > 0 && spec->begin_index == last + spec->step &&
                                   spec->step == entry->shown_keys.step);
-        if (!is_plain_range(spec) || !follows) {
+        bool is_channel = spec->flags & KEY_NOT_KEY;
+        if (!is_plain_range(spec) || !follows || (i > 0 && is_channel)) {
             entry->keys_complex = true;
             return;
         }
@@ -212,8 +213,10 @@ static void set_key_range(struct command_entry *entry)
         entry->shown_keys.step = (int16_t)spec->step;
     }
     // Names of shard channels: clients need to know where they stand, nobody looks them up.
-    if (entry->row->keys[0].flags & KEY_NOT_KEY)
+    if (entry->row->keys[0].flags & KEY_NOT_KEY) {
+        entry->keys_complex = entry->row->keys[1].begin != KEY_BEGIN_NONE;
         return;
+    }
     entry->key_first = entry->shown_keys.first;
     entry->key_last = entry->shown_keys.last;
     entry->key_step = entry->shown_keys.step;

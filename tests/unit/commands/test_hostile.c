@@ -160,9 +160,13 @@ static struct slice some_word(void)
 // Commands that end the connection, take time, shut the door, or change how many replies there are.
 static bool is_left_out(const struct command_entry *command)
 {
-    static const char *const names[] = { "quit",         "shutdown",     "debug",
-                                         "client|kill",  "client|pause", "config|set",
-                                         "client|reply", "monitor",      "multi" };
+    static const char *const names[] = { "quit",           "shutdown",     "debug",
+                                         "client|kill",    "client|pause", "config|set",
+                                         "client|reply",   "monitor",      "multi",
+                                         "client|tracking" };
+    // Confirmations are one a channel.
+    if (command->row->while_subscribed && command->flags & CMD_PUBSUB)
+        return true;
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(command->full_name, names[i]) == 0)
             return true;

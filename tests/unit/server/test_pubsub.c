@@ -89,7 +89,7 @@ static void cmd_put(struct cmd_ctx *ctx)
 {
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     string_set_text(ctx->db, &ctx->keys[0], &ref, SLICE("v"), EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "write");
     pubsub_publish(ctx->server->pubsub, PUBSUB_CHANNEL, SLICE("put"), SLICE("1"));
     reply_ok(ctx);
 }
