@@ -208,7 +208,7 @@ static void subtract_from_copy(struct result *result, const struct sources *sour
         return;
     }
     emit_all(result, left);
-    keyspace_release_entry(keyspace, left);
+    keyspace_release_entry(keyspace, left, REMOVED_LATER);
 }
 
 static void subtract(struct result *result, struct sources *sources)
@@ -282,7 +282,7 @@ static void unite(struct result *result, struct sources *sources)
     struct entry *all = NULL;
     for (size_t i = 0; i < present; i++)
         add_all(result, &all, sources->sets[i]);
-    keyspace_release_entry(result->ctx->server->keyspace, all);
+    keyspace_release_entry(result->ctx->server->keyspace, all, REMOVED_LATER);
 }
 
 // ---- commands -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@
 #include "server/info.h"
 #include "server/latency.h"
 #include "server/latency_stats.h"
+#include "server/lazyfree.h"
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -35,9 +36,6 @@
 #include "store/keyspace.h"
 
 #include <string.h>
-
-// What freeing in slices may take of one turn of the loop.
-#define RECLAIM_BUDGET_US 500
 
 // The access clock counts seconds; this keeps it within a tenth of one.
 #define CLOCK_PERIOD_MS 100
@@ -57,17 +55,6 @@ static void note_loop_rates(struct server *server)
     rates->turn_us = rates->turns ? (now.busy_us - rates->counted_busy_us) / rates->turns : 0;
     rates->counted_turns = now.turns;
     rates->counted_busy_us = now.busy_us;
-}
-
-// After each turn of the loop: a little of what was deleted is freed; until all is, the loop stays awake.
-static void reclaim_memory(void *udata)
-{
-    struct server *server = udata;
-    struct reclaim *reclaim = &server->keyspace->reclaim;
-    if (likely(!reclaim_pending(reclaim)))
-        return;
-    reclaim_some(server->keyspace, RECLAIM_BUDGET_US);
-    loop_keep_awake(server->loop, &server->reclaim_waker, reclaim_pending(reclaim));
 }
 
 static void note_rates(void *udata)
@@ -123,10 +110,10 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->lazyfree = lazyfree_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
-    loop_on_sleep(server->loop, reclaim_memory, server);
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
     cron_add(server->cron, 1000, note_rates, server);
     return server;
@@ -144,6 +131,7 @@ enum status server_start(struct server *server)
     clients_configured(server->clients);
     dispatch_thresholds_changed(server);
     eviction_configured(server->eviction);
+    lazyfree_configured(server->lazyfree);
     if (network_open(server->network) != STATUS_OK)
         return STATUS_IO;
     cron_start(server->cron);
@@ -163,6 +151,7 @@ void server_free(struct server *server)
     sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
+    lazyfree_free(server->lazyfree);
     client_limit_free(server->client_limit);
     eviction_free(server->eviction);
     latency_free(server->latency);
