@@ -313,7 +313,7 @@ static void store_operation(struct cmd_ctx *ctx, operation operate)
     release_sources(&sources);
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     if (result.entry) {
-        db_put(ctx->db, &ctx->keys[0], &ref, result.entry);
+        db_overwrite(ctx->db, &ctx->keys[0], &ref, result.entry);
         ctx_written(ctx, 0);
     } else if (ref.entry) {
         db_remove(ctx->db, &ctx->keys[0], ref);

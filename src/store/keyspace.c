@@ -367,6 +367,13 @@ void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct 
         *ref = db_insert(db, key, entry);
 }
 
+void db_overwrite(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)
+{
+    if (ref->entry && db->keyspace->access.frequency)
+        entry_set_access(entry, entry_access(ref->entry));
+    db_put(db, key, ref, entry);
+}
+
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key)
 {
     struct entry *copy = entry_clone(entry, key);

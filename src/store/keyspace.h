@@ -173,6 +173,9 @@ struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref r
 // Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership.
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
 
+// The same for a new value of the same key: where uses are counted, the count is handed on.
+void db_overwrite(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
+
 // A copy of the entry under another key, with a value of its own. The caller owns it.
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key);
 
