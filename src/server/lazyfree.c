@@ -2,6 +2,7 @@
 // Lazy freeing: see lazyfree.h.
 #include "server/lazyfree.h"
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "net/loop.h"
 #include "server/config.h"
@@ -21,6 +22,7 @@ struct lazyfree {
     bool server_del;
     bool user_del;
     bool user_flush;
+    bool bg_thread;
 };
 
 static void take_over(const struct lazyfree *lazyfree)
@@ -41,9 +43,20 @@ static bool apply(void *owner, struct config_error *error)
     return true;
 }
 
+static bool apply_bg_thread(void *owner, struct config_error *error)
+{
+    const struct lazyfree *lazyfree = owner;
+    return mem_purge_in_background(lazyfree->bg_thread) ||
+           config_refuse(error, "the allocator can't have a thread");
+}
+
 void lazyfree_configured(struct lazyfree *lazyfree)
 {
     take_over(lazyfree);
+    if (!mem_purge_in_background(lazyfree->bg_thread))
+        log_warning(
+            "The allocator can't have a thread: free memory is given back to the system only "
+            "while the server is busy.");
 }
 
 #define SWITCH(name_text, member)                                                              \
@@ -53,9 +66,17 @@ void lazyfree_configured(struct lazyfree *lazyfree)
     }
 
 static const struct config_directive lazyfree_directives[] = {
-    SWITCH("lazyfree-lazy-eviction", eviction),     SWITCH("lazyfree-lazy-expire", expire),
-    SWITCH("lazyfree-lazy-server-del", server_del), SWITCH("lazyfree-lazy-user-del", user_del),
-    SWITCH("lazyfree-lazy-user-flush", user_flush), { 0 },
+    SWITCH("lazyfree-lazy-eviction", eviction),
+    SWITCH("lazyfree-lazy-expire", expire),
+    SWITCH("lazyfree-lazy-server-del", server_del),
+    SWITCH("lazyfree-lazy-user-del", user_del),
+    SWITCH("lazyfree-lazy-user-flush", user_flush),
+    { .name = "jemalloc-bg-thread",
+      .type = CONFIG_BOOL,
+      .offset = offsetof(struct lazyfree, bg_thread),
+      .default_text = "yes",
+      .apply = apply_bg_thread },
+    { 0 },
 };
 
 // Before the loop sleeps.

@@ -2,7 +2,8 @@
 // Lazy freeing: what is large and removed is freed in slices behind the reply, or, where a lazyfree-*
 // directive says no, at once.
 //
-// After each turn of the loop a slice is freed, and the loop stays awake until all is.
+// After each turn of the loop a slice is freed, and the loop stays awake until all is. What is free is given
+// back to the system by the allocator's own thread (jemalloc-bg-thread).
 #pragma once
 
 struct lazyfree;
