@@ -21,19 +21,6 @@
 
 struct keyspace;
 
-// Why something is removed: decides whether what is large of it is freed at once or in slices.
-enum removal {
-    REMOVED_LATER,        // whoever asks wants slices (UNLINK, FLUSHALL ASYNC)
-    REMOVED_NOW,          // or wants to wait (FLUSHALL SYNC)
-    REMOVED_BY_SERVER,    // overwritten, or emptied by taking its last element
-    REMOVED_BY_USER,      // DEL
-    REMOVED_BY_FLUSH,     // FLUSHALL without a word
-    REMOVED_BY_EXPIRY,    // its time has come
-    REMOVED_BY_EVICTION,  // to make room
-};
-
-#define REMOVAL(why) (UINT32_C(1) << (why))
-
 struct db {
     struct table table;
     struct keyspace *keyspace;
@@ -161,7 +148,6 @@ void db_set_expiry(struct db *db, const struct key *key, struct entry_ref *ref, 
 
 // Removes and releases the entry. Announces nothing.
 void db_remove_for(struct db *db, const struct key *key, struct entry_ref ref, enum removal why);
-
 static inline void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
 {
     db_remove_for(db, key, ref, REMOVED_BY_SERVER);
@@ -170,10 +156,9 @@ static inline void db_remove(struct db *db, const struct key *key, struct entry_
 // Takes the entry out of the database without releasing it: the caller owns it. Announces nothing.
 struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref ref);
 
-// Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership.
+// Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership. Overwriting
+// hands on how often the key was used, where that is counted.
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
-
-// The same for a new value of the same key: where uses are counted, the count is handed on.
 void db_overwrite(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
 
 // A copy of the entry under another key, with a value of its own. The caller owns it.
