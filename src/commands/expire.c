@@ -93,7 +93,7 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
         return;
     }
     if (at_ms <= clock_wall_ms()) {
-        db_remove(ctx->db, &ctx->keys[0], ref);
+        db_remove_for(ctx->db, &ctx->keys[0], ref, REMOVED_BY_EXPIRY);
         ctx_removed(ctx, 0);
         effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
     } else {

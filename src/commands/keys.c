@@ -6,14 +6,14 @@
 #include "server/effects.h"
 #include "server/server.h"
 
-static void delete_keys(struct cmd_ctx *ctx)
+static void delete_keys(struct cmd_ctx *ctx, enum removal why)
 {
     int64_t deleted = 0;
     for (uint32_t i = 0; i < ctx->key_count; i++) {
         struct entry_ref ref = db_peek(ctx->db, &ctx->keys[i]);
         if (!ref.entry)
             continue;
-        db_remove(ctx->db, &ctx->keys[i], ref);
+        db_remove_for(ctx->db, &ctx->keys[i], ref, why);
         ctx_removed(ctx, i);
         deleted++;
     }
@@ -23,13 +23,13 @@ static void delete_keys(struct cmd_ctx *ctx)
 // DEL key [key ...]
 static void cmd_del(struct cmd_ctx *ctx)
 {
-    delete_keys(ctx);
+    delete_keys(ctx, REMOVED_BY_USER);
 }
 
 // UNLINK key [key ...]
 static void cmd_unlink(struct cmd_ctx *ctx)
 {
-    delete_keys(ctx);
+    delete_keys(ctx, REMOVED_LATER);
 }
 
 // EXISTS key [key ...]

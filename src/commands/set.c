@@ -150,10 +150,10 @@ static void cmd_smembers(struct cmd_ctx *ctx)
         reply_members(&ctx->reply, ref.entry);
 }
 
-// Adds the member to the set at keys[1]; true if it is new there.
+// Adds the member to the set at keys[1], which has been looked up; true if it is new there.
 static bool add_to_destination(struct cmd_ctx *ctx, struct set_member *member)
 {
-    struct entry_ref ref = db_find(ctx->db, &ctx->keys[1]);
+    struct entry_ref ref = db_peek(ctx->db, &ctx->keys[1]);
     if (!ref.entry) {
         db_insert(ctx->db, &ctx->keys[1], new_set(ctx, 1, member, 1));
         return true;

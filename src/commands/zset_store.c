@@ -13,7 +13,7 @@ void zset_store_reply(struct cmd_ctx *ctx, struct zset_draft *draft)
     if (count > 0) {
         struct entry *entry = zset_draft_finish(
             draft, key_slice(key), ctx->server->keyspace->access_clock, ctx->server->limits);
-        db_put(ctx->db, key, &ref, entry);
+        db_overwrite(ctx->db, key, &ref, entry);
         ctx_written(ctx, 0, NOTIFY_ZSET, ctx->command->row->name);
     } else {
         zset_draft_release(draft);

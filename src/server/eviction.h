@@ -3,10 +3,11 @@
 //
 // While there is a limit, a gate stands in front of the commands that may use more memory. It costs them a look
 // at the allocator's counter; above the limit it makes room first: what is being freed already, then
-// evicted keys, until the memory is below the limit, or not above what it was when time was short last.
-// Between the turns of the loop more is made, for a bounded time, until the limit holds. So a storm (a limit
-// that was lowered, a huge value) is spread over turns, and memory does not grow meanwhile. Where nothing may be
-// evicted, the command is refused.
+// evicted keys, for a bounded time. If time is too short for what a command brings, writes wait in front of the
+// gate, and between the turns of the loop more room is made, until the limit holds; a limit that was lowered
+// is reached so as well, but with no writes waiting as long as memory does not grow. So a storm is spread
+// over turns, and memory is above the limit by no more than what one command brings and a small constant.
+// Where nothing may be evicted, the command is refused.
 #pragma once
 
 #include <stdbool.h>

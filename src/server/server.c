@@ -22,6 +22,7 @@
 #include "server/info.h"
 #include "server/latency.h"
 #include "server/latency_stats.h"
+#include "server/lazyfree.h"
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -41,9 +42,6 @@
 
 #include <string.h>
 
-// What freeing in slices may take of one turn of the loop.
-#define RECLAIM_BUDGET_US 500
-
 // The access clock counts seconds; this keeps it within a tenth of one.
 #define CLOCK_PERIOD_MS 100
 
@@ -62,17 +60,6 @@ static void note_loop_rates(struct server *server)
     rates->turn_us = rates->turns ? (now.busy_us - rates->counted_busy_us) / rates->turns : 0;
     rates->counted_turns = now.turns;
     rates->counted_busy_us = now.busy_us;
-}
-
-// After each turn of the loop: a little of what was deleted is freed; until all is, the loop stays awake.
-static void reclaim_memory(void *udata)
-{
-    struct server *server = udata;
-    struct reclaim *reclaim = &server->keyspace->reclaim;
-    if (likely(!reclaim_pending(reclaim)))
-        return;
-    reclaim_some(server->keyspace, RECLAIM_BUDGET_US);
-    loop_keep_awake(server->loop, &server->reclaim_waker, reclaim_pending(reclaim));
 }
 
 static void note_rates(void *udata)
@@ -133,10 +120,10 @@ struct server *server_new(void)
     server->pubsub = pubsub_new(server);
     server->notifications = notifications_new(server);
     server->tracking = tracking_new(server);
+    server->lazyfree = lazyfree_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
-    loop_on_sleep(server->loop, reclaim_memory, server);
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
     cron_add(server->cron, 1000, note_rates, server);
     return server;
@@ -154,6 +141,7 @@ enum status server_start(struct server *server)
     clients_configured(server->clients);
     dispatch_thresholds_changed(server);
     eviction_configured(server->eviction);
+    lazyfree_configured(server->lazyfree);
     if (network_open(server->network) != STATUS_OK)
         return STATUS_IO;
     cron_start(server->cron);
@@ -178,6 +166,7 @@ void server_free(struct server *server)
     effects_free(server->effects);
     inert_free(server, server->inert);
     notifications_free(server->notifications);
+    lazyfree_free(server->lazyfree);
     client_limit_free(server->client_limit);
     eviction_free(server->eviction);
     latency_free(server->latency);

@@ -126,6 +126,7 @@ struct server {
     struct notifications *notifications;
     struct transactions *transactions;
     struct tracking *tracking;
+    struct lazyfree *lazyfree;
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
@@ -135,7 +136,6 @@ struct server {
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
-    struct loop_waker reclaim_waker;
     size_t startup_bytes;                 // mem_used() when the start was done
     int64_t start_ms;                     // Unix time
     char run_id[RUN_ID_LEN + 1];          // of this process

@@ -129,6 +129,29 @@ unknown=$(awk -F '|' '/^pubsub / { gsub(/ /, ""); print $2, $3 }' "$root/utils/b
 expect_equal 'bounds of messages that nobody measures' '' "$unknown"
 expect_refused 'unknown measurement' "nothing is called 'x'" env BENCH_ONLY=x utils/bench/bench_pubsub.sh
 
+# reclaims RSS P99...: a server that keeps so much of 100 MB, and FLUSHALLs with these p99.
+reclaims() {
+    {
+        printf 'shrink\t%s\t100000000\t11000000\t100000000\t%s\n' ours "$1" theirs 50000000
+        shift
+        printf 'flush\tours\tFLUSHALL\t9\t8\t7\t600\t%s\t0.2\n' "$@"
+        printf 'flush\ttheirs\tFLUSHALL\t900\t800\t700\t-\t800\t900\n'
+    } | plant samples.tsv
+}
+
+reclaims 20000000 12 4.9
+expect_said 'the smallest p99' '| FLUSHALL, ours | 0.20 | 4.90 | 8.00 | 9.00 | 7.00 | 600 |' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+reclaims 20000000 12 5
+expect_refused 'a p99 of just the bound' '5.00 ms | **DOES NOT HOLD**' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+reclaims 25000000 1
+expect_refused 'memory that stays resident' '0.250 | **DOES NOT HOLD**' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+plant samples.tsv </dev/null
+expect_refused 'nothing was flushed' 'nothing was measured' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+
 plant doc.md <<'END'
 before
 <!-- generated: x -->

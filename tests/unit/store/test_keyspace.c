@@ -61,7 +61,7 @@ START_TEST(a_new_keyspace_is_empty)
         ck_assert_ptr_null(db_random(db));
         db_prefetch_bucket(db, key.hash);
         db_prefetch_entry(db, key.hash);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(databases_are_apart)
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[0], &key).entry), 1);
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
     ck_assert_ptr_null(db_find(&keyspace.dbs[2], &key).entry);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     reclaim_all(&keyspace);
     ck_assert_uint_eq(fixture_released, 1);
     ck_assert_uint_eq(db_size(&keyspace.dbs[0]), 0);
@@ -165,7 +165,7 @@ START_TEST(expiries_are_counted)
     db_remove(db, &key, ref);
     ck_assert_uint_eq(db->expires, 0);
     fixture_add(db, SLICE("again"), 1, later);
-    db_flush(db);
+    db_flush(db, REMOVED_LATER);
     ck_assert_uint_eq(db->expires, 0);
 }
 END_TEST
@@ -297,7 +297,7 @@ START_TEST(whole_databases_are_announced)
     ck_assert_int_eq(heard[1].event, DB_SWAPPED);
     ck_assert_int_eq(heard[1].db, 1);
     ck_assert(!heard[1].was_there);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     ck_assert_uint_eq(heard_count, 3);
     ck_assert_int_eq(heard[2].event, DB_FLUSHED);
     ck_assert(heard[2].was_there);
@@ -460,7 +460,7 @@ START_TEST(a_copy_has_a_value_of_its_own)
         ck_assert_uint_eq(fixture_value(entry), 5);
         ck_assert_int_eq(entry_expiry(entry), expiry);
         ck_assert_int_eq(entry_type(entry), large ? TYPE_LIST : TYPE_STRING);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
