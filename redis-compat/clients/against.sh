@@ -40,4 +40,8 @@ client 'npm ioredis 5' "$node" ioredis.mjs ioredis5
 client 'npm ioredis, workflows' "$node" workflows_ioredis.mjs ioredis
 client 'npm ioredis 5, workflows' "$node" workflows_ioredis.mjs ioredis5
 client 'npm @valkey/valkey-glide' "$node" valkey_glide.mjs
+client 'npm socket.io' "$node" chat_room.mjs pubsub ioredis
+client 'npm socket.io, RESP2' "$node" chat_room.mjs pubsub redis4
+client 'npm socket.io, sharded' "$node" chat_room.mjs sharded redis
+client 'npm socket.io, sharded, RESP2' "$node" chat_room.mjs sharded ioredis5
 finish
