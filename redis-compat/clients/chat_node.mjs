@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One process of the chat room that chat_room.mjs tests: a socket.io server whose adapter talks to the
-// others through the server under test. It is told what to do by messages of the parent process.
+// One process of the chat room that chat_room.mjs tests: a socket.io server whose adapter talks to
+// the others through the server under test. The parent process tells it what to do.
 //
 //   node chat_node.mjs ADAPTER PACKAGE PORT      ADAPTER: pubsub or sharded
 import { createRequire } from 'node:module';

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Caches in clients, which the server keeps true (CLIENT TRACKING): node client_cache.mjs PORT
 //
-// First the one that npm's redis client has, then what rueidis and others do by hand (OPTIN, OPTOUT,
-// BCAST), then RESP2, where another connection hears of changes (REDIRECT).
+// First the one that npm's redis client has, then what rueidis and others do by hand (OPTIN,
+// OPTOUT, BCAST), then RESP2, where another connection hears of changes (REDIRECT).
 //
-// The server tells of a change before it answers any later command, so a PING is enough to wait for it.
+// The server tells of a change before it answers later commands: a PING is enough to wait for it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

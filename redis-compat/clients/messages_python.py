@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What applications build of messages and transactions: messages_python.py PORT
 
-Counters and accounts under contention, subscribers that are cut off, listeners for sessions that end.
+Counters and accounts under contention, subscribers that are cut off, sessions that end.
 """
 
 import sys
