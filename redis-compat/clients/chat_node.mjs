@@ -11,6 +11,7 @@ const [kind, name, port] = process.argv.slice(2);
 const require = createRequire(import.meta.url);
 const maxMessageBytes = 8000000;
 const retryMs = 20;
+const deadlineMs = 30000;
 
 // One connection publishes, the other one is subscribed.
 function ioredisClients() {
@@ -23,6 +24,8 @@ async function nodeRedisClients() {
     const { createClient } = require(name);
     const publisher = createClient({
         socket: { host: '127.0.0.1', port: Number(port), reconnectStrategy: () => retryMs },
+        // The five seconds that commands may wait by default are few on a busy machine.
+        commandOptions: { timeout: deadlineMs },
     });
     const clients = [publisher, publisher.duplicate()];
     clients.forEach(client => client.on('error', () => {}));
@@ -32,7 +35,8 @@ async function nodeRedisClients() {
 
 const clients = name.startsWith('ioredis') ? ioredisClients() : await nodeRedisClients();
 clients.forEach(client => client.on('error', () => {}));
-const adapter = (kind === 'sharded' ? createShardedAdapter : createAdapter)(...clients);
+const create = kind === 'sharded' ? createShardedAdapter : createAdapter;
+const adapter = create(...clients, { requestsTimeout: deadlineMs });
 const io = new Server(0, { adapter, maxHttpBufferSize: maxMessageBytes });
 const notes = [];
 
@@ -69,8 +73,8 @@ const orders = {
     tellServers: note => void io.serverSideEmit('note', note),
     askServers: () => io.serverSideEmitWithAck('users'),
     notes: () => notes.splice(0),
-    fetch: async room => (await io.in(room).fetchSockets()).map(({ data, rooms }) =>
-        ({ user: data.user, rooms: [...rooms] })),
+    fetch: async room => (await io.in(room).timeout(deadlineMs).fetchSockets())
+        .map(({ data, rooms }) => ({ user: data.user, rooms: [...rooms] })),
     move: (from, to) => {
         io.in(from).socketsJoin(to);
         io.in(from).socketsLeave(from);

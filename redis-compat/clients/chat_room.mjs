@@ -218,7 +218,7 @@ async function binary() {
 
 // Thousands of messages, none is lost and none overtakes another.
 async function order() {
-    const count = 2000;
+    const count = 1000;
     await Promise.all(nodes.map(node => node.tell('emitMany', 'tea', count)));
     await settle(nodes[0]);
     await settle(nodes[1]);
