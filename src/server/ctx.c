@@ -188,12 +188,22 @@ void ctx_notify(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const 
     notify(ctx, ctx->db, i, class, event);
 }
 
+// Out of the way of writes that nobody wants to hear of.
+static __attribute__((noinline, cold)) void tell_written(const struct cmd_ctx *ctx, struct db *db,
+                                                         uint32_t i, enum notify_class class,
+                                                         const char *event)
+{
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, db, &ctx->keys[i]);
+    notify(ctx, db, i, class, event);
+}
+
 void ctx_written_in(struct cmd_ctx *ctx, struct db *db, uint32_t i, enum notify_class class,
                     const char *event)
 {
+    const struct server *server = ctx->server;
     ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, db, &ctx->keys[i]);
-    notify(ctx, db, i, class, event);
+    if (unlikely((server->keyspace->heard & KEY_EVENT(KEY_WRITTEN)) | (server->notified & class)))
+        tell_written(ctx, db, i, class, event);
 }
 
 void ctx_written(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
