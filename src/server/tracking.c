@@ -47,6 +47,12 @@ static void settle(struct tracking *tracking, const struct client *writer)
         tell_flushed(tracking);
 }
 
+static bool something_to_tell(const struct tracking *tracking)
+{
+    return tracking->flushed || tracking->stale_count || tracking->written.len ||
+           tracking->stale_prefix_count;
+}
+
 static void on_key_event(void *udata, enum key_event event, struct db *db, const struct key *key)
 {
     (void)db;
@@ -61,6 +67,8 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
         else
             tracking_prefixes_written(tracking, key);
     }
+    if (likely(!something_to_tell(tracking)))
+        return;
     if (!batch_running_client(tracking->server->batch))
         settle(tracking, NULL);
     loop_keep_awake(tracking->server->loop, &tracking->waker, true);
