@@ -51,7 +51,9 @@ NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
 NEEDS_bench-stall := build bench
+NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
+NEEDS_bench-pubsub := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
@@ -274,8 +276,14 @@ bench: $(SERVER) $(B)/release/utils/bench/bench_load ## Side by side with redis-
 bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side
 	$(Q)utils/bench/bench_stall.sh
 
+bench-reclaim: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## FLUSHALL of 5 M keys, and what comes back when 90 % of them are deleted, side by side
+	$(Q)utils/bench/bench_reclaim.sh
+
 bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys expire, beside redis-server
 	$(Q)utils/bench/bench_expire.sh
+
+bench-pubsub: $(SERVER) $(B)/release/utils/bench/bench_pubsub ## CPU per message and memory of stalled subscribers, side by side with redis-server
+	$(Q)utils/bench/bench_pubsub.sh
 
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
@@ -341,7 +349,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-stall bench-expire bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

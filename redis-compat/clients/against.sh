@@ -32,6 +32,7 @@ client 'Perl Redis' perl perl_redis.pl
 client 'PHP redis' php php_redis.php
 client 'Python redis' /usr/bin/python3 python_redis.py
 client 'Python redis, workflows' /usr/bin/python3 workflows_python.py
+client 'Python redis, messages' /usr/bin/python3 messages_python.py
 client 'Ruby redis' ruby ruby_redis.rb
 client 'npm redis' "$node" node_redis.mjs
 client 'npm redis 4' "$node" node_redis4.mjs
@@ -39,5 +40,12 @@ client 'npm ioredis' "$node" ioredis.mjs ioredis
 client 'npm ioredis 5' "$node" ioredis.mjs ioredis5
 client 'npm ioredis, workflows' "$node" workflows_ioredis.mjs ioredis
 client 'npm ioredis 5, workflows' "$node" workflows_ioredis.mjs ioredis5
+client 'npm ioredis, messages' "$node" messages_ioredis.mjs ioredis
+client 'npm ioredis 5, messages' "$node" messages_ioredis.mjs ioredis5
+client 'npm redis, client-side caches' "$node" client_cache.mjs
 client 'npm @valkey/valkey-glide' "$node" valkey_glide.mjs
+client 'npm socket.io' "$node" chat_room.mjs pubsub ioredis
+client 'npm socket.io, RESP2' "$node" chat_room.mjs pubsub redis4
+client 'npm socket.io, sharded' "$node" chat_room.mjs sharded redis
+client 'npm socket.io, sharded, RESP2' "$node" chat_room.mjs sharded ioredis5
 finish

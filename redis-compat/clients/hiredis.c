@@ -173,6 +173,64 @@ static void errors(redisContext *context)
     want_text(call(context, REDIS_REPLY_STRING, "GET t"), "text", 4);
 }
 
+static void want_queued(redisReply *reply)
+{
+    want_text(reply, "QUEUED", strlen("QUEUED"));
+}
+
+static void transactions(redisContext *context)
+{
+    redisContext *other = connect_to(context->tcp.port);
+    want_ok(call(context, REDIS_REPLY_STATUS, "WATCH a b"));
+    want_ok(call(context, REDIS_REPLY_STATUS, "MULTI"));
+    want_queued(call(context, REDIS_REPLY_STATUS, "SET a 1"));
+    want_queued(call(context, REDIS_REPLY_STATUS, "LPUSH a x"));
+    want_queued(call(context, REDIS_REPLY_STATUS, "INCR a"));
+    redisReply *reply = call(context, REDIS_REPLY_ARRAY, "EXEC");
+    if (reply->elements != 3 || reply->element[1]->type != REDIS_REPLY_ERROR ||
+        reply->element[2]->integer != 2)
+        fail("EXEC: %zu replies, or others than wanted", reply->elements);
+    freeReplyObject(reply);
+    want_ok(call(context, REDIS_REPLY_STATUS, "WATCH a b"));
+    want_ok(call(other, REDIS_REPLY_STATUS, "SET b 1"));
+    want_ok(call(context, REDIS_REPLY_STATUS, "MULTI"));
+    want_queued(call(context, REDIS_REPLY_STATUS, "SET a 3"));
+    freeReplyObject(call(context, REDIS_REPLY_NIL, "EXEC"));
+    want_text(call(context, REDIS_REPLY_STRING, "GET a"), "2", 1);
+    redisFree(other);
+}
+
+// The next reply that comes without having been asked for: an array of these texts.
+static void want_message(redisContext *context, const char *const *texts)
+{
+    redisReply *reply;
+    if (redisGetReply(context, (void **)&reply) != REDIS_OK)
+        fail("waiting for %s %s: %s", texts[0], texts[1], context->errstr);
+    for (size_t i = 0; texts[i]; i++) {
+        if (reply->type != REDIS_REPLY_ARRAY || i >= reply->elements || !reply->element[i]->str ||
+            strcmp(reply->element[i]->str, texts[i]) != 0)
+            fail("wanted '%s' of %s %s", texts[i], texts[0], texts[1]);
+    }
+    freeReplyObject(reply);
+}
+
+static void messages(redisContext *context)
+{
+    redisContext *sub = connect_to(context->tcp.port);
+    freeReplyObject(call(sub, REDIS_REPLY_ARRAY, "SUBSCRIBE news"));
+    freeReplyObject(call(sub, REDIS_REPLY_ARRAY, "PSUBSCRIBE n*"));
+    want_error(call(sub, REDIS_REPLY_ERROR, "GET a"), "are allowed in this context");
+    want_integer(call(context, REDIS_REPLY_INTEGER, "PUBLISH news %s", "first"), 2, 2);
+    want_integer(call(context, REDIS_REPLY_INTEGER, "PUBLISH none x"), 1, 1);
+    want_message(sub, (const char *[]){ "message", "news", "first", NULL });
+    want_message(sub, (const char *[]){ "pmessage", "n*", "news", "first", NULL });
+    want_message(sub, (const char *[]){ "pmessage", "n*", "none", "x", NULL });
+    freeReplyObject(call(sub, REDIS_REPLY_ARRAY, "PUNSUBSCRIBE"));
+    freeReplyObject(call(sub, REDIS_REPLY_ARRAY, "UNSUBSCRIBE"));
+    want_ok(call(sub, REDIS_REPLY_STATUS, "SET a 1"));
+    redisFree(sub);
+}
+
 static void reconnecting(redisContext *context)
 {
     redisContext *victim = connect_to(context->tcp.port);
@@ -196,8 +254,10 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(redisContext *context);
     } checks[] = {
-        { "values", values },     { "expiry", expiry }, { "pipelines", pipelines },
-        { "scanning", scanning }, { "errors", errors }, { "reconnecting", reconnecting },
+        { "values", values },       { "expiry", expiry },
+        { "pipelines", pipelines }, { "scanning", scanning },
+        { "errors", errors },       { "transactions", transactions },
+        { "messages", messages },   { "reconnecting", reconnecting },
     };
     const size_t count = sizeof checks / sizeof checks[0];
     redisContext *context = connect_to(argc > 1 ? (int)strtol(argv[1], NULL, 10) : 6379);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createClient, RESP_TYPES } from 'redis';
+import { createClient, RESP_TYPES, WatchError } from 'redis';
 
 const port = Number(process.argv[2]);
 const deadlineMs = 60000;
@@ -165,6 +165,53 @@ async function protocols(client) {
     await older.close();
 }
 
+async function transactions(client) {
+    const replies = await client.multi().set('a', '1').incrBy('a', 5).get('a').lLen('none').exec();
+    assert.deepEqual(replies, ['OK', 6, '6', 0]);
+    await client.set('t', 'text');
+    await assert.rejects(client.multi().set('a', '7').incr('t').set('b', '1').exec(), error => {
+        assert.equal(error.replies.length, 3);
+        assert.deepEqual(error.errorIndexes, [1]);
+        return true;
+    });
+    assert.deepEqual(await client.mGet(['a', 'b']), ['7', '1']);
+    // Somebody else writes between WATCH and EXEC.
+    const other = await connect();
+    await other.watch(['a', 'b']);
+    await client.set('b', '2');
+    await assert.rejects(other.multi().set('a', '8').exec(), WatchError);
+    await other.watch('a');
+    await client.set('a', '9');
+    assert.equal(await other.unwatch(), 'OK');
+    assert.deepEqual(await other.multi().get('a').exec(), ['9']);
+    await other.close();
+}
+
+async function messages(client) {
+    const sub = await connect();
+    const heard = [];
+    const listener = (message, channel) => heard.push([channel, message]);
+    await sub.subscribe(['news', 'x'], listener);
+    await sub.pSubscribe('n*', listener);
+    await sub.sSubscribe('orders', listener, true);
+    assert.equal(await client.publish('news', 'one'), 2);
+    assert.equal(await client.publish('none', 'two'), 1);
+    assert.equal(await client.sPublish('orders', everyByte), 1);
+    await poll(() => heard.length === 4);
+    assert.deepEqual(heard.splice(0), [['news', 'one'], ['news', 'one'], ['none', 'two'],
+        [Buffer.from('orders'), everyByte]]);
+    assert.deepEqual({ ...await client.pubSubNumSub(['news', 'y']) }, { news: 1, y: 0 });
+    assert.equal(await client.pubSubNumPat(), 1);
+    assert.deepEqual(await client.pubSubShardChannels(), ['orders']);
+    await sub.unsubscribe('news');
+    await sub.pUnsubscribe();
+    assert.equal(await client.publish('news', 'three'), 0);
+    assert.equal(await client.publish('x', 'four'), 1);
+    await poll(() => heard.length === 1);
+    assert.deepEqual(heard, [['x', 'four']]);
+    sub.destroy();
+}
+
 async function reconnecting(client) {
     const victim = await connect();
     const id = await victim.clientId();
@@ -183,7 +230,7 @@ async function reconnecting(client) {
 
 const client = await connect();
 const tests = [values, setOptions, expiry, counters, manyKeys, pipelines, scanning, errors,
-    connectionState, protocols, reconnecting];
+    connectionState, protocols, transactions, messages, reconnecting];
 for (const test of tests) {
     await client.flushAll();
     await test(client);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { commandOptions, createClient, ErrorReply } from 'redis4';
+import { commandOptions, createClient, ErrorReply, WatchError } from 'redis4';
 
 const port = Number(process.argv[2]);
 const deadlineMs = 60000;
@@ -93,6 +93,39 @@ async function connectionState(client) {
     await other.disconnect();
 }
 
+async function transactions(client) {
+    assert.deepEqual(await client.multi().set('a', '1').incrBy('a', 5).get('a').exec(),
+        ['OK', 6, '6']);
+    // Somebody else writes between WATCH and EXEC.
+    const other = await connect();
+    await other.watch('a');
+    await client.set('a', '7');
+    await assert.rejects(other.multi().set('a', '8').exec(), WatchError);
+    assert.deepEqual(await other.multi().get('a').exec(), ['7']);
+    await other.disconnect();
+}
+
+async function messages(client) {
+    const sub = await connect();
+    const heard = [];
+    const listener = (message, channel) => heard.push([channel, message]);
+    await sub.subscribe(['news', 'x'], listener);
+    await sub.pSubscribe('n*', listener);
+    await sub.sSubscribe('orders', listener);
+    assert.equal(await client.publish('news', 'one'), 2);
+    assert.equal(await client.sPublish('orders', 'two'), 1);
+    await poll(() => heard.length === 3);
+    assert.deepEqual(heard, [['news', 'one'], ['news', 'one'], ['orders', 'two']]);
+    // One at a time: with several its promise is never kept.
+    await sub.unsubscribe('news');
+    await sub.unsubscribe('x');
+    await sub.pUnsubscribe('n*');
+    await sub.sUnsubscribe('orders');
+    assert.equal(await client.publish('news', 'three'), 0);
+    assert.equal(await sub.set('a', 'ordinary again'), 'OK');
+    await sub.disconnect();
+}
+
 async function reconnecting(client) {
     const victim = await connect({ database: 3 });
     const id = await victim.clientId();
@@ -112,7 +145,8 @@ async function reconnecting(client) {
 }
 
 const client = await connect();
-const tests = [values, expiry, pipelines, scanning, errors, connectionState, reconnecting];
+const tests = [values, expiry, pipelines, scanning, errors, connectionState,
+    transactions, messages, reconnecting];
 for (const test of tests) {
     await client.flushAll();
     await test(client);

@@ -131,6 +131,63 @@ sub connection_state {
     return;
 }
 
+sub transactions {
+    my ($redis) = @_;
+    expect_equal($redis->multi,          'OK');
+    expect_equal($redis->set('a', 1),    'QUEUED');
+    expect_equal($redis->incrby('a', 5), 'QUEUED');
+    expect_equal($redis->mget('a', 'nokey'), 'QUEUED');
+    my @replies = $redis->exec;
+    expect_equal("@replies[0, 1] $replies[2][0]", 'OK 6 6');
+    expect_equal($replies[2][1],                  undef);
+    $redis->multi;
+    expect_error('wrong number of arguments', sub { $redis->get });
+    expect_error('EXECABORT',                 sub { $redis->exec });
+    $redis->multi;
+    $redis->set('a', 9);
+    expect_equal($redis->discard,  'OK');
+    expect_equal($redis->get('a'), 6);
+
+    # Somebody else writes between WATCH and EXEC.
+    my $other = new_client();
+    expect_equal($redis->watch('a'), 'OK');
+    $other->set('a', 7);
+    $redis->multi;
+    $redis->set('a', 8);
+    expect_equal(scalar $redis->exec, undef);
+    expect_equal($redis->get('a'),    7);
+    $redis->watch('a');
+    $other->set('a', 10);
+    expect_equal($redis->unwatch, 'OK');
+    $redis->multi;
+    $redis->get('a');
+    expect_equal(join(',', $redis->exec), 10);
+    return;
+}
+
+sub messages {
+    my ($redis) = @_;
+    my ($sub, @heard) = (new_client());
+    my $hear = sub { push @heard, "$_[2] $_[1] $_[0]" };
+    $sub->subscribe('news', $hear);
+    $sub->psubscribe('n*', 'user:*', $hear);
+    expect_equal($redis->publish('news',   "\0\xff\r\n"), 2);
+    expect_equal($redis->publish('user:1', q{}),          1);
+    expect_equal($redis->publish('none',   'x'),          1);
+    my $end = time + $deadline_s;
+    while (@heard < 4) {
+        expect(time < $end, 'messages do not come');
+        $sub->wait_for_messages(0.05);
+    }
+    expect_equal(join('|', @heard),
+        "news news \0\xff\r\n|n* news \0\xff\r\n|user:* user:1 |n* none x");
+    $sub->unsubscribe('news', $hear);
+    $sub->punsubscribe('n*', 'user:*', $hear);
+    expect_equal($sub->ping,                    'PONG');
+    expect_equal($redis->publish('news', 'x'), 0);
+    return;
+}
+
 sub reconnecting {
     my ($redis) = @_;
     my $victim = new_client();
@@ -150,6 +207,8 @@ my @checks = (
     [scanning         => \&scanning],
     [errors           => \&errors],
     [connection_state => \&connection_state],
+    [transactions     => \&transactions],
+    [messages         => \&messages],
     [reconnecting     => \&reconnecting],
 );
 for my $check (@checks) {

@@ -139,6 +139,50 @@ function connection_state(Redis $redis): void
     $other->close();
 }
 
+function transactions(Redis $redis): void
+{
+    $replies = $redis->multi()->set('a', '1')->incrBy('a', 5)->get('a')->mget(['a', 'b'])->exec();
+    expect_equal($replies, [true, 6, '6', ['6', false]]);
+    $redis->set('t', 'text');
+    expect_equal($redis->multi()->incr('t')->set('after', '1')->exec(), [false, true]);
+    expect(str_contains($redis->getLastError(), 'ERR value is not an integer'), 'no error');
+    expect_equal($redis->multi()->set('a', '7')->discard(), true);
+    expect_equal($redis->get('a'), '6');
+    // Somebody else writes between WATCH and EXEC.
+    $other = connect();
+    expect_equal($redis->watch(['a', 'b']), true);
+    $other->set('b', '1');
+    expect_equal($redis->multi()->set('a', '8')->exec(), false);
+    expect_equal($redis->get('a'), '6');
+    $redis->watch('a');
+    $other->set('a', '9');
+    expect_equal($redis->unwatch(), true);
+    expect_equal($redis->multi()->get('a')->exec(), ['9']);
+    $other->close();
+}
+
+// Listening never ends, so it takes a process of its own, which passes on what it hears until it is
+// killed.
+function messages(Redis $redis): void
+{
+    $child = pcntl_fork();
+    if ($child === 0) {
+        $other = connect();
+        connect()->psubscribe(['user:*', 'news'], fn($_, ...$what) =>
+            $other->rPush('heard', implode(' ', $what)));
+        exit;
+    }
+    poll(fn() => $redis->pubsub('numpat') === 2);
+    expect_equal($redis->publish('user:1', "\0\xff"), 1);
+    expect_equal($redis->publish('none', 'x'), 0);
+    expect_equal($redis->publish('news', ''), 1);
+    poll(fn() => $redis->lLen('heard') === 2);
+    expect_equal($redis->lRange('heard', 0, -1), ["user:* user:1 \0\xff", 'news news ']);
+    posix_kill($child, SIGKILL);
+    pcntl_waitpid($child, $status);
+    poll(fn() => $redis->pubsub('numpat') === 0);
+}
+
 // The library connects again when it finds the connection closed before it sends; it is closed when
 // CLIENT KILL has answered. The chosen database is chosen again.
 function reconnecting(Redis $redis): void
@@ -155,7 +199,8 @@ function reconnecting(Redis $redis): void
 }
 
 $redis = connect();
-$checks = ['values', 'expiry', 'pipelines', 'scanning', 'errors', 'connection_state', 'reconnecting'];
+$checks = ['values', 'expiry', 'pipelines', 'scanning', 'errors', 'connection_state',
+    'transactions', 'messages', 'reconnecting'];
 foreach ($checks as $check) {
     $redis->flushAll();
     $check($redis);

@@ -58,6 +58,12 @@ func refused(c redis.Conn, text string, name string, arguments ...interface{}) {
 	expectError(text, got, err)
 }
 
+func send(c redis.Conn, name string, arguments ...interface{}) {
+	if err := c.Send(name, arguments...); err != nil {
+		fail("%s: %v", name, err)
+	}
+}
+
 func poll(done func() bool) {
 	for end := time.Now().Add(deadline); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -158,6 +164,84 @@ func errors(c redis.Conn) {
 }
 
 // A pool replaces a connection that does not answer a PING when it is taken out again.
+func transactions(c redis.Conn) {
+	send(c, "MULTI")
+	send(c, "SET", "a", 1)
+	send(c, "INCRBY", "a", 5)
+	replies, err := redis.Values(c.Do("EXEC"))
+	equal(2, len(replies), err)
+	equal(int64(6), replies[1], nil)
+	do(c, "OK", "MULTI")
+	refused(c, "ERR unknown command", "NOSUCH")
+	refused(c, "EXECABORT", "EXEC")
+	// Somebody else writes between WATCH and EXEC.
+	other, err := dial()
+	if err != nil {
+		fail("connecting: %v", err)
+	}
+	defer other.Close()
+	do(c, "OK", "WATCH", "a")
+	do(other, "OK", "SET", "a", 7)
+	send(c, "MULTI")
+	send(c, "SET", "a", 8)
+	do(c, nil, "EXEC")
+	do(c, "7", "GET", "a")
+	do(c, "OK", "WATCH", "a")
+	do(other, "OK", "SET", "a", 9)
+	do(c, "OK", "UNWATCH")
+	send(c, "MULTI")
+	send(c, "SET", "a", 10)
+	replies, err = redis.Values(c.Do("EXEC"))
+	equal(1, len(replies), err)
+}
+
+// heard waits for the next thing that comes to a subscriber.
+func heard(sub redis.PubSubConn) string {
+	switch what := sub.ReceiveWithTimeout(deadline).(type) {
+	case redis.Message:
+		return fmt.Sprintf("%s %s %q", what.Pattern, what.Channel, what.Data)
+	case redis.Subscription:
+		return fmt.Sprintf("%s %s %d", what.Kind, what.Channel, what.Count)
+	case redis.Pong:
+		return "pong " + what.Data
+	default:
+		return fmt.Sprint(what)
+	}
+}
+
+func messages(c redis.Conn) {
+	conn, err := dial()
+	if err != nil {
+		fail("connecting: %v", err)
+	}
+	sub := redis.PubSubConn{Conn: conn}
+	defer sub.Close()
+	equal(nil, sub.Subscribe("news", "x"), nil)
+	equal(nil, sub.PSubscribe("n*"), nil)
+	for _, want := range []string{"subscribe news 1", "subscribe x 2", "psubscribe n* 3"} {
+		equal(want, heard(sub), nil)
+	}
+	do(c, int64(2), "PUBLISH", "news", "\x00\xff\r\n")
+	do(c, int64(0), "PUBLISH", "y", "z")
+	equal(nil, sub.Ping("there?"), nil)
+	equal(nil, sub.Unsubscribe(), nil)
+	equal(` news "\x00\xff\r\n"`, heard(sub), nil)
+	equal(`n* news "\x00\xff\r\n"`, heard(sub), nil)
+	equal("pong there?", heard(sub), nil)
+	left := []string{heard(sub), heard(sub)}
+	for i, what := range left {
+		if !strings.HasPrefix(what, "unsubscribe ") || !strings.HasSuffix(what, fmt.Sprint(2-i)) {
+			fail("wanted to be unsubscribed, got '%s'", what)
+		}
+	}
+	do(c, int64(1), "PUBLISH", "news", "")
+	equal(`n* news ""`, heard(sub), nil)
+	do(c, int64(1), "CLIENT", "KILL", "TYPE", "pubsub")
+	if got := heard(sub); !strings.Contains(got, "EOF") && !strings.Contains(got, "reset") {
+		fail("wanted the end, got '%s'", got)
+	}
+}
+
 func reconnecting(c redis.Conn) {
 	pool := &redis.Pool{
 		Dial:         dial,
@@ -200,7 +284,8 @@ func main() {
 		run  func(redis.Conn)
 	}{
 		{"values", values}, {"expiry", expiry}, {"pipelines", pipelines}, {"scanning", scanning},
-		{"errors", errors}, {"reconnecting", reconnecting},
+		{"errors", errors}, {"transactions", transactions}, {"messages", messages},
+		{"reconnecting", reconnecting},
 	}
 	for _, check := range checks {
 		do(c, "OK", "FLUSHALL")

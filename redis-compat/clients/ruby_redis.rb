@@ -107,6 +107,67 @@ def connection_state(redis)
   other.close
 end
 
+def transactions(redis)
+  replies = redis.multi do |tx|
+    tx.set('a', 1)
+    tx.incrby('a', 5)
+    tx.get('a')
+    tx.mget('a', 'nokey')
+  end
+  expect_equal(replies, ['OK', 6, '6', ['6', nil]])
+  redis.set('t', 'text')
+  expect_error('ERR value is not an integer') do
+    redis.multi do |tx|
+      tx.incr('t')
+      tx.set('after', 1)
+    end
+  end
+  expect_equal(redis.get('after'), '1')
+  # Somebody else writes between WATCH and EXEC.
+  other = connect
+  refused = redis.watch('a') do |r|
+    other.set('a', 7)
+    r.multi { |tx| tx.set('a', 8) }
+  end
+  expect_equal(refused, nil)
+  accepted = redis.watch('a') { |r| r.multi { |tx| tx.set('a', 8) } }
+  expect_equal(accepted, ['OK'])
+  redis.watch('a')
+  other.set('a', 9)
+  expect_equal(redis.unwatch, 'OK')
+  expect_equal(redis.multi { |tx| tx.get('a') }, ['9'])
+  other.close
+end
+
+# Messages come to a thread of its own; the last one ends it.
+def messages(redis)
+  heard = []
+  listener = Thread.new do
+    sub = connect
+    sub.subscribe('news', 'end') do |on|
+      on.message do |channel, message|
+        heard << [channel, message.b]
+        sub.unsubscribe if channel == 'end'
+      end
+    end
+    sub.psubscribe('user:*') do |on|
+      on.pmessage do |pattern, channel, message|
+        heard << [pattern, channel, message]
+        sub.punsubscribe
+      end
+    end
+    heard << sub.ping
+  end
+  poll { redis.pubsub(:numsub, 'news', 'end') == ['news', 1, 'end', 1] }
+  expect_equal(redis.publish('news', EVERY_BYTE), 1)
+  expect_equal(redis.publish('nothing', 'x'), 0)
+  expect_equal(redis.publish('end', ''), 1)
+  poll { redis.pubsub(:numpat) == 1 }
+  expect_equal(redis.publish('user:1', 'x'), 1)
+  expect(listener.join(DEADLINE_S), 'the listener does not end')
+  expect_equal(heard, [['news', EVERY_BYTE], ['end', ''], ['user:*', 'user:1', 'x'], 'PONG'])
+end
+
 def reconnecting(redis)
   victim = connect
   id = victim.call('CLIENT', 'ID')
@@ -117,7 +178,8 @@ def reconnecting(redis)
 end
 
 redis = connect
-checks = %i[values expiry pipelines scanning errors connection_state reconnecting]
+checks = %i[values expiry pipelines scanning errors connection_state transactions messages
+            reconnecting]
 checks.each do |check|
   redis.flushall
   send(check, redis)

@@ -3,8 +3,8 @@
 // node valkey_glide.mjs PORT
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { Batch, Decoder, GlideClient, Logger, ProtocolVersion, RequestError, TimeUnit }
-    from '@valkey/valkey-glide';
+import { Batch, Decoder, GlideClient, GlideClientConfiguration, Logger, ProtocolVersion,
+    RequestError, TimeUnit } from '@valkey/valkey-glide';
 
 const port = Number(process.argv[2]);
 const deadlineMs = 30000;
@@ -108,6 +108,39 @@ async function protocols(client) {
     older.close();
 }
 
+async function transactions(client) {
+    const batch = new Batch(true).set('a', '1').incrBy('a', 5).get('a');
+    assert.deepEqual(await client.exec(batch, true), ['OK', 6, '6']);
+    // Somebody else writes between WATCH and EXEC.
+    const other = await connect();
+    await client.watch(['a']);
+    await other.set('a', '7');
+    assert.equal(await client.exec(new Batch(true).set('a', '8'), true), null);
+    assert.equal(await client.get('a'), '7');
+    other.close();
+}
+
+// Subscriptions are a part of the configuration; they are made again after each connecting.
+async function messages(client) {
+    const { Exact, Pattern } = GlideClientConfiguration.PubSubChannelModes;
+    const heard = [];
+    const sub = await connect({ pubsubSubscriptions: {
+        channelsAndPatterns: { [Exact]: new Set(['news']), [Pattern]: new Set(['user:*']) },
+        callback: ({ message, channel, pattern }) => heard.push([pattern ?? '', channel, message]),
+    } });
+    for (const round of ['first', 'second']) {
+        await poll(async () => await client.pubsubNumPat() === 1 &&
+            (await client.pubsubNumSub(['news']))[0].numSub === 1);
+        assert.equal(await client.publish(round, 'news'), 1);
+        assert.equal(await client.publish('x', 'user:1'), 1);
+        await poll(() => heard.length === 2);
+        assert.deepEqual(heard.splice(0), [['', 'news', round], ['user:*', 'user:1', 'x']]);
+        assert.equal(await client.customCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']), 1);
+    }
+    sub.close();
+    await poll(async () => await client.pubsubNumPat() === 0);
+}
+
 async function reconnecting(client) {
     const victim = await connect();
     const id = await victim.clientId();
@@ -125,7 +158,8 @@ async function reconnecting(client) {
 }
 
 const client = await connect();
-const tests = [values, expiry, pipelines, scanning, errors, protocols, reconnecting];
+const tests = [values, expiry, pipelines, scanning, errors, protocols, transactions,
+    messages, reconnecting];
 for (const test of tests) {
     await client.flushall();
     await test(client);

@@ -14,6 +14,7 @@ enum step_kind {
     STEP_SILENT,   // nothing comes
     STEP_UNTIL,    // sent again until the reply is the wanted one
     STEP_SCAN,     // sent with each new cursor until it is 0: all elements together
+    STEP_DRAIN,    // all that comes before a message on a channel, which is published for it
 };
 
 enum expect_kind {
@@ -48,7 +49,7 @@ struct step {
     struct span source;  // the words, not yet split
     int pipeline;        // steps of one number are sent in one write; 0: alone
     long long replies;   // RAW: how many
-    struct span wanted;  // UNTIL: the reply's text
+    struct span wanted;  // UNTIL: the reply's text; DRAIN: the channel
     struct expect expect;
     struct save *saves;
     size_t save_count;

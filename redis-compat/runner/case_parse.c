@@ -188,7 +188,7 @@ static bool read_special(const struct reader *r, struct span connection, struct 
     } kinds[] = {
         { "%send", STEP_SEND },     { "%raw", STEP_RAW },       { "%read", STEP_READ },
         { "%closed", STEP_CLOSED }, { "%silent", STEP_SILENT }, { "%until", STEP_UNTIL },
-        { "%scan", STEP_SCAN },
+        { "%scan", STEP_SCAN },     { "%drain", STEP_DRAIN },
     };
     struct span word = span_take_word(&line);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -199,8 +199,10 @@ static bool read_special(const struct reader *r, struct span connection, struct 
         struct step *step = add_step(r, kinds[i].kind, connection);
         if (step->kind == STEP_RAW)
             step->replies = take_number(r, &line);
-        if (step->kind == STEP_UNTIL)
+        if (step->kind == STEP_UNTIL || step->kind == STEP_DRAIN)
             step->wanted = span_take_word(&line);
+        if (step->kind == STEP_DRAIN && step->wanted.len == 0)
+            mistake(r, "%drain CHANNEL");
         if (step->kind == STEP_SEND || step->kind == STEP_RAW || step->kind == STEP_UNTIL ||
             step->kind == STEP_SCAN)
             set_source(r, step, line);

@@ -316,6 +316,70 @@ static void play_scan(struct play *play, const struct step *step,
     play->result.commands++;
 }
 
+// --- Messages -----------------------------------------------------------------------------------
+
+// Whether it is a message on the channel: [message, channel, text] or [pmessage, pattern, channel, text].
+static bool is_message_on(const struct reply *reply, struct span channel)
+{
+    return reply->count >= 3 && span_equal(reply->items[reply->count - 2].text, channel);
+}
+
+// Publishes on a connection that has no other use: what is subscribed to on others does not matter.
+static bool publish_mark(struct play *play, const struct step *step)
+{
+    const struct span argv[] = { SPAN("PUBLISH"), step->wanted, SPAN("mark") };
+    struct named_connection *drain = play_connection(play, SPAN("drain"));
+    struct reply replies[SIDES];
+    struct buffer bytes[SIDES] = { 0 };
+    if (!drain)
+        return false;
+    for (enum side side = ORACLE; side <= OURS; side++)
+        command_append(&bytes[side], argv, 3);
+    bool ok = play_send(play, step, drain, bytes) && play_fetch(play, step, drain, replies);
+    release_both(bytes);
+    return ok;
+}
+
+// What comes up to the mark, as one array whose bytes are those of all messages. False: no mark came.
+static bool drain_side(struct play *play, const struct step *step, struct connection *c,
+                       struct reply *all)
+{
+    struct buffer raw = { 0 };
+    struct reply reply = { 0 };
+    bool marked = false;
+    while (connection_fetch(c, &play->arena, PATIENCE_MS, &reply) == FETCH_REPLY) {
+        marked = is_message_on(&reply, step->wanted);
+        if (marked)
+            break;
+        all->items = arena_grow(&play->arena, all->items, all->count, sizeof(*all->items));
+        all->items[all->count++] = reply;
+        buffer_append(&raw, reply.raw);
+    }
+    all->raw = arena_copy(&play->arena, buffer_span(&raw));
+    buffer_release(&raw);
+    return marked;
+}
+
+static void play_drain(struct play *play, const struct step *step)
+{
+    struct reply all[SIDES] = { { .type = REPLY_ARRAY }, { .type = REPLY_ARRAY } };
+    if (!publish_mark(play, step))
+        return;
+    // Only now: opening a connection moves the others.
+    struct named_connection *connection = play_connection(play, step->connection);
+    if (!connection)
+        return;
+    for (enum side side = ORACLE; side <= OURS; side++) {
+        if (drain_side(play, step, &connection->sides[side], &all[side]))
+            continue;
+        play_fail(play, step, "waited in vain for the mark");
+        buffer_printf(play->out, "      %s\n", side_name(side));
+        play->abandoned = true;
+        return;
+    }
+    play_judge(play, step, connection, NULL, all);
+}
+
 void play_special(struct play *play, const struct step *step)
 {
     struct named_connection *connection = play_connection(play, step->connection);
@@ -327,6 +391,7 @@ void play_special(struct play *play, const struct step *step)
     case STEP_READ: play_read(play, step, connection); break;
     case STEP_UNTIL: play_until(play, step, connection); break;
     case STEP_SCAN: play_scan(play, step, connection); break;
+    case STEP_DRAIN: play_drain(play, step); break;
     case STEP_CLOSED:
         play_expect_fetch(play, step, connection, FETCH_CLOSED, "the connection is not closed");
         break;

@@ -198,7 +198,8 @@ static void spoil(struct maker *m)
 {
     static const struct argument any = { .name = { "any", 3 }, .type = ARGUMENT_STRING };
     struct words *argv = &m->argv;
-    uint64_t how = below(m, 3);
+    bool is_counted = rules_find(&m->rules->counted, m->command->name) != NULL;
+    uint64_t how = is_counted ? 2 : below(m, 3);
     if (how == 0 && argv->count > m->command->words)
         argv->count--;
     else if (how == 1 || argv->count == m->command->words)

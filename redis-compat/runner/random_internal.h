@@ -26,6 +26,7 @@ struct rule_list {
 struct rules {
     struct rule_list weights;
     struct rule_list skips;
+    struct rule_list counted;
     struct rule_list keys;
     struct rule_list values;
     struct rule_list replies;

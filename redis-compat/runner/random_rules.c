@@ -70,19 +70,19 @@ static void read_rule(struct reader *r, struct span line, const struct words *wo
     } else if (span_is(what, "reply")) {
         read_reply(r, line, &rule);
     } else {
-        mistake(r, "a rule begins with weight, skip, keys, values, state or reply");
+        mistake(r, "a rule begins with weight, skip, counted, keys, values, state or reply");
     }
 }
 
-// skip COMMAND REASON: the reason is a text, not words.
-static void read_skip(struct reader *r, struct span line)
+// skip COMMAND REASON and its kin: the reason is a text, not words.
+static void read_reasoned(struct reader *r, struct span line, struct rule_list *list)
 {
     span_take_word(&line);
     struct rule rule = { .name = span_take_word(&line) };
     if (line.len == 0)
         mistake(r, "a reason is missing");
     check_command(r, rule.name);
-    add(r, &r->rules->skips, &rule);
+    add(r, list, &rule);
 }
 
 void rules_read(struct rules *rules, const struct random_options *options)
@@ -103,7 +103,11 @@ void rules_read(struct rules *rules, const struct random_options *options)
         if (line.len == 0 || line.ptr[0] == '#')
             continue;
         if (span_starts(line, "skip ")) {
-            read_skip(&r, line);
+            read_reasoned(&r, line, &rules->skips);
+            continue;
+        }
+        if (span_starts(line, "counted ")) {
+            read_reasoned(&r, line, &rules->counted);
             continue;
         }
         if (!words_split(&rules->arena, line, NULL, &words, &error))

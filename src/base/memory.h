@@ -81,6 +81,11 @@ bool mem_allocator_report(struct bytes *out);
 // Gives unused pages back to the system.
 void mem_purge(void);
 
+// From now on a thread of the allocator's own does that with pages that have not been used for some seconds;
+// without it, allocating and freeing do, and where nobody does either, nothing. To be called again after a
+// fork. False: there can be no such thread.
+bool mem_purge_in_background(bool on);
+
 // Gives the calling helper thread its own counters. The main thread needs no call.
 void mem_thread_init(void);
 

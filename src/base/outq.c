@@ -11,8 +11,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define POOL_MAX  1024
-#define CHUNK_MAX (UINT32_MAX - sizeof(struct outq_chunk))
+#define POOL_MAX           1024
+#define POOL_REFERENCE_MAX 16384
+#define CHUNK_MAX          (UINT32_MAX - sizeof(struct outq_chunk))
 
 static_assert(sizeof(struct outq_chunk) + OUTQ_CHUNK_BYTES == 16384,
               "a pooled chunk fills its allocator class");
@@ -39,10 +40,34 @@ static struct outq_chunk *chunk_make(struct outq_pool *pool, size_t cap)
     return chunk;
 }
 
+static struct outq_chunk *reference_make(struct outq_pool *pool)
+{
+    struct outq_chunk *chunk = pool->free_references;
+    if (unlikely(!chunk))
+        return mem_alloc(sizeof *chunk);
+    pool->free_references = chunk->next;
+    pool->free_reference_count--;
+    return chunk;
+}
+
+static void reference_release(struct outq_pool *pool, struct outq_chunk *chunk)
+{
+    chunk->release(chunk->owner);
+    if (unlikely(pool->free_reference_count >= POOL_REFERENCE_MAX)) {
+        mem_free(chunk, sizeof *chunk);
+        return;
+    }
+    chunk->next = pool->free_references;
+    pool->free_references = chunk;
+    pool->free_reference_count++;
+}
+
 static void chunk_release(struct outq_pool *pool, struct outq_chunk *chunk)
 {
-    if (chunk->cap == 0)
-        chunk->release(chunk->owner);
+    if (chunk->cap == 0) {
+        reference_release(pool, chunk);
+        return;
+    }
     if (chunk->cap == OUTQ_CHUNK_BYTES && pool->free_count < POOL_MAX) {
         chunk->next = pool->free;
         pool->free = chunk;
@@ -60,11 +85,29 @@ void outq_pool_release(struct outq_pool *pool)
         mem_free(chunk, chunk_memory(chunk));
     }
     pool->free_count = 0;
+    while (pool->free_references) {
+        struct outq_chunk *chunk = pool->free_references;
+        pool->free_references = chunk->next;
+        mem_free(chunk, sizeof *chunk);
+    }
+    pool->free_reference_count = 0;
 }
 
 void outq_init(struct outq *q, struct outq_pool *pool)
 {
     *q = (struct outq){ .pool = pool };
+}
+
+static void release_block(void *owner)
+{
+    struct outq_block *block = owner;
+    if (--block->holders == 0)
+        mem_free(block, sizeof *block + block->cap);
+}
+
+static inline bool is_shared(const struct outq_chunk *chunk)
+{
+    return chunk->release == release_block;
 }
 
 static void push_tail(struct outq *q, struct outq_chunk *chunk)
@@ -83,6 +126,8 @@ static void pop_head(struct outq *q)
     q->head = chunk->next;
     if (!q->head)
         q->tail = NULL;
+    if (is_shared(chunk))
+        q->shared_bytes -= chunk->end - chunk->start;
     q->memory -= chunk_memory(chunk);
     chunk_release(q->pool, chunk);
 }
@@ -91,7 +136,7 @@ void outq_clear(struct outq *q)
 {
     while (q->head)
         pop_head(q);
-    q->bytes = 0;
+    q->bytes = q->shared_bytes = 0;
 }
 
 char *outq_reserve_slow(struct outq *q, size_t len)
@@ -130,12 +175,52 @@ void outq_append_ref(struct outq *q, const char *bytes, size_t len, void (*relea
         release(owner);
         return;
     }
-    struct outq_chunk *chunk = mem_alloc(sizeof *chunk);
+    struct outq_chunk *chunk = reference_make(q->pool);
     *chunk = (struct outq_chunk){
         .bytes = bytes, .end = (uint32_t)len, .release = release, .owner = owner
     };
     push_tail(q, chunk);
     q->bytes += len;
+}
+
+struct outq_block *outq_block_new(size_t cap)
+{
+    ASSERT(cap <= OUTQ_BLOCK_MAX);
+    struct outq_block *block = mem_try_alloc(sizeof *block + cap);
+    if (block)
+        *block = (struct outq_block){ .holders = 1, .cap = (uint32_t)cap };
+    return block;
+}
+
+void outq_block_release(struct outq_block *block)
+{
+    if (block)
+        release_block(block);
+}
+
+void outq_append_shared(struct outq *q, struct outq_block *block, size_t at, size_t len)
+{
+    DEBUG_ASSERT(at + len <= block->len);
+    struct outq_chunk *tail = q->tail;
+    const char *bytes = block->room + at;
+    if (len == 0)
+        return;
+    if (unlikely(tail && tail->cap && tail_room(q) >= len)) {
+        outq_append(q, bytes, len);
+        return;
+    }
+    q->bytes += len;
+    q->shared_bytes += len;
+    if (tail && tail->owner == block && tail->bytes + tail->end == bytes) {
+        tail->end += (uint32_t)len;
+        return;
+    }
+    struct outq_chunk *chunk = reference_make(q->pool);
+    *chunk = (struct outq_chunk){
+        .bytes = bytes, .end = (uint32_t)len, .release = release_block, .owner = block
+    };
+    block->holders++;
+    push_tail(q, chunk);
 }
 
 void outq_splice(struct outq *to, struct outq *from)
@@ -149,6 +234,7 @@ void outq_splice(struct outq *to, struct outq *from)
         to->head = from->head;
     to->tail = from->tail;
     to->bytes += from->bytes;
+    to->shared_bytes += from->shared_bytes;
     to->memory += from->memory;
     outq_init(from, from->pool);
 }
@@ -176,6 +262,7 @@ void outq_consume(struct outq *q, size_t len)
         size_t waiting = head->end - head->start;
         if (len < waiting) {
             head->start += (uint32_t)len;
+            q->shared_bytes -= is_shared(head) ? len : 0;
             return;
         }
         len -= waiting;

@@ -3,7 +3,8 @@
 //
 // A chunk either holds its bytes (taken from a pool, so that an idle connection owns none) or refers
 // to bytes that somebody else keeps until the chunk is released: large values are sent from where
-// they lie.
+// they lie. What many are sent lies in shared blocks, which all their queues refer to: a queue that
+// is behind costs a few dozen bytes for each block that it waits for a part of.
 #pragma once
 
 #include "base/panic.h"
@@ -30,7 +31,9 @@ struct outq_chunk {
 // Free chunks kept for the next writer, last in, first out. All zero is a valid empty pool.
 struct outq_pool {
     struct outq_chunk *free;
+    struct outq_chunk *free_references;
     uint32_t free_count;
+    uint32_t free_reference_count;
 };
 
 // Frees the kept chunks.
@@ -40,8 +43,19 @@ struct outq {
     struct outq_chunk *head;
     struct outq_chunk *tail;
     struct outq_pool *pool;
-    size_t bytes;   // not sent yet, references included
-    size_t memory;  // held by the queue's own chunks
+    size_t bytes;         // not sent yet, references included
+    size_t shared_bytes;  // of these, in shared blocks
+    size_t memory;        // held by the queue's own chunks
+};
+
+// Bytes that many queues refer to. Who makes a block is its first holder, and fills it: `len` bytes of
+// `room` are in use, and what has been appended to a queue stays as it is. While nobody else holds
+// it, it may be filled again from its beginning.
+struct outq_block {
+    uint32_t holders;  // its maker, and each chunk that refers to it
+    uint32_t len;
+    uint32_t cap;
+    char room[];
 };
 
 void outq_init(struct outq *q, struct outq_pool *pool);
@@ -75,6 +89,18 @@ void outq_append(struct outq *q, const void *data, size_t len);
 // than 4 GiB - 1 is split by the caller.
 void outq_append_ref(struct outq *q, const char *bytes, size_t len, void (*release)(void *),
                      void *owner);
+
+// A block with room for `cap` bytes (<= OUTQ_BLOCK_MAX); NULL: no memory.
+#define OUTQ_BLOCK_MAX (UINT32_MAX - 65536)
+struct outq_block *outq_block_new(size_t cap);
+
+// Its maker lets go of it; it is freed when the last queue has sent what it refers to. NULL is fine.
+void outq_block_release(struct outq_block *block);
+
+// Adds block->room[at .. at + len) by reference: a reference at the end that ends there grows, otherwise
+// there is one more. Only if the end has own room for the bytes they are copied: short replies between
+// references would leave a chunk each behind. O(1), and no allocation as a rule.
+void outq_append_shared(struct outq *q, struct outq_block *block, size_t at, size_t len);
 
 // Moves all of `from` to the end of `to` (same pool); `from` is empty afterwards. O(1).
 void outq_splice(struct outq *to, struct outq *from);

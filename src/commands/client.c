@@ -4,6 +4,7 @@
 #include "base/numbers.h"
 #include "commands/client_control.h"
 #include "commands/client_name.h"
+#include "commands/client_tracking.h"
 #include "commands/tables.h"
 #include "server/server.h"
 
@@ -80,20 +81,33 @@ static void cmd_client_setinfo(struct cmd_ctx *ctx)
     reply_ok(ctx);
 }
 
-static const char *const type_names[] = { "normal", "slave", "replica", "pubsub", "master" };
+// What a client is to others. There are no replicas and no primary yet: these match nobody.
+enum client_type { TYPE_ANY, TYPE_NORMAL, TYPE_PUBSUB, TYPE_NOBODY };
 
-// Every client is a normal one yet: other types are known and match nobody. False: no such type; the
-// error has been replied.
-static bool parse_type(struct cmd_ctx *ctx, struct slice name, bool *is_normal)
+// False: no such type; the error has been replied.
+static bool parse_type(struct cmd_ctx *ctx, struct slice name, enum client_type *type)
 {
-    for (size_t i = 0; i < sizeof(type_names) / sizeof(*type_names); i++) {
-        if (slice_is(name, type_names[i])) {
-            *is_normal = i == 0;
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {
+        { "normal", TYPE_NORMAL },  { "pubsub", TYPE_PUBSUB }, { "slave", TYPE_NOBODY },
+        { "replica", TYPE_NOBODY }, { "master", TYPE_NOBODY },
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        if (slice_is(name, types[i].name)) {
+            *type = types[i].type;
             return true;
         }
     }
     reply_errorf(ctx, "ERR Unknown client type '%.*s'", (int)name.len, name.ptr);
     return false;
+}
+
+static bool is_of_type(const struct client *client, enum client_type type)
+{
+    bool is_pubsub = client->flags & CLIENT_SUBSCRIBED;
+    return type == TYPE_ANY || type == (is_pubsub ? TYPE_PUBSUB : TYPE_NORMAL);
 }
 
 static void describe_line(const struct client *client, struct bytes *out)
@@ -118,20 +132,23 @@ static bool list_by_ids(struct cmd_ctx *ctx, struct bytes *out)
     return true;
 }
 
-static void list_all(struct cmd_ctx *ctx, struct bytes *out)
+static void list_all(struct cmd_ctx *ctx, enum client_type type, struct bytes *out)
 {
     const struct list *all = &ctx->server->clients->all;
-    for (struct list_link *link = list_first(all); link; link = list_next(all, link))
-        describe_line(LIST_ITEM(link, struct client, all_link), out);
+    for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
+        const struct client *client = LIST_ITEM(link, struct client, all_link);
+        if (is_of_type(client, type))
+            describe_line(client, out);
+    }
 }
 
 // CLIENT LIST [TYPE normal|master|replica|pubsub] [ID id [id ...]]
 static void cmd_client_list(struct cmd_ctx *ctx)
 {
-    bool is_normal = true;
+    enum client_type type = TYPE_ANY;
     bool by_id = false;
     if (ctx->argc == 4 && arg_is(ctx, 2, "type")) {
-        if (!parse_type(ctx, ctx->argv[3], &is_normal))
+        if (!parse_type(ctx, ctx->argv[3], &type))
             return;
     } else if (ctx->argc > 3 && arg_is(ctx, 2, "id")) {
         by_id = true;
@@ -143,8 +160,8 @@ static void cmd_client_list(struct cmd_ctx *ctx)
     bool done = true;
     if (by_id)
         done = list_by_ids(ctx, &text);
-    else if (is_normal)
-        list_all(ctx, &text);
+    else
+        list_all(ctx, type, &text);
     if (done)
         resp_verbatim(&ctx->reply, "txt", bytes_slice(&text));
     bytes_release(&text);
@@ -154,7 +171,7 @@ struct kill_filter {
     uint64_t id;  // 0: any
     const struct slice *addr;
     const struct slice *laddr;
-    bool other_type;  // a type that no client has
+    enum client_type type;
     bool skip_me;
 };
 
@@ -162,7 +179,7 @@ static bool kill_matches(const struct cmd_ctx *ctx, const struct client *client,
                          const struct kill_filter *filter)
 {
     char name[CONN_NAME_MAX];
-    if (filter->other_type || (filter->id && client->id != filter->id))
+    if (!is_of_type(client, filter->type) || (filter->id && client->id != filter->id))
         return false;
     if (filter->skip_me && client == ctx->client)
         return false;
@@ -210,13 +227,8 @@ static bool parse_kill_pair(struct cmd_ctx *ctx, uint32_t i, struct kill_filter 
         filter->id = (uint64_t)id;
         return true;
     }
-    if (arg_is(ctx, i, "type")) {
-        bool is_normal;
-        if (!parse_type(ctx, *value, &is_normal))
-            return false;
-        filter->other_type = !is_normal;
-        return true;
-    }
+    if (arg_is(ctx, i, "type"))
+        return parse_type(ctx, *value, &filter->type);
     if (arg_is(ctx, i, "user")) {
         if (slice_equal(*value, SLICE("default")))
             return true;
@@ -268,8 +280,12 @@ static void cmd_client_help(struct cmd_ctx *ctx)
 {
     static const char *const lines[] = {
         "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CACHING (YES|NO)",
+        "    Track, or not, the keys that the next command reads.",
         "GETNAME",
         "    The name of this connection.",
+        "GETREDIR",
+        "    The id of the connection that is told of stale keys in place of this one.",
         "HELP",
         "    These lines.",
         "ID",
@@ -295,6 +311,11 @@ static void cmd_client_help(struct cmd_ctx *ctx)
         "    Note the client library's name or version.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Tell this connection when keys that it has read become stale.",
+        "TRACKINGINFO",
+        "    What this connection has asked to be told.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
         "    End a blocking command, as if its time were over or with an error.",
         "UNPAUSE",
@@ -522,6 +543,47 @@ static const struct command client_subcommands[] = {
                      .args = ARGS({ .name = "timeout", .type = ARG_PURE_TOKEN, .token = "TIMEOUT" },
                                   { .name = "error", .type = ARG_PURE_TOKEN, .token = "ERROR" }) }),
       .handler = cmd_client_unblock },
+    { .name = "tracking",
+      .summary = "Tells the connection when keys that it has read become stale.",
+      .since = "6.0.0",
+      .complexity = "O(1), and O(N) where N is the length of the prefixes",
+      .group = GROUP_CONNECTION,
+      .arity = -3,
+      .flags = CLIENT_FLAGS,
+      .acl = ACL_CONNECTION,
+      .args = client_tracking_args,
+      .handler = cmd_client_tracking },
+    { .name = "caching",
+      .summary = "Has the keys tracked that the next command reads, or not.",
+      .since = "6.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 3,
+      .flags = CLIENT_FLAGS,
+      .acl = ACL_CONNECTION,
+      .args = ARGS({ .name = "mode",
+                     .type = ARG_ONEOF,
+                     .args = ARGS({ .name = "yes", .type = ARG_PURE_TOKEN, .token = "YES" },
+                                  { .name = "no", .type = ARG_PURE_TOKEN, .token = "NO" }) }),
+      .handler = cmd_client_caching },
+    { .name = "trackinginfo",
+      .summary = "Returns how the connection tracks keys.",
+      .since = "6.2.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 2,
+      .flags = CLIENT_FLAGS,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_client_trackinginfo },
+    { .name = "getredir",
+      .summary = "Returns the id of the connection that is told of stale keys instead.",
+      .since = "6.0.0",
+      .complexity = "O(1)",
+      .group = GROUP_CONNECTION,
+      .arity = 2,
+      .flags = CLIENT_FLAGS,
+      .acl = ACL_CONNECTION,
+      .handler = cmd_client_getredir },
     { .name = "help",
       .summary = "Lists the subcommands.",
       .since = "5.0.0",

@@ -16,7 +16,8 @@ static const struct command_entry *resolve(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_INVALID_COMMAND);
         return NULL;
     }
-    if (command->row->keys[0].begin == KEY_BEGIN_NONE) {
+    const struct key_spec *keys = command->row->keys;
+    if (keys[0].begin == KEY_BEGIN_NONE || keys[0].flags & KEY_NOT_KEY) {
         reply_error(ctx, ERR_NO_KEY_ARGUMENTS);
         return NULL;
     }

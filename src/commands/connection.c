@@ -12,12 +12,18 @@
 // PING [message]
 static void cmd_ping(struct cmd_ctx *ctx)
 {
-    if (ctx->argc > 2)
+    if (ctx->argc > 2) {
         reply_wrong_arity(ctx);
-    else if (ctx->argc == 2)
+    } else if (ctx->client->flags & CLIENT_SUBSCRIBED && ctx->reply.proto == 2) {
+        // Clients take it for one more message.
+        resp_array(&ctx->reply, 2);
+        resp_bulk_text(&ctx->reply, "pong");
+        resp_bulk_slice(&ctx->reply, ctx->argc == 2 ? ctx->argv[1] : SLICE(""));
+    } else if (ctx->argc == 2) {
         resp_bulk_slice(&ctx->reply, ctx->argv[1]);
-    else
+    } else {
         resp_simple(&ctx->reply, SLICE("PONG"));
+    }
 }
 
 // ECHO message
@@ -142,7 +148,8 @@ static void cmd_hello(struct cmd_ctx *ctx)
     }
     if (options.has_name)
         client_set_text(&ctx->client->name, options.name);
-    ctx->client->proto = ctx->reply.proto = (uint8_t)options.proto;
+    client_set_proto(ctx->client, (uint8_t)options.proto);
+    ctx->reply.proto = ctx->client->proto;
 
     struct resp_writer *w = &ctx->reply;
     resp_map(w, 7);
@@ -175,6 +182,7 @@ const struct command connection_commands[] = {
       .acl = ACL_CONNECTION,
       .tips = { "request_policy:all_shards", "response_policy:all_succeeded" },
       .args = ARGS({ .name = "message", .type = ARG_STRING, .flags = ARG_OPTIONAL }),
+      .while_subscribed = true,
       .handler = cmd_ping },
     { .name = "echo",
       .summary = "Answers its argument.",
@@ -194,6 +202,7 @@ const struct command connection_commands[] = {
       .arity = -1,
       .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
       .acl = ACL_CONNECTION,
+      .while_subscribed = true,
       .handler = cmd_quit },
     { .name = "reset",
       .summary = "Puts the connection back into the state of a new one.",
@@ -203,6 +212,7 @@ const struct command connection_commands[] = {
       .arity = 1,
       .flags = CONNECTION_FLAGS | CMD_NO_AUTH | CMD_ALLOW_BUSY,
       .acl = ACL_CONNECTION,
+      .while_subscribed = true,
       .handler = cmd_reset },
     { .name = "auth",
       .summary = "Authenticates the connection.",

@@ -22,7 +22,7 @@ static void increment(struct cmd_ctx *ctx, int64_t by)
         return;
     }
     string_set_int64(ctx->db, &ctx->keys[0], &ref, value);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "incrby");
     reply_int(ctx, value);
 }
 
@@ -82,7 +82,7 @@ static void cmd_incrbyfloat(struct cmd_ctx *ctx)
     struct slice result = { .ptr = text, .len = (size_t)format_long_double(text, value) };
     int64_t expiry = ref.entry ? entry_expiry(ref.entry) : EXPIRY_NONE;
     string_set_text(ctx->db, &ctx->keys[0], &ref, result, expiry);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "incrbyfloat");
     // Another machine might round otherwise.
     effect_replace(ctx, (struct slice[]){ SLICE("SET"), ctx->argv[1], result, SLICE("KEEPTTL") },
                    4);

@@ -58,35 +58,44 @@ static void cmd_dbsize(struct cmd_ctx *ctx)
     reply_int(ctx, (int64_t)db_size(ctx->db));
 }
 
-// Both words mean the same: nothing outlives the reply.
-static bool check_flush_mode(struct cmd_ctx *ctx)
+// False: an error has been replied.
+static bool parse_flush_mode(struct cmd_ctx *ctx, enum removal *why)
 {
-    if (ctx->argc == 1 || (ctx->argc == 2 && (arg_is(ctx, 1, "async") || arg_is(ctx, 1, "sync"))))
-        return true;
-    reply_error(ctx, ERR_SYNTAX);
-    return false;
+    if (ctx->argc == 1)
+        *why = REMOVED_BY_FLUSH;
+    else if (ctx->argc == 2 && arg_is(ctx, 1, "async"))
+        *why = REMOVED_LATER;
+    else if (ctx->argc == 2 && arg_is(ctx, 1, "sync"))
+        *why = REMOVED_NOW;
+    else {
+        reply_error(ctx, ERR_SYNTAX);
+        return false;
+    }
+    return true;
 }
 
 // FLUSHDB [ASYNC | SYNC]
 static void cmd_flushdb(struct cmd_ctx *ctx)
 {
-    if (!check_flush_mode(ctx))
+    enum removal why;
+    if (!parse_flush_mode(ctx, &why))
         return;
     ctx->changes += db_size(ctx->db) + 1;
-    db_flush(ctx->db);
+    db_flush(ctx->db, why);
     reply_ok(ctx);
 }
 
 // FLUSHALL [ASYNC | SYNC]
 static void cmd_flushall(struct cmd_ctx *ctx)
 {
-    if (!check_flush_mode(ctx))
+    enum removal why;
+    if (!parse_flush_mode(ctx, &why))
         return;
     struct keyspace *keyspace = ctx->server->keyspace;
     ctx->changes++;
     for (int i = 0; i < keyspace->db_count; i++) {
         ctx->changes += db_size(&keyspace->dbs[i]);
-        db_flush(&keyspace->dbs[i]);
+        db_flush(&keyspace->dbs[i], why);
     }
     reply_ok(ctx);
 }

@@ -155,7 +155,7 @@ static void cmd_restore(struct cmd_ctx *ctx)
         drop(ctx, ref, entry);
     } else {
         db_put(ctx->db, &ctx->keys[0], &ref, entry);
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_GENERIC, "restore");
         if (at_ms != EXPIRY_NONE && !restore.absolute)
             replace_effect(ctx, &restore, at_ms);
     }

@@ -93,13 +93,13 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
         return;
     }
     if (at_ms <= clock_wall_ms()) {
-        db_remove(ctx->db, &ctx->keys[0], ref);
+        db_remove_for(ctx->db, &ctx->keys[0], ref, REMOVED_BY_EXPIRY);
         ctx_removed(ctx, 0);
         effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
     } else {
         char text[EXPIRY_TEXT_MAX];
         db_set_expiry(ctx->db, &ctx->keys[0], &ref, at_ms);
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_GENERIC, "expire");
         effect_replace(
             ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(at_ms, text) }, 3);
     }
@@ -179,7 +179,7 @@ static void cmd_persist(struct cmd_ctx *ctx)
         return;
     }
     db_set_expiry(ctx->db, &ctx->keys[0], &ref, EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_GENERIC, "persist");
     reply_int(ctx, 1);
 }
 

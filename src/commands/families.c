@@ -40,6 +40,7 @@ static const struct command *const families[] = {
     admin_commands,
     config_commands,
     debug_commands,
+    transaction_commands,
     monitor_commands,
     shutdown_commands,
     memory_commands,
@@ -49,6 +50,7 @@ static const struct command *const families[] = {
     lolwut_commands,
     slowlog_commands,
     latency_commands,
+    pubsub_commands,
     introspection_commands,
 };
 // clang-format on

@@ -2,95 +2,41 @@
 // Some fields of a hash: HRANDFIELD HSCAN.
 #include "types/hash.h"
 
+#include "commands/random_pick.h"
 #include "commands/scan_args.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
 
-// The largest reply of HRANDFIELD with repetitions, whose length the client chooses freely.
-#define REPEATED_BYTES_MAX ((size_t)256 << 20)
-
-// The shortest field in a reply: $0, CRLF, CRLF.
-#define FIELD_BYTES_MIN 6
-
-struct pick {
-    struct cmd_ctx *ctx;
-    bool with_values;
-};
-
-static void reply_pair(const struct hash_pair *pair, void *udata)
+static void reply_pair(const struct hash_pair *pair, const struct random_pick *pick)
 {
-    const struct pick *pick = udata;
     struct resp_writer *reply = &pick->ctx->reply;
     // In RESP3 each pair is an array of its own.
-    if (pick->with_values && reply->proto > 2)
+    if (pick->pairs && reply->proto > 2)
         resp_array(reply, 2);
     resp_bulk_slice(reply, pair->field);
-    if (pick->with_values)
+    if (pick->pairs)
         resp_bulk_slice(reply, pair->value);
 }
 
-static void reply_pair_count(const struct pick *pick, size_t pairs)
+static void reply_sampled(const struct hash_pair *pair, void *udata)
 {
-    struct resp_writer *reply = &pick->ctx->reply;
-    bool flat = pick->with_values && reply->proto == 2;
-    resp_array(reply, flat ? pairs * 2 : pairs);
+    reply_pair(pair, udata);
 }
 
 // Different fields, at most all.
-static void reply_different(struct pick *pick, const struct entry *entry, size_t count)
+static void reply_different(struct random_pick *pick, const struct entry *entry)
 {
     size_t len = hash_len(entry);
-    if (count > len)
-        count = len;
-    reply_pair_count(pick, count);
-    hash_sample(entry, &pick->ctx->db->keyspace->random, count, reply_pair, pick);
+    size_t count = (uint64_t)pick->count < len ? (size_t)pick->count : len;
+    random_reply_count(pick, count);
+    hash_sample(entry, &pick->ctx->db->keyspace->random, count, reply_sampled, pick);
 }
 
-// Fields that may repeat.
-static void reply_repeated(struct pick *pick, const struct entry *entry, size_t count)
+static void choose(const struct random_pick *pick, const struct entry *entry)
 {
-    struct cmd_ctx *ctx = pick->ctx;
-    struct resp_deferred pairs;
-    resp_deferred_begin(&ctx->reply, &pairs);
-    bool fits = count <= REPEATED_BYTES_MAX / FIELD_BYTES_MIN;
-    for (size_t i = 0; fits && i < count; i++) {
-        struct hash_pair pair;
-        hash_random(entry, &ctx->db->keyspace->random, &pair);
-        reply_pair(&pair, pick);
-        fits = ctx->reply.out->bytes <= REPEATED_BYTES_MAX;
-    }
-    resp_deferred_header(&ctx->reply, &pairs);
-    if (!fits) {
-        outq_clear(&pairs.elements);
-        reply_error(ctx, ERR_OUT_OF_MEMORY);
-        return;
-    }
-    reply_pair_count(pick, count);
-    resp_deferred_append(&ctx->reply, &pairs);
-}
-
-// Reads what stands behind the key. False: an error has been replied.
-static bool parse_pick(struct cmd_ctx *ctx, struct pick *pick, int64_t *count)
-{
-    if (!arg_int64(ctx, 2, count))
-        return false;
-    if (*count == INT64_MIN) {
-        reply_errorf(ctx, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
-        return false;
-    }
-    if (ctx->argc == 3)
-        return true;
-    if (ctx->argc > 4 || !arg_is(ctx, 3, "withvalues")) {
-        reply_error(ctx, ERR_SYNTAX);
-        return false;
-    }
-    pick->with_values = true;
-    if (*count < -INT64_MAX / 2 || *count > INT64_MAX / 2) {
-        reply_error(ctx, ERR_OUT_OF_RANGE);
-        return false;
-    }
-    return true;
+    struct hash_pair pair;
+    hash_random(entry, &pick->ctx->db->keyspace->random, &pair);
+    reply_pair(&pair, pick);
 }
 
 static void reply_one(struct cmd_ctx *ctx)
@@ -110,21 +56,20 @@ static void reply_one(struct cmd_ctx *ctx)
 // HRANDFIELD key [count [WITHVALUES]]
 static void cmd_hrandfield(struct cmd_ctx *ctx)
 {
-    struct pick pick = { .ctx = ctx };
+    struct random_pick pick = { .ctx = ctx };
     struct entry_ref ref;
-    int64_t count;
     if (ctx->argc == 2) {
         reply_one(ctx);
         return;
     }
-    if (!parse_pick(ctx, &pick, &count) || !ctx_find_read(ctx, 0, TYPE_HASH, &ref))
+    if (!random_args(&pick, "withvalues") || !ctx_find_read(ctx, 0, TYPE_HASH, &ref))
         return;
-    if (!ref.entry || count == 0)
+    if (!ref.entry || pick.count == 0)
         resp_array(&ctx->reply, 0);
-    else if (count > 0)
-        reply_different(&pick, ref.entry, (size_t)count);
+    else if (pick.count > 0)
+        reply_different(&pick, ref.entry);
     else
-        reply_repeated(&pick, ref.entry, (size_t)-count);
+        random_reply_repeated(&pick, ref.entry, choose);
 }
 
 struct field_scan {

@@ -12,7 +12,7 @@
 
 // Sets fields of the hash at `ref`, which is made if it is empty; the number of new ones.
 static size_t set_fields(struct cmd_ctx *ctx, struct entry_ref *ref, const struct slice *pairs,
-                         size_t count)
+                         size_t count, const char *event)
 {
     const struct collection_limits *limits = ctx->server->limits;
     struct entry *entry = ref->entry;
@@ -27,7 +27,7 @@ static size_t set_fields(struct cmd_ctx *ctx, struct entry_ref *ref, const struc
             added += hash_set(&entry, limits, pairs[2 * i], pairs[2 * i + 1]);
         db_entry_changed(ref, entry);
     }
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_HASH, event);
     ctx->changes += count - 1;
     return added;
 }
@@ -42,7 +42,7 @@ static bool set_arguments(struct cmd_ctx *ctx, size_t *added)
     }
     if (!ctx_find(ctx, 0, TYPE_HASH, &ref))
         return false;
-    *added = set_fields(ctx, &ref, ctx->argv + 2, (ctx->argc - 2) / 2);
+    *added = set_fields(ctx, &ref, ctx->argv + 2, (ctx->argc - 2) / 2, "hset");
     return true;
 }
 
@@ -74,7 +74,7 @@ static void cmd_hsetnx(struct cmd_ctx *ctx)
         reply_int(ctx, 0);
         return;
     }
-    set_fields(ctx, &ref, ctx->argv + 2, 1);
+    set_fields(ctx, &ref, ctx->argv + 2, 1, "hset");
     reply_int(ctx, 1);
 }
 
@@ -98,11 +98,11 @@ static void cmd_hdel(struct cmd_ctx *ctx)
     db_entry_changed(&ref, entry);
     ctx->changes += deleted - 1;
     if (left > 0) {
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_HASH, "hdel");
         return;
     }
     db_remove(ctx->db, &ctx->keys[0], ref);
-    ctx_removed(ctx, 0);
+    ctx_emptied(ctx, 0, NOTIFY_HASH, "hdel");
 }
 
 // HINCRBY key field increment
@@ -125,7 +125,7 @@ static void cmd_hincrby(struct cmd_ctx *ctx)
         return;
     }
     value = (struct slice){ .ptr = text, .len = (size_t)format_int64(text, number) };
-    set_fields(ctx, &ref, (struct slice[]){ ctx->argv[2], value }, 1);
+    set_fields(ctx, &ref, (struct slice[]){ ctx->argv[2], value }, 1, "hincrby");
     reply_int(ctx, number);
 }
 
@@ -159,7 +159,7 @@ static void cmd_hincrbyfloat(struct cmd_ctx *ctx)
     }
     char text[LONG_DOUBLE_TEXT_MAX];
     value = (struct slice){ .ptr = text, .len = (size_t)format_long_double(text, number) };
-    set_fields(ctx, &ref, (struct slice[]){ ctx->argv[2], value }, 1);
+    set_fields(ctx, &ref, (struct slice[]){ ctx->argv[2], value }, 1, "hincrbyfloat");
     // Another machine might round otherwise.
     effect_replace(ctx, (struct slice[]){ SLICE("HSET"), ctx->argv[1], ctx->argv[2], value }, 4);
     resp_bulk_slice(&ctx->reply, value);

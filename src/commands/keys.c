@@ -6,14 +6,14 @@
 #include "server/effects.h"
 #include "server/server.h"
 
-static void delete_keys(struct cmd_ctx *ctx)
+static void delete_keys(struct cmd_ctx *ctx, enum removal why)
 {
     int64_t deleted = 0;
     for (uint32_t i = 0; i < ctx->key_count; i++) {
         struct entry_ref ref = db_peek(ctx->db, &ctx->keys[i]);
         if (!ref.entry)
             continue;
-        db_remove(ctx->db, &ctx->keys[i], ref);
+        db_remove_for(ctx->db, &ctx->keys[i], ref, why);
         ctx_removed(ctx, i);
         deleted++;
     }
@@ -23,13 +23,13 @@ static void delete_keys(struct cmd_ctx *ctx)
 // DEL key [key ...]
 static void cmd_del(struct cmd_ctx *ctx)
 {
-    delete_keys(ctx);
+    delete_keys(ctx, REMOVED_BY_USER);
 }
 
 // UNLINK key [key ...]
 static void cmd_unlink(struct cmd_ctx *ctx)
 {
-    delete_keys(ctx);
+    delete_keys(ctx, REMOVED_LATER);
 }
 
 // EXISTS key [key ...]
@@ -70,6 +70,13 @@ static void cmd_touch(struct cmd_ctx *ctx)
     reply_int(ctx, touched);
 }
 
+// What RENAME and COPY put under a key is a new one, whatever was there.
+static void remove_old(struct db *db, const struct key *key, struct entry_ref ref)
+{
+    if (ref.entry)
+        db_remove(db, key, ref);
+}
+
 // Moves the value from the first key to the second.
 static void rename_key(struct cmd_ctx *ctx, bool only_if_free)
 {
@@ -90,10 +97,10 @@ static void rename_key(struct cmd_ctx *ctx, bool only_if_free)
     struct entry *entry = db_detach(ctx->db, &ctx->keys[0], from);
     struct entry *renamed = entry_clone(entry, ctx->argv[2]);
     entry_free(entry);
-    struct entry_ref to = db_peek(ctx->db, &ctx->keys[1]);
-    db_put(ctx->db, &ctx->keys[1], &to, renamed);
-    ctx_removed(ctx, 0);
-    ctx_written(ctx, 1);
+    remove_old(ctx->db, &ctx->keys[1], db_peek(ctx->db, &ctx->keys[1]));
+    db_insert(ctx->db, &ctx->keys[1], renamed);
+    ctx_moved(ctx, 0, "rename_from");
+    ctx_written(ctx, 1, NOTIFY_GENERIC, "rename_to");
     if (only_if_free)
         reply_int(ctx, 1);
     else
@@ -129,8 +136,8 @@ static void cmd_move(struct cmd_ctx *ctx)
         return;
     }
     db_insert(target, &ctx->keys[0], db_detach(ctx->db, &ctx->keys[0], from));
-    ctx_removed(ctx, 0);
-    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, target, &ctx->keys[0]);
+    ctx_moved(ctx, 0, "move_from");
+    ctx_written_in(ctx, target, 0, NOTIFY_GENERIC, "move_to");
     reply_int(ctx, 1);
 }
 
@@ -177,9 +184,10 @@ static void cmd_copy(struct cmd_ctx *ctx)
         return;
     }
     // Finding the target may have deleted it, which may move the source's slot, never its entry.
-    db_put(options.target, &ctx->keys[1], &to, db_copy_entry(ctx->db, from.entry, ctx->argv[2]));
-    ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, options.target, &ctx->keys[1]);
+    struct entry *copy = db_copy_entry(ctx->db, from.entry, ctx->argv[2]);
+    remove_old(options.target, &ctx->keys[1], to);
+    db_insert(options.target, &ctx->keys[1], copy);
+    ctx_written_in(ctx, options.target, 1, NOTIFY_GENERIC, "copy_to");
     reply_int(ctx, 1);
 }
 

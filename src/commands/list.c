@@ -107,20 +107,18 @@ static void cmd_ltrim(struct cmd_ctx *ctx)
         return;
     size_t count = list_entry_count(ref.entry);
     struct range keep = range_of(count, first, last);
-    if (keep.count == count)
-        return;
     struct entry *entry = ref.entry;
     size_t end = keep.start + keep.count;
     // What is to go as a whole goes with its key, in slices if it is large.
     if (keep.count > 0) {
         list_entry_remove_range(&entry, limits, end, count - end);
         list_entry_remove_range(&entry, limits, 0, keep.start);
-        list_removed(ctx, 0, &ref, entry, count - keep.count);
+        list_removed(ctx, 0, &ref, entry, count - keep.count, "ltrim");
         return;
     }
     db_remove(ctx->db, &ctx->keys[0], ref);
     ctx->changes += count - 1;
-    ctx_removed(ctx, 0);
+    ctx_emptied(ctx, 0, NOTIFY_LIST, "ltrim");
 }
 
 // LINDEX key index
@@ -162,7 +160,7 @@ static void cmd_lset(struct cmd_ctx *ctx)
         return;
     }
     db_entry_changed(&ref, entry);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_LIST, "lset");
     reply_ok(ctx);
 }
 

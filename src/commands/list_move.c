@@ -38,7 +38,8 @@ static void rotate(struct cmd_ctx *ctx, struct entry_ref *ref, struct slice valu
     list_entry_pop(&entry, limits, ends.from);
     list_entry_push(&entry, limits, ends.to, &value, 1);
     db_entry_changed(ref, entry);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_LIST, list_push_event(ends.to));
+    ctx_notify(ctx, 0, NOTIFY_LIST, list_pop_event(ends.from));
     if (!on_stack)
         mem_free(copy, value.len);
 }

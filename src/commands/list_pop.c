@@ -26,11 +26,11 @@ static size_t pop_many(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref,
     if (taken == size) {
         db_remove(ctx->db, &ctx->keys[key], *ref);
         ctx->changes += taken - 1;
-        ctx_removed(ctx, key);
+        ctx_emptied(ctx, key, NOTIFY_LIST, list_pop_event(end));
     } else if (taken > 0) {
         list_entry_remove_range(&entry, ctx->server->limits, end == LIST_LEFT ? 0 : size - taken,
                                 taken);
-        list_removed(ctx, key, ref, entry, taken);
+        list_removed(ctx, key, ref, entry, taken, list_pop_event(end));
     }
     return taken;
 }

@@ -26,7 +26,7 @@ static void cmd_linsert(struct cmd_ctx *ctx)
         return;
     }
     db_entry_changed(&ref, entry);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_LIST, "linsert");
     reply_int(ctx, (int64_t)list_entry_count(entry));
 }
 
@@ -44,7 +44,7 @@ static void cmd_lrem(struct cmd_ctx *ctx)
     struct entry *entry = ref.entry;
     size_t removed = list_entry_remove_equal(&entry, ctx->server->limits, ctx->argv[3], count);
     if (removed > 0)
-        list_removed(ctx, 0, &ref, entry, removed);
+        list_removed(ctx, 0, &ref, entry, removed, "lrem");
     reply_int(ctx, (int64_t)removed);
 }
 

@@ -86,20 +86,20 @@ void list_push_values(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, 
         *ref = db_insert(ctx->db, &ctx->keys[key], entry);
     }
     ctx->changes += count - 1;
-    ctx_written(ctx, key);
+    ctx_written(ctx, key, NOTIFY_LIST, list_push_event(end));
 }
 
 void list_removed(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, struct entry *entry,
-                  size_t count)
+                  size_t count, const char *event)
 {
     db_entry_changed(ref, entry);
     ctx->changes += count - 1;
     if (list_entry_count(entry) > 0) {
-        ctx_written(ctx, key);
+        ctx_written(ctx, key, NOTIFY_LIST, event);
         return;
     }
     db_remove(ctx->db, &ctx->keys[key], *ref);
-    ctx_removed(ctx, key);
+    ctx_emptied(ctx, key, NOTIFY_LIST, event);
 }
 
 void list_pop_one(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, enum list_end end)
@@ -108,5 +108,5 @@ void list_pop_one(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, enum
     struct list_place place = list_entry_seek(entry, end == LIST_LEFT ? 0 : -1);
     list_reply_element(&ctx->reply, &place);
     list_entry_pop(&entry, ctx->server->limits, end);
-    list_removed(ctx, key, ref, entry, 1);
+    list_removed(ctx, key, ref, entry, 1, list_pop_event(end));
 }

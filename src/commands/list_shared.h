@@ -5,6 +5,17 @@
 #include "server/ctx.h"
 #include "types/list.h"
 
+// What keyspace notifications call it.
+static inline const char *list_push_event(enum list_end end)
+{
+    return end == LIST_LEFT ? "lpush" : "rpush";
+}
+
+static inline const char *list_pop_event(enum list_end end)
+{
+    return end == LIST_LEFT ? "lpop" : "rpop";
+}
+
 // LEFT or RIGHT; false: neither, the error has been replied.
 bool arg_list_end(struct cmd_ctx *ctx, uint32_t i, enum list_end *end);
 
@@ -23,10 +34,10 @@ void list_reply_range(struct resp_writer *w, const struct entry *entry, size_t s
 void list_push_values(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, enum list_end end,
                       const struct slice *values, size_t count);
 
-// To be called after `count` elements have been removed from the list at `ref`, which is now
+// To be called after an event has removed `count` elements from the list at `ref`, which is now
 // `entry`: keeps the database informed, and removes a list that is empty.
 void list_removed(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, struct entry *entry,
-                  size_t count);
+                  size_t count, const char *event);
 
 // Replies the element at this end of the list at `ref` and removes it.
 void list_pop_one(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *ref, enum list_end end);

@@ -8,6 +8,10 @@
 // MONITOR
 static void cmd_monitor(struct cmd_ctx *ctx)
 {
+    if (ctx->must_not_wait) {
+        reply_errorf(ctx, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+        return;
+    }
     // As in Redis, asking again is not answered.
     if (ctx->client->flags & CLIENT_MONITOR)
         return;

@@ -61,7 +61,7 @@ static void cmd_sadd(struct cmd_ctx *ctx)
     else
         db_insert(ctx->db, &ctx->keys[0], entry);
     if (added > 0) {
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "sadd");
         ctx->changes += added - 1;
     }
     reply_int(ctx, (int64_t)added);
@@ -73,11 +73,11 @@ static void note_removal(struct cmd_ctx *ctx, uint32_t i, struct entry_ref *ref,
 {
     db_entry_changed(ref, entry);
     if (set_count(entry) > 0) {
-        ctx_written(ctx, i);
+        ctx_written(ctx, i, NOTIFY_SET, "srem");
         return;
     }
     db_remove(ctx->db, &ctx->keys[i], *ref);
-    ctx_removed(ctx, i);
+    ctx_emptied(ctx, i, NOTIFY_SET, "srem");
 }
 
 // SREM key member [member ...]
@@ -150,10 +150,10 @@ static void cmd_smembers(struct cmd_ctx *ctx)
         reply_members(&ctx->reply, ref.entry);
 }
 
-// Adds the member to the set at keys[1]; true if it is new there.
+// Adds the member to the set at keys[1], which has been looked up; true if it is new there.
 static bool add_to_destination(struct cmd_ctx *ctx, struct set_member *member)
 {
-    struct entry_ref ref = db_find(ctx->db, &ctx->keys[1]);
+    struct entry_ref ref = db_peek(ctx->db, &ctx->keys[1]);
     if (!ref.entry) {
         db_insert(ctx->db, &ctx->keys[1], new_set(ctx, 1, member, 1));
         return true;
@@ -194,7 +194,7 @@ static void cmd_smove(struct cmd_ctx *ctx)
     note_removal(ctx, 0, &source, entry);
     // The reference to the destination may have died with the source.
     if (add_to_destination(ctx, &member))
-        ctx_written(ctx, 1);
+        ctx_written(ctx, 1, NOTIFY_SET, "sadd");
     reply_int(ctx, 1);
 }
 

@@ -16,6 +16,7 @@
 #include "commands/set_reply.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
+#include "server/registry.h"
 #include "server/server.h"
 #include "types/set.h"
 
@@ -208,7 +209,7 @@ static void subtract_from_copy(struct result *result, const struct sources *sour
         return;
     }
     emit_all(result, left);
-    keyspace_release_entry(keyspace, left);
+    keyspace_release_entry(keyspace, left, REMOVED_LATER);
 }
 
 static void subtract(struct result *result, struct sources *sources)
@@ -282,7 +283,7 @@ static void unite(struct result *result, struct sources *sources)
     struct entry *all = NULL;
     for (size_t i = 0; i < present; i++)
         add_all(result, &all, sources->sets[i]);
-    keyspace_release_entry(result->ctx->server->keyspace, all);
+    keyspace_release_entry(result->ctx->server->keyspace, all, REMOVED_LATER);
 }
 
 // ---- commands -----------------------------------------------------------------------------------
@@ -313,8 +314,8 @@ static void store_operation(struct cmd_ctx *ctx, operation operate)
     release_sources(&sources);
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     if (result.entry) {
-        db_put(ctx->db, &ctx->keys[0], &ref, result.entry);
-        ctx_written(ctx, 0);
+        db_overwrite(ctx->db, &ctx->keys[0], &ref, result.entry);
+        ctx_written(ctx, 0, NOTIFY_SET, ctx->command->row->name);
     } else if (ref.entry) {
         db_remove(ctx->db, &ctx->keys[0], ref);
         ctx_removed(ctx, 0);

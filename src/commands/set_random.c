@@ -3,6 +3,7 @@
 #include "types/set.h"
 
 #include "base/numbers.h"
+#include "commands/random_pick.h"
 #include "commands/set_reply.h"
 #include "commands/tables.h"
 #include "server/ctx.h"
@@ -12,12 +13,6 @@
 // Members, and about as many bytes, that one effect of SPOP names.
 #define EFFECT_MEMBERS 64
 #define EFFECT_BYTES   ((size_t)64 << 10)
-
-// The largest reply of SRANDMEMBER with repetitions, whose length the client chooses freely.
-#define REPEATED_BYTES_MAX ((size_t)256 << 20)
-
-// The shortest member in a reply: $0, CRLF, CRLF.
-#define MEMBER_BYTES_MIN 6
 
 // What a pop has taken out: the effect names it.
 struct popped {
@@ -75,7 +70,7 @@ static void pop(struct cmd_ctx *ctx, struct entry_ref *ref, size_t count)
 static void remove_set(struct cmd_ctx *ctx, struct entry_ref ref)
 {
     db_remove(ctx->db, &ctx->keys[0], ref);
-    ctx_removed(ctx, 0);
+    ctx_emptied(ctx, 0, NOTIFY_SET, "spop");
 }
 
 static void pop_one(struct cmd_ctx *ctx)
@@ -91,7 +86,7 @@ static void pop_one(struct cmd_ctx *ctx)
     if (set_count(ref.entry) == 0)
         remove_set(ctx, ref);
     else
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "spop");
 }
 
 static void pop_all(struct cmd_ctx *ctx, struct entry_ref ref)
@@ -130,7 +125,7 @@ static void cmd_spop(struct cmd_ctx *ctx)
     } else {
         resp_set(&ctx->reply, (size_t)count);
         pop(ctx, &ref, (size_t)count);
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_SET, "spop");
     }
 }
 
@@ -150,26 +145,11 @@ static void reply_different(struct cmd_ctx *ctx, const struct entry *entry, size
     set_sample(entry, &ctx->db->keyspace->random, count, emit_member, ctx);
 }
 
-// Members that may repeat.
-static void reply_repeated(struct cmd_ctx *ctx, const struct entry *entry, size_t count)
+static void choose(const struct random_pick *pick, const struct entry *entry)
 {
-    struct resp_deferred members;
-    bool fits = count <= REPEATED_BYTES_MAX / MEMBER_BYTES_MIN;
-    resp_deferred_begin(&ctx->reply, &members);
-    for (size_t i = 0; fits && i < count; i++) {
-        struct set_member member;
-        set_random(entry, &ctx->db->keyspace->random, &member);
-        reply_member(&ctx->reply, &member);
-        fits = ctx->reply.out->bytes <= REPEATED_BYTES_MAX;
-    }
-    resp_deferred_header(&ctx->reply, &members);
-    if (!fits) {
-        outq_clear(&members.elements);
-        reply_error(ctx, ERR_OUT_OF_MEMORY);
-        return;
-    }
-    resp_array(&ctx->reply, count);
-    resp_deferred_append(&ctx->reply, &members);
+    struct set_member member;
+    set_random(entry, &pick->ctx->db->keyspace->random, &member);
+    reply_member(&pick->ctx->reply, &member);
 }
 
 static void reply_one(struct cmd_ctx *ctx)
@@ -189,8 +169,8 @@ static void reply_one(struct cmd_ctx *ctx)
 // SRANDMEMBER key [count]
 static void cmd_srandmember(struct cmd_ctx *ctx)
 {
+    struct random_pick pick = { .ctx = ctx };
     struct entry_ref ref;
-    int64_t count;
     if (ctx->argc == 2) {
         reply_one(ctx);
         return;
@@ -199,21 +179,14 @@ static void cmd_srandmember(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_SYNTAX);
         return;
     }
-    if (!arg_int64(ctx, 2, &count))
+    if (!random_arg_count(&pick) || !ctx_find_read(ctx, 0, TYPE_SET, &ref))
         return;
-    if (count == INT64_MIN) {
-        reply_errorf(ctx, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
-        return;
-    }
-    if (!ctx_find_read(ctx, 0, TYPE_SET, &ref))
-        return;
-    if (!ref.entry || count == 0)
+    if (!ref.entry || pick.count == 0)
         resp_array(&ctx->reply, 0);
-    else if (count > 0)
-        reply_different(ctx, ref.entry, (size_t)count);
+    else if (pick.count > 0)
+        reply_different(ctx, ref.entry, (size_t)pick.count);
     else
-        reply_repeated(ctx, ref.entry, (size_t)-count);
+        random_reply_repeated(&pick, ref.entry, choose);
 }
 
 const struct command set_random_commands[] = {

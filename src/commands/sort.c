@@ -238,8 +238,8 @@ static void put_stored(struct sort *sort)
     struct cmd_ctx *ctx = sort->ctx;
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[1]);
     if (sort->stored) {
-        db_put(ctx->db, &ctx->keys[1], &ref, sort->stored);
-        ctx_written(ctx, 1);
+        db_overwrite(ctx->db, &ctx->keys[1], &ref, sort->stored);
+        ctx_written(ctx, 1, NOTIFY_LIST, "sortstore");
     } else if (ref.entry) {
         db_remove(ctx->db, &ctx->keys[1], ref);
         ctx_removed(ctx, 1);

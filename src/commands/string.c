@@ -57,7 +57,7 @@ static void set_argument(struct cmd_ctx *ctx, uint32_t key, struct entry_ref *re
         string_set_blob(ctx->db, &ctx->keys[key], ref, blob, expiry);
     else
         string_set(ctx->db, &ctx->keys[key], ref, ctx->argv[i], expiry);
-    ctx_written(ctx, key);
+    ctx_written(ctx, key, NOTIFY_STRING, "set");
 }
 
 // The options that take a time.
@@ -179,6 +179,8 @@ static void set_with_options(struct cmd_ctx *ctx)
     if (options.keep_ttl && ref.entry)
         expiry = entry_expiry(ref.entry);
     set_argument(ctx, 0, &ref, 2, expiry);
+    if (options.time != TIME_NONE)
+        ctx_notify(ctx, 0, NOTIFY_GENERIC, "expire");
     set_effect(ctx, &options, expiry);
     if (!options.get)
         reply_ok(ctx);
@@ -204,6 +206,7 @@ static void set_expiring(struct cmd_ctx *ctx, struct expiry_unit unit)
         return;
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     set_argument(ctx, 0, &ref, 3, expiry);
+    ctx_notify(ctx, 0, NOTIFY_GENERIC, "expire");
     if (effects_wanted(ctx->server->effects)) {
         char text[EXPIRY_TEXT_MAX];
         effect_replace(ctx,
@@ -278,7 +281,7 @@ static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t exp
         return;
     }
     db_set_expiry(ctx->db, &ctx->keys[0], ref, expiry);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_GENERIC, expiry == EXPIRY_NONE ? "persist" : "expire");
     if (expiry == EXPIRY_NONE) {
         effect_replace(ctx, (struct slice[]){ SLICE("PERSIST"), ctx->argv[1] }, 2);
     } else {

@@ -32,7 +32,7 @@ static void cmd_append(struct cmd_ctx *ctx)
             return;
         }
     }
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "append");
     reply_int(ctx, (int64_t)string_length(ref.entry));
 }
 
@@ -103,7 +103,7 @@ static void cmd_setrange(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_OUT_OF_MEMORY);
         return;
     }
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "setrange");
     reply_int(ctx, (int64_t)string_length(ref.entry));
 }
 

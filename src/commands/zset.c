@@ -116,7 +116,7 @@ static void add_to_key(struct cmd_ctx *ctx, struct addition *add, double *scores
         db_insert(ctx->db, &ctx->keys[0], entry);
     }
     if (add->added + add->updated > 0)
-        ctx_written(ctx, 0);
+        ctx_written(ctx, 0, NOTIFY_ZSET, add->flags & ZSET_ADD_INCR ? "zincr" : "zadd");
     reply_addition(ctx, add, scores[0]);
 }
 
@@ -198,9 +198,9 @@ static void cmd_zrem(struct cmd_ctx *ctx)
         db_entry_changed(&ref, entry);
         if (zset_len(entry) == 0) {
             db_remove(ctx->db, &ctx->keys[0], ref);
-            ctx_removed(ctx, 0);
+            ctx_emptied(ctx, 0, NOTIFY_ZSET, "zrem");
         } else {
-            ctx_written(ctx, 0);
+            ctx_written(ctx, 0, NOTIFY_ZSET, "zrem");
         }
     }
     reply_int(ctx, removed);

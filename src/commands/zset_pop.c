@@ -63,7 +63,7 @@ void zset_pop_reply(struct cmd_ctx *ctx, uint32_t i, struct entry_ref *ref,
     if (count == 0)
         return;
     reply_popped(ctx, ref->entry, pop->max ? len - 1 : 0, pop, count);
-    zset_take_span(ctx, i, ref, span);
+    zset_take_span(ctx, i, ref, span, pop->max ? "zpopmax" : "zpopmin");
     if (pop->shape == ZSET_POP_KEY_ONE || pop->shape == ZSET_POP_KEY_MANY)
         replace_effect(ctx, i, pop, count);
 }

@@ -6,6 +6,7 @@
 #include "commands/zset_reply.h"
 #include "commands/zset_store.h"
 #include "server/ctx.h"
+#include "server/registry.h"
 #include "server/server.h"
 #include "types/zset_draft.h"
 
@@ -213,7 +214,7 @@ static void remove_range(struct cmd_ctx *ctx, const struct range *range, struct 
 {
     struct zset_span span = ref->entry ? span_of(range, ref->entry) : (struct zset_span){ 0 };
     if (span.count > 0)
-        zset_take_span(ctx, 0, ref, span);
+        zset_take_span(ctx, 0, ref, span, ctx->command->row->name);
     reply_int(ctx, (int64_t)span.count);
 }
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Some members of a sorted set: ZSCAN ZRANDMEMBER.
+#include "commands/random_pick.h"
 #include "commands/scan_args.h"
 #include "commands/tables.h"
 #include "commands/zset_reply.h"
 #include "server/server.h"
-
-// The largest reply of ZRANDMEMBER with repetitions, whose length the client chooses freely.
-#define REPEATED_BYTES_MAX ((size_t)256 << 20)
-
-// The shortest member in a reply: $0, CRLF, CRLF.
-#define MEMBER_BYTES_MIN 6
 
 struct member_scan {
     struct scan scan;
@@ -65,74 +60,30 @@ static void cmd_zscan(struct cmd_ctx *ctx)
         scan_run(&scan.scan, scan_step, &scan);
 }
 
-struct pick {
-    struct cmd_ctx *ctx;
-    bool with_scores;
-};
-
 static void reply_item(const struct zset_item *item, void *udata)
 {
-    const struct pick *pick = udata;
-    zset_reply_member(&pick->ctx->reply, item->member, item->score, pick->with_scores);
+    const struct random_pick *pick = udata;
+    zset_reply_member(&pick->ctx->reply, item->member, item->score, pick->pairs);
 }
 
 // Different members, at most all: then in their order.
-static void reply_different(struct pick *pick, const struct entry *entry, uint64_t count)
+static void reply_different(struct random_pick *pick, const struct entry *entry)
 {
     struct cmd_ctx *ctx = pick->ctx;
     size_t len = zset_len(entry);
-    zset_reply_count(&ctx->reply, count < len ? (size_t)count : len, pick->with_scores);
+    size_t count = (uint64_t)pick->count < len ? (size_t)pick->count : len;
+    random_reply_count(pick, count);
     if (count < len)
-        zset_sample(entry, &ctx->server->keyspace->random, (size_t)count, reply_item, pick);
+        zset_sample(entry, &ctx->server->keyspace->random, count, reply_item, pick);
     else
-        zset_reply_walk(&ctx->reply, entry, 0, len, false, pick->with_scores);
+        zset_reply_walk(&ctx->reply, entry, 0, len, false, pick->pairs);
 }
 
-// Members that may repeat.
-static void reply_repeated(struct pick *pick, const struct entry *entry, uint64_t count)
+static void choose(const struct random_pick *pick, const struct entry *entry)
 {
-    struct cmd_ctx *ctx = pick->ctx;
-    struct resp_deferred items;
-    resp_deferred_begin(&ctx->reply, &items);
-    bool fits = count <= REPEATED_BYTES_MAX / MEMBER_BYTES_MIN;
-    for (uint64_t i = 0; fits && i < count; i++) {
-        struct zset_item item;
-        zset_random(entry, &ctx->server->keyspace->random, &item);
-        reply_item(&item, pick);
-        fits = ctx->reply.out->bytes <= REPEATED_BYTES_MAX;
-    }
-    resp_deferred_header(&ctx->reply, &items);
-    if (!fits) {
-        outq_clear(&items.elements);
-        reply_error(ctx, ERR_OUT_OF_MEMORY);
-        return;
-    }
-    zset_reply_count(&ctx->reply, (size_t)count, pick->with_scores);
-    resp_deferred_append(&ctx->reply, &items);
-}
-
-// Reads what stands behind the key. False: an error has been replied.
-static bool parse_pick(struct cmd_ctx *ctx, struct pick *pick, int64_t *count)
-{
-    if (!arg_int64(ctx, 2, count))
-        return false;
-    if (*count == INT64_MIN) {
-        reply_errorf(ctx, "ERR value is out of range, value must between %lld and %lld",
-                     (long long)-INT64_MAX, (long long)INT64_MAX);
-        return false;
-    }
-    if (ctx->argc == 3)
-        return true;
-    if (ctx->argc > 4 || !arg_is(ctx, 3, "withscores")) {
-        reply_error(ctx, ERR_SYNTAX);
-        return false;
-    }
-    pick->with_scores = true;
-    if (*count < -INT64_MAX / 2 || *count > INT64_MAX / 2) {
-        reply_error(ctx, ERR_OUT_OF_RANGE);
-        return false;
-    }
-    return true;
+    struct zset_item item;
+    zset_random(entry, &pick->ctx->server->keyspace->random, &item);
+    zset_reply_member(&pick->ctx->reply, item.member, item.score, pick->pairs);
 }
 
 static void reply_one(struct cmd_ctx *ctx)
@@ -152,21 +103,20 @@ static void reply_one(struct cmd_ctx *ctx)
 // ZRANDMEMBER key [count [WITHSCORES]]
 static void cmd_zrandmember(struct cmd_ctx *ctx)
 {
-    struct pick pick = { .ctx = ctx };
+    struct random_pick pick = { .ctx = ctx };
     struct entry_ref ref;
-    int64_t count;
     if (ctx->argc == 2) {
         reply_one(ctx);
         return;
     }
-    if (!parse_pick(ctx, &pick, &count) || !ctx_find_read(ctx, 0, TYPE_ZSET, &ref))
+    if (!random_args(&pick, "withscores") || !ctx_find_read(ctx, 0, TYPE_ZSET, &ref))
         return;
-    if (!ref.entry || count == 0)
+    if (!ref.entry || pick.count == 0)
         resp_array(&ctx->reply, 0);
-    else if (count > 0)
-        reply_different(&pick, ref.entry, (uint64_t)count);
+    else if (pick.count > 0)
+        reply_different(&pick, ref.entry);
     else
-        reply_repeated(&pick, ref.entry, (uint64_t)-count);
+        random_reply_repeated(&pick, ref.entry, choose);
 }
 
 const struct command zset_scan_commands[] = {

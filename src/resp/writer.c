@@ -285,6 +285,29 @@ void resp_attribute(struct resp_writer *w, size_t pairs)
     write_header(w, '|', pairs);
 }
 
+static size_t header_size(uint64_t value)
+{
+    size_t size = sizeof("$0\r\n") - 1;
+    for (; value >= 10; value /= 10)
+        size++;
+    return size;
+}
+
+size_t resp_push_size(const struct slice *items, size_t count)
+{
+    size_t size = header_size(count);
+    for (size_t i = 0; i < count; i++)
+        size += header_size(items[i].len) + items[i].len + 2;
+    return size;
+}
+
+void resp_format_push(char *at, uint8_t proto, const struct slice *items, size_t count)
+{
+    at = put_header(at, proto > 2 ? '>' : '*', count);
+    for (size_t i = 0; i < count; i++)
+        at = put_crlf(put_bytes(put_header(at, '$', items[i].len), items[i].ptr, items[i].len));
+}
+
 void resp_deferred_begin(struct resp_writer *w, struct resp_deferred *deferred)
 {
     deferred->before = *w->out;

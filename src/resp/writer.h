@@ -65,6 +65,11 @@ void resp_verbatim(struct resp_writer *w, const char format[3], struct slice tex
 // Bytes that are RESP already.
 void resp_raw(struct resp_writer *w, const char *ptr, size_t len);
 
+// A whole push of strings, for bytes that many are sent: how long it gets, in either protocol, and
+// writing it to `at`, which has that much room. O(bytes).
+size_t resp_push_size(const struct slice *items, size_t count);
+void resp_format_push(char *at, uint8_t proto, const struct slice *items, size_t count);
+
 // An aggregate whose length is known only at its end: what is written between begin and end are its
 // elements. May be nested. `count` as for the plain header, which is one of those above. Between the
 // two, w->out holds the elements alone; O(1), plus a copy of at most 4 KiB at the end.

@@ -10,8 +10,10 @@
 #include "server/block.h"
 #include "server/client.h"
 #include "server/dispatch.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 // The keys' array is kept up to this many.
 #define BATCH_KEYS_KEEP 16384
@@ -58,6 +60,11 @@ const char *batch_running(const struct batch *batch, unsigned long long *client_
         return NULL;
     *client_id = ctx->client->id;
     return ctx->command->full_name;
+}
+
+const struct client *batch_running_client(const struct batch *batch)
+{
+    return batch->running ? batch->running->client : NULL;
 }
 
 // --- Filling the batch --------------------------------------------------------------------------
@@ -161,6 +168,7 @@ static struct cmd_ctx *new_command(struct batch *batch, struct client *client)
     ctx->must_not_wait = false;
     ctx->woken = false;
     ctx->waits = false;
+    ctx->refused = false;
     ctx->argv_first = ctx->keys_first = 0;
     return ctx;
 }
@@ -234,8 +242,10 @@ static bool waits(const struct batch *batch, struct client *client,
     };
     dispatch_resolve(&ctx);
     client->last_command = ctx.command ? ctx.command : client->last_command;
-    return ctx.command && ctx.command->gates & batch->server->holds &&
-           dispatch_right_arity(ctx.command, ctx.argc);
+    if (!ctx.command || !dispatch_right_arity(ctx.command, ctx.argc))
+        return false;
+    uint32_t gates = ctx.command->gates | transaction_gates(client, ctx.command);
+    return gates & batch->server->holds;
 }
 
 static void put_at_gate(struct batch *batch, struct client *client)
@@ -400,6 +410,14 @@ static void refuse_protocol(struct cmd_ctx *ctx)
     client_close_after_reply(ctx->client);
 }
 
+static void after_command(struct server *server, struct client *client)
+{
+    if (server->after_command & AFTER_COMMAND_PUSHES)
+        pushes_settle(server->pushes, client);
+    if (server->after_command & AFTER_COMMAND_KEYS)
+        blocks_serve(server->blocks);
+}
+
 static void run(struct batch *batch, struct cmd_ctx *ctx)
 {
     ctx->reply.proto = ctx->client->proto;
@@ -407,13 +425,14 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
         refuse_protocol(ctx);
     } else if (unlikely(ctx->out_of_memory)) {
         reply_error(ctx, ERR_OUT_OF_MEMORY);
+        transaction_refused(ctx);
     } else {
         ctx->argv = batch->argv.items + ctx->argv_first;
         ctx->keys = batch->keys + ctx->keys_first;
         batch->running = ctx;
         dispatch(ctx);
-        if (unlikely(batch->server->keys_ready))
-            blocks_serve(batch->server->blocks);
+        if (unlikely(batch->server->after_command))
+            after_command(batch->server, ctx->client);
         batch->running = NULL;
     }
     client_output_added(ctx->client);

@@ -13,6 +13,8 @@
 // does not sleep.
 #pragma once
 
+#include <stddef.h>
+
 struct batch;
 struct client;
 struct server;
@@ -31,6 +33,10 @@ void batch_run(struct batch *batch);
 // others, later commands may already be on their way.
 void batch_hold(struct batch *batch, struct client *client);
 
+// Closes the client if what it has sent and has not been run, `kept_bytes` elsewhere, is above
+// client-query-buffer-limit.
+void batch_limit_request(struct client *client, size_t kept_bytes);
+
 // Runs it.
 void batch_resume(struct batch *batch, struct client *client);
 
@@ -41,3 +47,6 @@ void batch_resume_held(struct batch *batch);
 // The command that is running now and its client's id, for the crash report; NULL if there is none.
 // Async-signal-safe.
 const char *batch_running(const struct batch *batch, unsigned long long *client_id);
+
+// The client whose command is running now, or NULL.
+const struct client *batch_running_client(const struct batch *batch);

@@ -51,6 +51,12 @@ static void cut_query_buffer(struct client *client)
     client_close(client);
 }
 
+void batch_limit_request(struct client *client, size_t kept_bytes)
+{
+    if (kept_bytes > query_buffer_limit(client))
+        cut_query_buffer(client);
+}
+
 // Reads behind an incomplete command.
 static void read_own(struct batch *batch, struct client *client)
 {

@@ -16,7 +16,6 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/siphash.h"
 #include "ds/table.h"
 #include "net/alarm.h"
 #include "server/batch.h"
@@ -24,41 +23,33 @@
 #include "server/ctx.h"
 #include "server/dispatch.h"
 #include "server/info.h"
+#include "server/interest.h"
+#include "server/kept_command.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
 
-#include <string.h>
-
 struct awaited {
-    struct list waiters;
-    size_t count;
-    unsigned types;  // that any of them has waited for, as bits
+    struct interest interest;  // its members are waiters
+    unsigned types;            // that any of them has waited for, as bits
     struct list_link ready_link;
-    struct db *db;
-    struct key key;  // its bytes are in `name`
-    char name[];
 };
 
 struct waiter {
-    struct list_link link;  // awaited->waiters
+    struct list_link link;  // awaited->interest.members
     struct awaited *awaited;
     struct blocked *blocked;
 };
 
 struct blocked {
     struct client *client;
-    struct db *db;
-    struct command_entry *command;
+    struct kept_command command;
     enum value_type type;
     void (*timed_out)(struct resp_writer *reply);
     struct alarm alarm;
     bool has_timeout;
     bool muted;  // nobody wants the reply
-    uint32_t argc;
-    uint32_t key_count;
     uint32_t waiter_count;
-    struct slice *argv;
-    struct key *keys;
     struct waiter *waiters;  // as many as keys
     size_t bytes;            // of the whole allocation
 };
@@ -66,7 +57,7 @@ struct blocked {
 struct blocks {
     struct server *server;
     int listener;
-    struct table keys;  // struct awaited
+    struct table keys;  // the interest of struct awaited
     struct list ready;
     size_t clients;
     size_t timeouts;
@@ -74,67 +65,12 @@ struct blocks {
 
 // --- Awaited keys -------------------------------------------------------------------------------
 
-struct place {
-    const struct db *db;
-    const struct key *key;
-};
-
-static uint64_t hash_in(const struct db *db, uint64_t hash)
-{
-    return hash ^ (uint64_t)db->id * UINT64_C(0x9E3779B97F4A7C15);
-}
-
-static uint64_t awaited_hash(const void *entry)
-{
-    const struct awaited *awaited = entry;
-    return hash_in(awaited->db, awaited->key.hash);
-}
-
-static bool awaited_match(const void *entry, const void *udata)
-{
-    const struct awaited *awaited = entry;
-    const struct place *place = udata;
-    return awaited->db == place->db && slice_equal(key_slice(&awaited->key), key_slice(place->key));
-}
-
-static const struct table_ops awaited_ops = { .hash = awaited_hash, .match = awaited_match };
-
-static struct awaited *find(struct blocks *blocks, const struct db *db, const struct key *key)
-{
-    const struct place place = { .db = db, .key = key };
-    const struct table_slot *slot = table_find(&blocks->keys, hash_in(db, key->hash), &place);
-    return slot ? table_slot_entry(slot) : NULL;
-}
-
-// NULL: no memory.
-static struct awaited *find_or_add(struct blocks *blocks, struct db *db, const struct key *key)
-{
-    struct awaited *awaited = find(blocks, db, key);
-    if (awaited)
-        return awaited;
-    size_t bytes = sizeof(*awaited) + key->len;
-    awaited = mem_try_alloc(bytes);
-    if (!awaited)
-        return NULL;
-    *awaited = (struct awaited){ .db = db, .key = *key };
-    memcpy(awaited->name, key->ptr, key->len);
-    awaited->key.ptr = awaited->name;
-    list_init(&awaited->waiters);
-    if (table_insert(&blocks->keys, awaited_hash(awaited), awaited, NULL) == STATUS_OK)
-        return awaited;
-    mem_free(awaited, bytes);
-    return NULL;
-}
-
 static void remove_if_unused(struct blocks *blocks, struct awaited *awaited)
 {
-    if (awaited->count > 0)
+    if (awaited->interest.count > 0)
         return;
-    const struct place place = { .db = awaited->db, .key = &awaited->key };
-    uint64_t hash = awaited_hash(awaited);
-    table_remove(&blocks->keys, hash, table_find(&blocks->keys, hash, &place));
     list_remove(&awaited->ready_link);
-    mem_free(awaited, sizeof(*awaited) + awaited->key.len);
+    interest_trim(&blocks->keys, &awaited->interest);
 }
 
 static void make_ready(struct blocks *blocks, struct awaited *awaited)
@@ -142,7 +78,7 @@ static void make_ready(struct blocks *blocks, struct awaited *awaited)
     if (list_linked(&awaited->ready_link))
         return;
     list_append(&blocks->ready, &awaited->ready_link);
-    blocks->server->keys_ready = true;
+    blocks->server->after_command |= AFTER_COMMAND_KEYS;
 }
 
 static void make_all_ready(struct blocks *blocks, const struct db *db)
@@ -152,7 +88,7 @@ static void make_all_ready(struct blocks *blocks, const struct db *db)
     table_iter_init(&iter, &blocks->keys);
     while ((slot = table_iter_next(&iter)) != NULL) {
         struct awaited *awaited = table_slot_entry(slot);
-        if (awaited->db == db)
+        if (awaited->interest.db == db)
             make_ready(blocks, awaited);
     }
 }
@@ -164,59 +100,39 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
         make_all_ready(blocks, db);
         return;
     }
-    struct awaited *awaited = find(blocks, db, key);
-    if (awaited)
-        make_ready(blocks, awaited);
+    struct interest *interest = interest_find(&blocks->keys, db, key);
+    if (interest)
+        make_ready(blocks, LIST_ITEM(interest, struct awaited, interest));
 }
 
 // --- Clients that wait --------------------------------------------------------------------------
 
 // Keeps the command: everything it needs to be run again, in one allocation. NULL: no memory.
-static struct blocked *keep_command(const struct cmd_ctx *ctx, uint32_t waits)
+static struct blocked *keep_command(struct cmd_ctx *ctx, uint32_t waits)
 {
-    size_t text_bytes = 0;
-    for (uint32_t i = 0; i < ctx->argc; i++)
-        text_bytes += ctx->argv[i].len;
-    size_t bytes = sizeof(struct blocked) + waits * sizeof(struct waiter) +
-                   ctx->argc * sizeof(struct slice) + ctx->key_count * sizeof(struct key) +
-                   text_bytes;
+    size_t bytes = sizeof(struct blocked) + waits * sizeof(struct waiter) + kept_command_bytes(ctx);
     struct blocked *blocked = mem_try_alloc(bytes);
     if (!blocked)
         return NULL;
-    *blocked = (struct blocked){ .bytes = bytes };
+    *blocked = (struct blocked){ .client = ctx->client, .bytes = bytes };
     blocked->waiters = (struct waiter *)(blocked + 1);
-    blocked->argv = (struct slice *)(blocked->waiters + waits);
-    blocked->keys = (struct key *)(blocked->argv + ctx->argc);
-    char *text = (char *)(blocked->keys + ctx->key_count);
-
-    blocked->client = ctx->client;
-    blocked->db = ctx->db;
-    blocked->command = ctx->command;
-    blocked->argc = ctx->argc;
-    blocked->key_count = ctx->key_count;
-    uint32_t key = 0;
-    for (uint32_t i = 0; i < ctx->argc; i++) {
-        struct slice arg = ctx->argv[i];
-        if (arg.len)
-            memcpy(text, arg.ptr, arg.len);
-        blocked->argv[i] = (struct slice){ .ptr = text, .len = arg.len };
-        // Keys stand in the order of their positions.
-        if (key < ctx->key_count && ctx->keys[key].ptr == arg.ptr) {
-            blocked->keys[key] = ctx->keys[key];
-            blocked->keys[key++].ptr = text;
-        }
-        text += arg.len;
-    }
-    DEBUG_ASSERT(key == ctx->key_count);
+    kept_command_init(&blocked->command, ctx, blocked->waiters + waits);
     return blocked;
+}
+
+static void free_blocked(struct blocked *blocked)
+{
+    kept_command_release(&blocked->command);
+    mem_free(blocked, blocked->bytes);
 }
 
 // Whether a client that is just beginning to wait does so for this key: it is the last one then.
 static bool waits_already(const struct blocked *blocked, const struct awaited *awaited)
 {
-    if (list_empty(&awaited->waiters))
+    const struct list *waiters = &awaited->interest.members;
+    if (list_empty(waiters))
         return false;
-    return LIST_ITEM(awaited->waiters.head.prev, struct waiter, link)->blocked == blocked;
+    return LIST_ITEM(waiters->head.prev, struct waiter, link)->blocked == blocked;
 }
 
 static void listen(struct blocks *blocks)
@@ -228,9 +144,9 @@ static void listen(struct blocks *blocks)
 static void leave_keys(struct blocks *blocks, struct blocked *blocked)
 {
     for (uint32_t i = 0; i < blocked->waiter_count; i++) {
-        list_remove(&blocked->waiters[i].link);
-        blocked->waiters[i].awaited->count--;
-        remove_if_unused(blocks, blocked->waiters[i].awaited);
+        struct waiter *waiter = &blocked->waiters[i];
+        interest_leave(&waiter->awaited->interest, &waiter->link);
+        remove_if_unused(blocks, waiter->awaited);
     }
     blocked->waiter_count = 0;
 }
@@ -239,18 +155,19 @@ static void leave_keys(struct blocks *blocks, struct blocked *blocked)
 static bool join_keys(struct blocks *blocks, struct blocked *blocked, const struct block_wait *wait)
 {
     for (uint32_t i = 0; i < wait->count; i++) {
-        const struct key *key = &blocked->keys[wait->first + i];
-        struct awaited *awaited = find_or_add(blocks, blocked->db, key);
-        if (!awaited) {
+        struct interest *interest = interest_provide(&blocks->keys, blocked->client->db,
+                                                     &blocked->command.keys[wait->first + i],
+                                                     sizeof(struct awaited));
+        if (!interest) {
             leave_keys(blocks, blocked);
             return false;
         }
+        struct awaited *awaited = LIST_ITEM(interest, struct awaited, interest);
         if (waits_already(blocked, awaited))
             continue;
         struct waiter *waiter = &blocked->waiters[blocked->waiter_count++];
         *waiter = (struct waiter){ .awaited = awaited, .blocked = blocked };
-        list_append(&awaited->waiters, &waiter->link);
-        awaited->count++;
+        interest_join(interest, &waiter->link);
         awaited->types |= 1u << wait->type;
     }
     return true;
@@ -267,7 +184,7 @@ static void release(struct blocked *blocked)
     client->blocked = NULL;
     if (--blocks->clients == 0)
         listen(blocks);
-    mem_free(blocked, blocked->bytes);
+    free_blocked(blocked);
     batch_resume(blocks->server->batch, client);
 }
 
@@ -276,18 +193,10 @@ static struct cmd_ctx context_of(struct blocked *blocked, struct outq *nowhere)
 {
     struct client *client = blocked->client;
     outq_init(nowhere, client->conn.out.pool);
-    return (struct cmd_ctx){
-        .server = client->server,
-        .client = client,
-        .db = blocked->db,
-        .command = blocked->command,
-        .argv = blocked->argv,
-        .argc = blocked->argc,
-        .keys = blocked->keys,
-        .key_count = blocked->key_count,
-        .reply = { .out = blocked->muted ? nowhere : &client->conn.out, .proto = client->proto },
-        .woken = true,
-    };
+    struct outq *out = blocked->muted ? nowhere : &client->conn.out;
+    struct cmd_ctx ctx = kept_command_context(&blocked->command, client, out);
+    ctx.woken = true;
+    return ctx;
 }
 
 // Answers the command without running it, and ends the wait.
@@ -328,8 +237,11 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
     struct blocks *blocks = ctx->server->blocks;
     struct blocked *blocked = keep_command(ctx, wait->count);
     if (!blocked || !join_keys(blocks, blocked, wait)) {
-        if (blocked)
+        if (blocked) {
+            // The command is still to be shown to others: it gets back what was taken over.
+            ctx->incoming = blocked->command.incoming;
             mem_free(blocked, blocked->bytes);
+        }
         reply_error(ctx, ERR_OUT_OF_MEMORY);
         return;
     }
@@ -364,7 +276,8 @@ void block_forget(struct client *client)
 
 size_t block_memory(const struct client *client)
 {
-    return client->blocked ? client->blocked->bytes : 0;
+    const struct blocked *blocked = client->blocked;
+    return blocked ? blocked->bytes + kept_command_memory(&blocked->command) : 0;
 }
 
 // --- Serving ------------------------------------------------------------------------------------
@@ -378,7 +291,9 @@ static void run_again(struct blocked *blocked)
     struct outq nowhere;
     struct cmd_ctx ctx = context_of(blocked, &nowhere);
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
-    dispatch_again(&ctx);
+    pushes_woken(client->server->pushes, client, false);
+    dispatch_admitted(&ctx);
+    pushes_woken(client->server->pushes, client, true);
     keyspace->untouched = untouched;
     outq_clear(&nowhere);
     if (ctx.waits)
@@ -391,19 +306,20 @@ static void run_again(struct blocked *blocked)
 // freed, when the last one has been served.
 static void serve_key(struct awaited *awaited)
 {
-    struct list_link *link = list_first(&awaited->waiters);
-    const struct entry *entry = db_peek(awaited->db, &awaited->key).entry;
-    for (size_t waiting = awaited->count; waiting > 0; waiting--) {
+    const struct interest *interest = &awaited->interest;
+    struct list_link *link = list_first(&interest->members);
+    const struct entry *entry = db_peek(interest->db, &interest->key).entry;
+    for (size_t waiting = interest->count; waiting > 0; waiting--) {
         // However many wait: for another type's value none of them is looked at.
         if (!entry || !(awaited->types & 1u << entry_type(entry)))
             return;
         struct blocked *blocked = LIST_ITEM(link, struct waiter, link)->blocked;
-        link = list_next(&awaited->waiters, link);
+        link = list_next(&interest->members, link);
         if (entry_type(entry) != blocked->type || blocked->client->flags & CLIENT_CLOSING)
             continue;
         run_again(blocked);
         if (waiting > 1)
-            entry = db_peek(awaited->db, &awaited->key).entry;
+            entry = db_peek(interest->db, &interest->key).entry;
     }
 }
 
@@ -415,7 +331,7 @@ void blocks_serve(struct blocks *blocks)
         list_remove(link);
         serve_key(awaited);
     }
-    blocks->server->keys_ready = false;
+    blocks->server->after_command &= (uint8_t)~AFTER_COMMAND_KEYS;
 }
 
 // --- INFO ---------------------------------------------------------------------------------------
@@ -439,7 +355,7 @@ struct blocks *blocks_new(struct server *server)
 {
     struct blocks *blocks = mem_alloc_zeroed(sizeof(*blocks));
     blocks->server = server;
-    table_init(&blocks->keys, &awaited_ops);
+    interests_init(&blocks->keys);
     list_init(&blocks->ready);
     blocks->listener = keyspace_listen(server->keyspace, on_key_event, blocks);
     info_add_fields(server->info, "Clients", "timeouts", info_timeouts, blocks);

@@ -39,7 +39,7 @@ struct block_wait {
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait);
 
 // After a command: runs the commands that wait for the keys it has made ready. To be called while
-// server->keys_ready.
+// AFTER_COMMAND_KEYS is set.
 void blocks_serve(struct blocks *blocks);
 
 // Ends the client's wait as if its time were over, or with an error; false if it does not wait.

@@ -17,6 +17,9 @@
 #include <stdint.h>
 
 struct blocked;
+struct subscriptions;
+struct transaction;
+struct tracker;
 struct cmd_ctx;
 struct command_entry;
 struct server;
@@ -32,6 +35,10 @@ enum client_flag {
     CLIENT_NO_TOUCH = 1u << 7,    // its commands leave access clocks as they are
     CLIENT_NO_EVICT = 1u << 8,    // not to be closed to save memory
     CLIENT_MONITOR = 1u << 9,
+    CLIENT_SUBSCRIBED = 1u << 10,  // has subscribed to something
+    CLIENT_MULTI = 1u << 11,       // inside a transaction
+    CLIENT_TOUCHED = 1u << 13,     // a key that it watched has been touched
+    CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
 };
 
 // Flags that a command's way has to look at.
@@ -57,17 +64,20 @@ struct client {
     uint8_t proto;   // 2 or 3
     struct resp_parser parser;
     struct client_input input;
-    struct blocked *blocked;        // the command that waits, or NULL
-    struct incoming *incoming;      // large arguments of the command that is arriving
-    uint32_t turn_commands;         // run in this turn of the loop
-    struct list_link all_link;      // clients->all
-    struct list_link ready_link;    // one of the batch's lists
-    struct list_link pending_link;  // clients->pending: has replies to send
-    struct list_link closing_link;  // clients->closing
-    struct list_link monitor_link;  // monitors->clients
-    uint64_t created_us;            // monotonic time
-    uint64_t active_us;             // of the last interaction
-    uint64_t soft_limit_since_us;   // when the output passed the soft limit, 0 if it has not
+    struct blocked *blocked;              // the command that waits, or NULL
+    struct subscriptions *subscriptions;  // NULL without any
+    struct transaction *transaction;      // queued commands and watched keys, or NULL
+    struct tracker *tracker;              // CLIENT TRACKING, or NULL
+    struct incoming *incoming;            // large arguments of the command that is arriving
+    uint32_t turn_commands;               // run in this turn of the loop
+    struct list_link all_link;            // clients->all
+    struct list_link ready_link;          // one of the batch's lists
+    struct list_link pending_link;        // clients->pending: has replies to send
+    struct list_link closing_link;        // clients->closing
+    struct list_link monitor_link;        // monitors->clients
+    uint64_t created_us;                  // monotonic time
+    uint64_t active_us;                   // of the last interaction
+    uint64_t soft_limit_since_us;         // when the output passed the soft limit, 0 if it has not
     const struct command_entry *last_command;
     char *name;  // NUL-terminated, NULL without one
     char *lib_name;
@@ -147,8 +157,20 @@ void client_close_after_reply(struct client *client);
 // and cuts the client if it passes its output limits.
 void client_output_added(struct client *client);
 
+// Fetches what adding to its output touches into the cache.
+static inline void client_prefetch_output(const struct client *client)
+{
+    __builtin_prefetch(&client->conn.write_watcher, 1);
+    __builtin_prefetch(&client->conn.out.bytes, 1);
+    __builtin_prefetch(&client->flags);
+    __builtin_prefetch(&client->pending_link, 1);
+}
+
 // Sets who the client is: authenticated or not.
 void client_set_authenticated(struct client *client, bool authenticated);
+
+// Lets it speak this version of the protocol from now on (HELLO).
+void client_set_proto(struct client *client, uint8_t proto);
 
 // Lets the client have replies again (CLIENT REPLY ON), from the running command's on.
 void client_replies_on(struct cmd_ctx *ctx);

@@ -4,8 +4,11 @@
 #include "base/memory.h"
 #include "server/block.h"
 #include "server/client.h"
+#include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
+#include "server/transaction.h"
 
 #include <string.h>
 
@@ -58,14 +61,27 @@ static void append_flags(const struct client *client, struct bytes *out)
         uint32_t flag;
         char letter;
     } letters[] = {
-        { CLIENT_MONITOR, 'O' },  { CLIENT_HELD, 'b' }, { CLIENT_CLOSE_AFTER_REPLY, 'c' },
-        { CLIENT_CLOSING, 'A' },  { CLIENT_UNIX, 'U' }, { CLIENT_NO_EVICT, 'e' },
+        { CLIENT_MONITOR, 'O' },
+        { CLIENT_SUBSCRIBED, 'P' },
+        { CLIENT_MULTI, 'x' },
+        { CLIENT_HELD, 'b' },
+        { CLIENT_TRACKING, 't' },
+        { CLIENT_TOUCHED, 'd' },
+        { CLIENT_CLOSE_AFTER_REPLY, 'c' },
+        { CLIENT_CLOSING, 'A' },
+        { CLIENT_UNIX, 'U' },
+        { CLIENT_NO_EVICT, 'e' },
         { CLIENT_NO_TOUCH, 'T' },
     };
+    uint32_t modes = tracking_modes(client);
     size_t before = out->len;
     for (size_t i = 0; i < sizeof(letters) / sizeof(*letters); i++) {
         if (client->flags & letters[i].flag)
             bytes_append_char(out, letters[i].letter);
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BROKEN)
+            bytes_append_char(out, 'R');
+        if (letters[i].flag == CLIENT_TRACKING && modes & TRACKING_BCAST)
+            bytes_append_char(out, 'B');
     }
     if (out->len == before)
         bytes_append_char(out, 'N');
@@ -78,10 +94,17 @@ static size_t arguments_memory(const struct client *client)
            block_memory(client);
 }
 
+// What waits for the client, as if nobody else waited for the same bytes: Redis counts them so.
+static size_t output_memory(const struct client *client)
+{
+    return outq_memory(&client->conn.out) + client->conn.out.shared_bytes;
+}
+
 size_t client_memory(const struct client *client)
 {
     return sizeof(*client) + client->input.own.cap + arguments_memory(client) +
-           outq_memory(&client->conn.out);
+           transaction_memory(client) + pubsub_memory(client) + tracking_memory(client) +
+           output_memory(client);
 }
 
 void client_describe(const struct client *client, struct bytes *out)
@@ -91,7 +114,6 @@ void client_describe(const struct client *client, struct bytes *out)
     conn_peer_name(&client->conn, peer);
     conn_local_name(&client->conn, local);
     struct input_size input = input_size(client);
-    size_t output = outq_memory(&client->conn.out);
 
     bytes_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=",
                  (unsigned long long)client->id, peer, local, client->conn.fd,
@@ -99,13 +121,16 @@ void client_describe(const struct client *client, struct bytes *out)
                  (unsigned long long)client_idle_s(client));
     append_flags(client, out);
     bytes_printf(out,
-                 " db=%d sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu "
-                 "multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
-                 "user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
-                 client->db->id, input.used, input.free, arguments_memory(client),
-                 client->conn.out.bytes, output, client_memory(client),
-                 ev_is_active(&client->conn.read_watcher) ? "r" : "",
+                 " db=%d sub=%zu psub=%zu ssub=%zu multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu "
+                 "multi-mem=%zu rbs=0 rbp=0 obl=%zu oll=0 omem=%zu tot-mem=%zu events=%s%s cmd=%s "
+                 "user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
+                 client->db->id, pubsub_count(client, PUBSUB_CHANNEL),
+                 pubsub_count(client, PUBSUB_PATTERN), pubsub_count(client, PUBSUB_SHARD),
+                 transaction_length(client), input.used, input.free, arguments_memory(client),
+                 transaction_queue_memory(client), client->conn.out.bytes, output_memory(client),
+                 client_memory(client), ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
                  client->last_command ? client->last_command->full_name : "NULL", "default",
-                 client->proto, or_empty(client->lib_name), or_empty(client->lib_ver));
+                 (long long)tracking_redirect(client), client->proto, or_empty(client->lib_name),
+                 or_empty(client->lib_ver));
 }

@@ -11,8 +11,11 @@
 #include "server/ctx.h"
 #include "server/info.h"
 #include "server/monitor.h"
+#include "server/pubsub.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "server/tracking.h"
+#include "server/transaction.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -276,6 +279,9 @@ static void client_free(struct client *client)
     list_remove(&client->pending_link);
     list_remove(&client->closing_link);
     monitor_remove(client);
+    tracking_forget(client);
+    pubsub_forget(client);
+    transaction_discard(client);
     block_forget(client);
     batch_resume(client->server->batch, client);
     conn_close(&client->conn);
@@ -345,6 +351,7 @@ void client_kill(struct client *client)
 {
     if (!(client->flags & CLIENT_CLOSING))
         conn_shut_down(&client->conn);
+    pubsub_forget(client);
     client_close(client);
 }
 
@@ -352,6 +359,12 @@ void client_close_after_reply(struct client *client)
 {
     client->flags |= CLIENT_CLOSE_AFTER_REPLY;
     client_output_added(client);
+}
+
+void client_set_proto(struct client *client, uint8_t proto)
+{
+    client->proto = proto;
+    pubsub_proto_changed(client);
 }
 
 void client_replies_on(struct cmd_ctx *ctx)
@@ -364,9 +377,12 @@ void client_reset(struct client *client)
 {
     struct clients *clients = client->server->clients;
     client->db = &client->server->keyspace->dbs[0];
-    client->proto = 2;
+    pubsub_forget(client);
+    client_set_proto(client, 2);
     client->flags &= ~(uint32_t)(CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     monitor_remove(client);
+    transaction_discard(client);
+    tracking_off(client);
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_authenticated(client, !clients_need_password(clients));
 }
@@ -384,13 +400,19 @@ struct client *clients_find(const struct clients *clients, uint64_t id)
 
 // --- Sending ------------------------------------------------------------------------------------
 
+static enum client_class class_of(const struct client *client)
+{
+    return client->flags & CLIENT_SUBSCRIBED ? CLIENT_PUBSUB : CLIENT_NORMAL;
+}
+
 static void cut_slow_reader(struct client *client, const char *which)
 {
     struct bytes text = { 0 };
     client_describe(client, &text);
     log_warning("Client closed for overcoming of output buffer limits (%s limit of "
-                "client-output-buffer-limit normal): %.*s",
-                which, (int)text.len, text.data);
+                "client-output-buffer-limit %s): it does not read what it is sent; to let more "
+                "wait for it, raise that limit: %.*s",
+                which, class_names[class_of(client)], (int)text.len, text.data);
     bytes_release(&text);
     client->server->stats.output_limit_disconnections++;
     client_close(client);
@@ -399,7 +421,7 @@ static void cut_slow_reader(struct client *client, const char *which)
 static void check_output_limits(struct client *client)
 {
     const struct output_limit *limit =
-        &client->server->clients->config.output_limits[CLIENT_NORMAL];
+        &client->server->clients->config.output_limits[class_of(client)];
     size_t waiting = client->conn.out.bytes;
     if (limit->hard_bytes && waiting > limit->hard_bytes) {
         cut_slow_reader(client, "hard");
@@ -422,8 +444,9 @@ void client_output_added(struct client *client)
     size_t waiting = client->conn.out.bytes;
     if (waiting > clients->recent_max_output)
         clients->recent_max_output = waiting;
-    const struct output_limit *limit = &clients->config.output_limits[CLIENT_NORMAL];
-    if (unlikely(limit->hard_bytes | limit->soft_bytes))
+    const struct output_limit *limit = &clients->config.output_limits[class_of(client)];
+    if (unlikely((limit->hard_bytes && waiting > limit->hard_bytes) ||
+                 (limit->soft_bytes && waiting > limit->soft_bytes) || client->soft_limit_since_us))
         check_output_limits(client);
     // One that waits for its socket to become writable is told by it.
     if (!list_linked(&client->pending_link) && !ev_is_active(&client->conn.write_watcher))
@@ -528,7 +551,8 @@ static void info_blocked(void *udata, struct bytes *out)
 static void add_absent_fields(struct info *info)
 {
     info_add_lines(info, "Clients", "tracking", "tracking_clients:0\r\n");
-    info_add_lines(info, "Clients", "pubsub", "pubsub_clients:0\r\n");
+    // The place of pubsub.
+    info_add_lines(info, "Clients", "pubsub", "");
     info_add_lines(info, "Clients", "watching", "watching_clients:0\r\n");
     info_add_lines(info, "Clients", "timeouts", "clients_in_timeout_table:0\r\n");
     info_add_lines(info, "Clients", "watched keys", "total_watched_keys:0\r\n");

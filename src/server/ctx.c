@@ -20,12 +20,35 @@ static const struct slice error_texts[ERROR_COUNT] = {
 };
 #undef X
 
-static void answer_error(struct cmd_ctx *ctx, struct slice text)
+static void send_error(struct cmd_ctx *ctx, struct slice text)
 {
     ctx->failed = true;
     ctx->server->stats.error_replies++;
     error_stats_count(ctx->server->error_stats, text);
     resp_error(&ctx->reply, text);
+}
+
+// The reason, behind the words of the command's row.
+static void send_refusal(struct cmd_ctx *ctx, struct slice reason)
+{
+    const struct slice plain = SLICE("ERR ");
+    if (reason.len >= plain.len && memcmp(reason.ptr, plain.ptr, plain.len) == 0) {
+        reason.ptr += plain.len;
+        reason.len -= plain.len;
+    }
+    struct bytes text = { 0 };
+    bytes_append_text(&text, ctx->command->row->refusal);
+    bytes_append_slice(&text, reason);
+    send_error(ctx, bytes_slice(&text));
+    bytes_release(&text);
+}
+
+static void answer_error(struct cmd_ctx *ctx, struct slice text)
+{
+    if (unlikely(ctx->refused) && ctx->command->row->refusal)
+        send_refusal(ctx, text);
+    else
+        send_error(ctx, text);
 }
 
 void reply_error(struct cmd_ctx *ctx, enum error_id error)
@@ -153,14 +176,55 @@ bool ctx_find(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entr
     return check_type(ctx, out, type);
 }
 
-void ctx_written(struct cmd_ctx *ctx, uint32_t i)
+static inline void notify(const struct cmd_ctx *ctx, const struct db *db, uint32_t i,
+                          enum notify_class class, const char *event)
 {
+    if (unlikely(ctx->server->notified & class))
+        notifications_send(ctx->server->notifications, event, key_slice(&ctx->keys[i]), db->id);
+}
+
+void ctx_notify(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    notify(ctx, ctx->db, i, class, event);
+}
+
+// Out of the way of writes that nobody wants to hear of.
+static __attribute__((noinline, cold)) void tell_written(const struct cmd_ctx *ctx, struct db *db,
+                                                         uint32_t i, enum notify_class class,
+                                                         const char *event)
+{
+    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, db, &ctx->keys[i]);
+    notify(ctx, db, i, class, event);
+}
+
+void ctx_written_in(struct cmd_ctx *ctx, struct db *db, uint32_t i, enum notify_class class,
+                    const char *event)
+{
+    const struct server *server = ctx->server;
     ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_WRITTEN, ctx->db, &ctx->keys[i]);
+    if (unlikely((server->keyspace->heard & KEY_EVENT(KEY_WRITTEN)) | (server->notified & class)))
+        tell_written(ctx, db, i, class, event);
+}
+
+void ctx_written(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    ctx_written_in(ctx, ctx->db, i, class, event);
+}
+
+void ctx_moved(struct cmd_ctx *ctx, uint32_t i, const char *event)
+{
+    keyspace_announce(ctx->server->keyspace, KEY_REMOVED, ctx->db, &ctx->keys[i]);
+    notify(ctx, ctx->db, i, NOTIFY_GENERIC, event);
 }
 
 void ctx_removed(struct cmd_ctx *ctx, uint32_t i)
 {
     ctx->changes++;
-    keyspace_announce(ctx->server->keyspace, KEY_REMOVED, ctx->db, &ctx->keys[i]);
+    ctx_moved(ctx, i, "del");
+}
+
+void ctx_emptied(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event)
+{
+    notify(ctx, ctx->db, i, class, event);
+    ctx_removed(ctx, i);
 }

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "resp/writer.h"
+#include "server/notifications.h"
 #include "store/keyspace.h"
 
 #include <stdbool.h>
@@ -51,6 +52,7 @@ struct cmd_ctx {
     bool must_not_wait;         // a blocking command is answered as if its time were over
     bool woken;                 // it has waited, and is run once more
     bool waits;                 // it cannot be answered yet
+    bool refused;               // it is not run: a gate, or its arity
     bool protocol_error;        // not a command: the parser refused the bytes
     bool failed;                // has replied with an error, from dispatch() on
     struct incoming *incoming;  // large arguments that arrived apart, or NULL
@@ -122,8 +124,22 @@ bool arg_int32(struct cmd_ctx *ctx, uint32_t i, int64_t *out);
 bool ctx_find_read(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entry_ref *out);
 bool ctx_find(struct cmd_ctx *ctx, uint32_t i, enum value_type type, struct entry_ref *out);
 
-// A value was set or changed at keys[i]: counts and announces it.
-void ctx_written(struct cmd_ctx *ctx, uint32_t i);
+// What a handler says once it has done something to keys[i]. Each counts and announces the change, and
+// tells those who listen to keyspace notifications which event of which class it was.
 
-// The key at keys[i] was removed by the command.
+// A value was set or changed; in another database than the client's.
+void ctx_written(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event);
+void ctx_written_in(struct cmd_ctx *ctx, struct db *db, uint32_t i, enum notify_class class,
+                    const char *event);
+
+// The key was removed ("del").
 void ctx_removed(struct cmd_ctx *ctx, uint32_t i);
+
+// The event took the last element of a collection, and the key went with it.
+void ctx_emptied(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event);
+
+// The value has left this key for another one: what is written there is what counts.
+void ctx_moved(struct cmd_ctx *ctx, uint32_t i, const char *event);
+
+// One more event, of a change that has been told of.
+void ctx_notify(struct cmd_ctx *ctx, uint32_t i, enum notify_class class, const char *event);

@@ -12,6 +12,8 @@
 #include "server/registry.h"
 #include "server/server.h"
 #include "server/slowlog.h"
+#include "server/tracking.h"
+#include "server/transaction.h"
 #include "store/keyspace.h"
 
 // Brief commands that share a reading of the clock.
@@ -64,6 +66,13 @@ static void refuse_unknown(struct cmd_ctx *ctx)
     client_close(ctx->client);
 }
 
+static bool ask_gates(struct cmd_ctx *ctx, uint32_t shut)
+{
+    ctx->refused = true;
+    ctx->refused = registry_ask_gates(ctx->server->registry, shut, ctx);
+    return ctx->refused;
+}
+
 // Answers what cannot be run; true if it has.
 static bool refuse(struct cmd_ctx *ctx)
 {
@@ -77,11 +86,12 @@ static bool refuse(struct cmd_ctx *ctx)
         return true;
     }
     if (unlikely(!dispatch_right_arity(command, ctx->argc) || !command->handler)) {
+        ctx->refused = true;
         reply_wrong_arity(ctx);
         return true;
     }
     uint32_t shut = command->gates & (ctx->client->gates | ctx->server->gates);
-    return unlikely(shut) && registry_ask_gates(ctx->server->registry, shut, ctx);
+    return unlikely(shut) && ask_gates(ctx, shut);
 }
 
 // It took long enough for the slow log or the latency monitor to want to know.
@@ -153,8 +163,20 @@ static void count_refused(const struct cmd_ctx *ctx)
     bool unknown = !command || (command->is_container && ctx->argc > 1);
     if (!unknown && ctx->failed)
         command->rejected_calls++;
+    transaction_refused(ctx);
+    if (unlikely(ctx->server->observers & OBSERVER_TRACKING))
+        tracking_refused(ctx);
     dispatch_end(ctx->server);
     dispatch_begin(ctx->server);
+}
+
+static void tell_observers(const struct cmd_ctx *ctx)
+{
+    uint32_t observers = ctx->server->observers;
+    if (observers & OBSERVER_TRACKING)
+        tracking_ran(ctx);
+    if (observers & OBSERVER_MONITOR && !ctx->woken)
+        monitor_feed(ctx);
 }
 
 static inline void run(struct cmd_ctx *ctx)
@@ -162,8 +184,8 @@ static inline void run(struct cmd_ctx *ctx)
     ctx->command->handler(ctx);
     if (ctx->changes)
         effects_commit(ctx);
-    if (unlikely(ctx->server->monitored) && !ctx->woken)
-        monitor_feed(ctx);
+    if (unlikely(ctx->server->observers))
+        tell_observers(ctx);
     if (unlikely(ctx->failed))
         ctx->command->failed_calls++;
 }
@@ -223,7 +245,7 @@ void dispatch(struct cmd_ctx *ctx)
         run_timed(ctx);
 }
 
-void dispatch_again(struct cmd_ctx *ctx)
+void dispatch_admitted(struct cmd_ctx *ctx)
 {
     run_timed(ctx);
 }

@@ -28,10 +28,11 @@ void dispatch_begin(struct server *server);
 // its own. Otherwise the context and its arguments have to live until dispatch_end().
 void dispatch(struct cmd_ctx *ctx);
 
-// Runs a command once more that dispatch() has run and that has waited since (server/block.h).
-void dispatch_again(struct cmd_ctx *ctx);
+// Runs a command that has passed its gates before: once more, if it has waited (server/block.h), or because
+// EXEC is there (server/transaction.h).
+void dispatch_admitted(struct cmd_ctx *ctx);
 
-// Counts such a command that has been answered without being run again: its time was over.
+// Counts a command that has waited and been answered without being run again: its time was over.
 void dispatch_gave_up(struct cmd_ctx *ctx);
 
 // To be called after the last of them: time ends to count.

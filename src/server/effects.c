@@ -14,6 +14,9 @@
 // The buffer is kept up to this size.
 #define KEEP_BYTES (1u << 20)
 
+// Whether effects belong together, and MULTI has been said.
+enum grouping { UNGROUPED, GROUP_EMPTY, GROUP_BEGUN };
+
 struct effects {
     struct keyspace *keyspace;
     int listener;
@@ -22,15 +25,25 @@ struct effects {
         effect_sink_fn fn;
         void *udata;
     } sinks[SINKS_MAX];
+    enum grouping group;
     int selected_db;        // that the stream is in; -1 at its start
     struct bytes replaced;  // what the running command's handler said
     struct bytes encoded;
 };
 
-static void feed(struct effects *effects, struct slice resp)
+static void feed_sinks(struct effects *effects, struct slice resp)
 {
     for (int i = 0; i < effects->sink_count; i++)
         effects->sinks[i].fn(effects->sinks[i].udata, resp);
+}
+
+static void feed(struct effects *effects, struct slice resp)
+{
+    if (unlikely(effects->group == GROUP_EMPTY)) {
+        effects->group = GROUP_BEGUN;
+        feed_sinks(effects, SLICE("*1\r\n$5\r\nMULTI\r\n"));
+    }
+    feed_sinks(effects, resp);
 }
 
 static void feed_command(struct effects *effects, const struct slice *words, size_t count)
@@ -86,6 +99,18 @@ void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
                   KEY_EVENT(KEY_EXPIRED) | KEY_EVENT(KEY_EVICTED));
     // It has not heard yet which database the stream is in.
     effects->selected_db = -1;
+}
+
+void effects_begin_group(struct effects *effects)
+{
+    effects->group = GROUP_EMPTY;
+}
+
+void effects_end_group(struct effects *effects)
+{
+    if (effects->group == GROUP_BEGUN)
+        feed_sinks(effects, SLICE("*1\r\n$4\r\nEXEC\r\n"));
+    effects->group = UNGROUPED;
 }
 
 bool effects_wanted(const struct effects *effects)

@@ -30,5 +30,10 @@ void effect_replace(struct cmd_ctx *ctx, const struct slice *words, size_t count
 // The command has no effect on others, whatever it changed here.
 void effect_drop(struct cmd_ctx *ctx);
 
+// What is committed between the two belongs together: MULTI goes ahead of the first of it, and EXEC behind
+// the last. Nothing is said if there is none.
+void effects_begin_group(struct effects *effects);
+void effects_end_group(struct effects *effects);
+
 // After a command that changed something: sends its effect.
 void effects_commit(struct cmd_ctx *ctx);

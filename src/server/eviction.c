@@ -3,6 +3,13 @@
 //
 // The gate is shut while there is a limit, not only near it: one command may ask for half a gigabyte
 // (SETRANGE), and a turn may run thousands.
+//
+// Memory may not pass the ceiling: the limit, or, after the limit was lowered below what is used, what is
+// used now, which goes down from turn to turn. A write that finds more in use evicts first, for a bounded
+// time. If that was not enough it runs all the same, but from then on writes wait at the gate
+// (server/batch.h) until memory is back at the ceiling: that is how memory stays in bounds whatever a
+// command brings, and other commands are served meanwhile. Those that had been parsed by then can't wait
+// any more: they may bring a little, and are refused beyond it.
 #include "server/eviction.h"
 
 #include "base/clock.h"
@@ -11,6 +18,7 @@
 #include "base/numbers.h"
 #include "base/panic.h"
 #include "net/loop.h"
+#include "server/batch.h"
 #include "server/config.h"
 #include "server/ctx.h"
 #include "server/info.h"
@@ -35,6 +43,13 @@
 #define BYTES_A_US    256
 #define BROUGHT_BYTES (UINT64_C(2) << 20)
 
+// Above the ceiling by this much between two turns (large arguments on their way, replies that nobody reads),
+// writes wait.
+#define SLACK_BYTES (UINT64_C(1) << 20)
+
+// What writes may bring that should wait and can't.
+#define LATE_BYTES (UINT64_C(2) << 20)
+
 // Below this a limit is probably meant to have a unit.
 #define ODD_LIMIT_BYTES (1 << 20)
 
@@ -43,7 +58,9 @@ struct eviction {
     struct evict evict;
     struct loop_waker waker;
     uint32_t gate;
-    uint64_t ceiling_bytes;  // that writes have to stay below; above the limit while time is short
+    uint64_t ceiling_bytes;  // that writes have to stay below
+    bool lowered;            // below what is used: the ceiling is still to be found
+    uint64_t late_bytes;     // while writes wait: from here on those that can't are refused
     uint64_t exceeded_since_us;
     uint64_t exceeded_us;
     // Directives.
@@ -118,17 +135,46 @@ static void note_exceeded(struct eviction *eviction, bool exceeded)
     eviction->exceeded_since_us = exceeded ? now_us : 0;
 }
 
+static bool writes_wait(const struct eviction *eviction)
+{
+    return eviction->server->holds & eviction->gate;
+}
+
+static void let_writes_wait(struct eviction *eviction)
+{
+    if (writes_wait(eviction))
+        return;
+    eviction->server->holds |= eviction->gate;
+    eviction->late_bytes = mem_used() + LATE_BYTES;
+}
+
+static void let_writes_go(struct eviction *eviction)
+{
+    if (!writes_wait(eviction))
+        return;
+    eviction->server->holds &= ~eviction->gate;
+    batch_resume_held(eviction->server->batch);
+}
+
+// After an attempt to get down to `goal_bytes` that ended so.
+static void set_ceiling(struct eviction *eviction, enum room room, uint64_t goal_bytes)
+{
+    uint64_t used = mem_used();
+    if (room == ROOM_MADE)
+        eviction->ceiling_bytes = goal_bytes;
+    else if (room == ROOM_NONE)
+        eviction->ceiling_bytes = (uint64_t)eviction->limit_bytes;
+    else if (eviction->lowered || used < eviction->ceiling_bytes)
+        eviction->ceiling_bytes = used > goal_bytes ? used : goal_bytes;
+    eviction->lowered = false;
+}
+
 static enum room make_room_noted(struct eviction *eviction, uint64_t goal_bytes, uint64_t extra_us)
 {
     struct server *server = eviction->server;
     uint64_t start_us = clock_mono_us_now();
     enum room room = make_room(eviction, goal_bytes, extra_us);
-    if (room == ROOM_LATER) {
-        uint64_t used = mem_used();
-        eviction->ceiling_bytes = used > goal_bytes ? used : goal_bytes;
-    } else {
-        eviction->ceiling_bytes = (uint64_t)eviction->limit_bytes;
-    }
+    set_ceiling(eviction, room, goal_bytes);
     note_exceeded(eviction, room != ROOM_MADE);
     latency_note(server, "eviction-cycle", (clock_mono_us_now() - start_us) / 1000);
     return room;
@@ -141,15 +187,26 @@ static bool uses_memory(const struct command *row)
     return row->flags & CMD_DENYOOM;
 }
 
-static bool refuse_without_room(struct cmd_ctx *ctx)
+// Time is over: whether the command may run nevertheless.
+static bool may_run_late(struct eviction *eviction)
+{
+    uint64_t used = mem_used();
+    if (used <= eviction->ceiling_bytes)
+        return true;
+    let_writes_wait(eviction);
+    return used <= eviction->late_bytes;
+}
+
+bool eviction_refuses(struct cmd_ctx *ctx)
 {
     struct eviction *eviction = ctx->server->eviction;
     uint64_t used = mem_used();
-    if (used <= eviction->ceiling_bytes)
+    if (!eviction->limit_bytes || used <= eviction->ceiling_bytes)
         return false;
     uint64_t brought = used - eviction->ceiling_bytes;
     brought = brought < BROUGHT_BYTES ? brought : BROUGHT_BYTES;
-    if (make_room_noted(eviction, eviction->ceiling_bytes, brought / BYTES_A_US) != ROOM_NONE)
+    enum room room = make_room_noted(eviction, eviction->ceiling_bytes, brought / BYTES_A_US);
+    if (room == ROOM_MADE || (room == ROOM_LATER && may_run_late(eviction)))
         return false;
     reply_error(ctx, ERR_OOM);
     return true;
@@ -169,6 +226,10 @@ static void keep_limit(void *udata)
         eviction->ceiling_bytes = limit_bytes;
         note_exceeded(eviction, false);
     }
+    if (room == ROOM_LATER && mem_used() > eviction->ceiling_bytes + SLACK_BYTES)
+        let_writes_wait(eviction);
+    else if (room != ROOM_LATER || mem_used() <= eviction->ceiling_bytes)
+        let_writes_go(eviction);
     loop_keep_awake(eviction->server->loop, &eviction->waker, room == ROOM_LATER);
 }
 
@@ -186,6 +247,7 @@ static void take_over(struct eviction *eviction)
     server->gates &= ~eviction->gate;
     server->gates |= eviction->limit_bytes ? eviction->gate : 0;
     eviction->ceiling_bytes = (uint64_t)eviction->limit_bytes;
+    eviction->lowered = mem_used() > eviction->ceiling_bytes;
     eviction->evict.policy = policy;
     eviction->evict.samples = (unsigned)eviction->samples;
     evict_forget(&eviction->evict);
@@ -193,6 +255,7 @@ static void take_over(struct eviction *eviction)
                            (uint32_t)eviction->lfu_log_factor, (uint32_t)eviction->lfu_decay_min);
     if (eviction->limit_bytes)
         return;
+    let_writes_go(eviction);
     note_exceeded(eviction, false);
     loop_keep_awake(server->loop, &eviction->waker, false);
 }
@@ -330,7 +393,7 @@ struct eviction *eviction_new(struct server *server)
     eviction->server = server;
     evict_init(&eviction->evict);
     config_register(server->config, eviction_directives, eviction);
-    eviction->gate = registry_add_gate(server->registry, uses_memory, refuse_without_room);
+    eviction->gate = registry_add_gate(server->registry, uses_memory, eviction_refuses);
     info_add_fields(server->info, "Memory", "limit", limit_fields, eviction);
     info_add_fields(server->info, "Stats", "evicted keys", evicted_fields, eviction);
     info_add_fields(server->info, "Stats", "eviction time", time_fields, eviction);

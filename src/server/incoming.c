@@ -89,16 +89,26 @@ enum status incoming_recv(struct incoming *incoming, struct conn *conn, size_t *
     return STATUS_OK;
 }
 
-struct blob *incoming_share(const struct incoming *incoming, struct slice argument)
+static struct blob *find(const struct incoming *incoming, struct slice argument)
 {
     for (size_t i = 0; incoming && i < incoming->count; i++) {
-        struct blob *blob = incoming->blobs[i];
-        if (blob->data == argument.ptr) {
-            blob_retain(blob);
-            return blob;
-        }
+        if (incoming->blobs[i]->data == argument.ptr)
+            return incoming->blobs[i];
     }
     return NULL;
+}
+
+bool incoming_has(const struct incoming *incoming, struct slice argument)
+{
+    return find(incoming, argument) != NULL;
+}
+
+struct blob *incoming_share(const struct incoming *incoming, struct slice argument)
+{
+    struct blob *blob = find(incoming, argument);
+    if (blob)
+        blob_retain(blob);
+    return blob;
 }
 
 size_t incoming_bytes(const struct incoming *incoming)

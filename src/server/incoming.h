@@ -34,6 +34,9 @@ bool incoming_active(const struct incoming *incoming);
 MUST_CHECK enum status incoming_recv(struct incoming *incoming, struct conn *conn,
                                      size_t *received);
 
+// Whether an argument lies in a blob of its own.
+bool incoming_has(const struct incoming *incoming, struct slice argument);
+
 // The blob that an argument lies in, with a reference for the caller, or NULL if it lies in none.
 struct blob *incoming_share(const struct incoming *incoming, struct slice argument);
 

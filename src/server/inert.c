@@ -46,7 +46,6 @@ enum {
 
 struct inert {
     int64_t oom_scores[OOM_SCORES];
-    unsigned events;  // one bit for each of event_letters
     unsigned on_sigint;
     unsigned on_sigterm;
     size_t users;
@@ -212,44 +211,6 @@ static bool set_title(void *owner, const struct slice *words, size_t count,
 static void get_title(const void *owner, struct bytes *out)
 {
     bytes_append_slice(out, bytes_slice(&((const struct inert *)owner)->title));
-}
-
-// In the order in which they are answered; ALL_EVENTS of them are also called A, which then takes n
-// along.
-static const char event_letters[] = "g$lshzxetdnKEm";
-#define ALL_EVENTS 0x3ffU
-#define EVENT_NEW  0x400U
-
-static bool set_events(void *owner, const struct slice *words, size_t count,
-                       struct config_error *error)
-{
-    (void)count;
-    unsigned events = 0;
-    for (size_t i = 0; i < words[0].len; i++) {
-        char letter = words[0].ptr[i];
-        const char *found = letter ? strchr(event_letters, letter) : NULL;
-        if (letter == 'A')
-            events |= ALL_EVENTS;
-        else if (found)
-            events |= 1U << (found - event_letters);
-        else
-            return config_refuse(error, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
-    }
-    ((struct inert *)owner)->events = events;
-    return true;
-}
-
-static void get_events(const void *owner, struct bytes *out)
-{
-    unsigned events = ((const struct inert *)owner)->events;
-    if ((events & ALL_EVENTS) == ALL_EVENTS) {
-        bytes_append_char(out, 'A');
-        events &= ~(ALL_EVENTS | EVENT_NEW);
-    }
-    for (unsigned i = 0; event_letters[i]; i++) {
-        if (events & 1U << i)
-            bytes_append_char(out, event_letters[i]);
-    }
 }
 
 static bool set_oom_scores(void *owner, const struct slice *words, size_t count,

@@ -52,7 +52,7 @@ void monitor_add(struct client *client)
     client->flags |= CLIENT_MONITOR;
     client->gates |= monitors->gate;
     list_append(&monitors->clients, &client->monitor_link);
-    client->server->monitored = true;
+    client->server->observers |= OBSERVER_MONITOR;
 }
 
 void monitor_remove(struct client *client)
@@ -63,7 +63,8 @@ void monitor_remove(struct client *client)
     client->flags &= ~(uint32_t)CLIENT_MONITOR;
     client->gates &= ~monitors->gate;
     list_remove(&client->monitor_link);
-    client->server->monitored = !list_empty(&monitors->clients);
+    if (list_empty(&monitors->clients))
+        client->server->observers &= ~(uint32_t)OBSERVER_MONITOR;
 }
 
 // +seconds.microseconds [db address] "word" "word" ...

@@ -15,6 +15,6 @@ void monitors_free(struct monitors *monitors);
 void monitor_add(struct client *client);
 void monitor_remove(struct client *client);
 
-// To be called for a command that has been run, while server->monitored: one line to every monitor,
+// To be called for a command that has been run, while there is OBSERVER_MONITOR: one line to every monitor,
 // with secrets left out. Commands for administrators are not shown.
 void monitor_feed(const struct cmd_ctx *ctx);

@@ -188,8 +188,7 @@ static uint32_t all_categories(const struct command *row)
 
 static bool is_plain_range(const struct key_spec *spec)
 {
-    return spec->begin == KEY_BEGIN_INDEX && spec->find == KEY_FIND_RANGE && spec->limit <= 1 &&
-           !(spec->flags & KEY_NOT_KEY);
+    return spec->begin == KEY_BEGIN_INDEX && spec->find == KEY_FIND_RANGE && spec->limit <= 1;
 }
 
 // First, last and step as far as plain ranges, each right behind the one before, say it.
@@ -202,7 +201,8 @@ static void set_key_range(struct command_entry *entry)
             break;
         bool follows = i == 0 || (last > 0 && spec->begin_index == last + spec->step &&
                                   spec->step == entry->shown_keys.step);
-        if (!is_plain_range(spec) || !follows) {
+        bool is_channel = spec->flags & KEY_NOT_KEY;
+        if (!is_plain_range(spec) || !follows || (i > 0 && is_channel)) {
             entry->keys_complex = true;
             return;
         }
@@ -211,6 +211,11 @@ static void set_key_range(struct command_entry *entry)
             entry->shown_keys.first = (int16_t)spec->begin_index;
         entry->shown_keys.last = (int16_t)last;
         entry->shown_keys.step = (int16_t)spec->step;
+    }
+    // Names of shard channels: clients need to know where they stand, nobody looks them up.
+    if (entry->row->keys[0].flags & KEY_NOT_KEY) {
+        entry->keys_complex = entry->row->keys[1].begin != KEY_BEGIN_NONE;
+        return;
     }
     entry->key_first = entry->shown_keys.first;
     entry->key_last = entry->shown_keys.last;

@@ -111,16 +111,6 @@ static void allocator_fields(void *udata, struct bytes *out)
     bytes_printf(out, "mem_allocator:%s\r\n", mem_allocator_name());
 }
 
-static void reclaim_fields(void *udata, struct bytes *out)
-{
-    const struct server *server = udata;
-    const struct reclaim *reclaim = &server->keyspace->reclaim;
-    bytes_printf(out,
-                 "lazyfree_pending_objects:%zu\r\n"
-                 "lazyfreed_objects:%llu\r\n",
-                 reclaim_count(reclaim), (unsigned long long)reclaim->freed);
-}
-
 void sections_register_memory(struct server *server)
 {
     struct info *info = server->info;
@@ -141,5 +131,6 @@ void sections_register_memory(struct server *server)
     // The table grows in place: there is never a second one.
     info_add_lines(info, "Memory", "rehashing", "mem_overhead_db_hashtable_rehashing:0\r\n");
     info_add_lines(info, "Memory", "defragmentation", "active_defrag_running:0\r\n");
-    info_add_fields(info, "Memory", "lazy freeing", reclaim_fields, server);
+    // The lazy freeing's.
+    info_add_lines(info, "Memory", "lazy freeing", "");
 }

@@ -22,22 +22,25 @@
 #include "server/info.h"
 #include "server/latency.h"
 #include "server/latency_stats.h"
+#include "server/lazyfree.h"
 #include "server/limits.h"
 #include "server/monitor.h"
 #include "server/network.h"
+#include "server/notifications.h"
 #include "server/pause.h"
 #include "server/process.h"
+#include "server/pubsub.h"
+#include "server/push.h"
 #include "server/registry.h"
 #include "server/sections.h"
 #include "server/settings.h"
 #include "server/slowlog.h"
 #include "server/sweeper.h"
+#include "server/tracking.h"
+#include "server/transaction.h"
 #include "store/keyspace.h"
 
 #include <string.h>
-
-// What freeing in slices may take of one turn of the loop.
-#define RECLAIM_BUDGET_US 500
 
 // The access clock counts seconds; this keeps it within a tenth of one.
 #define CLOCK_PERIOD_MS 100
@@ -57,17 +60,6 @@ static void note_loop_rates(struct server *server)
     rates->turn_us = rates->turns ? (now.busy_us - rates->counted_busy_us) / rates->turns : 0;
     rates->counted_turns = now.turns;
     rates->counted_busy_us = now.busy_us;
-}
-
-// After each turn of the loop: a little of what was deleted is freed; until all is, the loop stays awake.
-static void reclaim_memory(void *udata)
-{
-    struct server *server = udata;
-    struct reclaim *reclaim = &server->keyspace->reclaim;
-    if (likely(!reclaim_pending(reclaim)))
-        return;
-    reclaim_some(server->keyspace, RECLAIM_BUDGET_US);
-    loop_keep_awake(server->loop, &server->reclaim_waker, reclaim_pending(reclaim));
 }
 
 static void note_rates(void *udata)
@@ -123,10 +115,15 @@ struct server *server_new(void)
     server->latency = latency_new(server);
     server->eviction = eviction_new(server);
     server->client_limit = client_limit_new(server);
+    server->transactions = transactions_new(server);
+    server->pushes = pushes_new(server);
+    server->pubsub = pubsub_new(server);
+    server->notifications = notifications_new(server);
+    server->tracking = tracking_new(server);
+    server->lazyfree = lazyfree_new(server);
     sections_register_cluster(server);
     sections_register_keyspace(server);
 
-    loop_on_sleep(server->loop, reclaim_memory, server);
     cron_add(server->cron, CLOCK_PERIOD_MS, keep_clock, server);
     cron_add(server->cron, 1000, note_rates, server);
     return server;
@@ -144,6 +141,7 @@ enum status server_start(struct server *server)
     clients_configured(server->clients);
     dispatch_thresholds_changed(server);
     eviction_configured(server->eviction);
+    lazyfree_configured(server->lazyfree);
     if (network_open(server->network) != STATUS_OK)
         return STATUS_IO;
     cron_start(server->cron);
@@ -157,12 +155,18 @@ void server_free(struct server *server)
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
+    tracking_free(server->tracking);
+    pubsub_free(server->pubsub);
+    pushes_free(server->pushes);
     pause_free(server->pause);
     blocks_free(server->blocks);
+    transactions_free(server->transactions);
     batch_free(server->batch);
     sweeper_free(server->sweeper);
     effects_free(server->effects);
     inert_free(server, server->inert);
+    notifications_free(server->notifications);
+    lazyfree_free(server->lazyfree);
     client_limit_free(server->client_limit);
     eviction_free(server->eviction);
     latency_free(server->latency);

@@ -41,6 +41,17 @@ struct latency;
 struct sweeper;
 struct eviction;
 struct client_limit;
+struct pushes;
+struct pubsub;
+struct notifications;
+struct transactions;
+struct tracking;
+
+// What is to be done after the command that is running: bits of server->after_command.
+enum after_command {
+    AFTER_COMMAND_PUSHES = 1u << 0,  // its client has been pushed something
+    AFTER_COMMAND_KEYS = 1u << 1,    // keys that clients wait for have been written
+};
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
 struct server_stats {
@@ -110,21 +121,33 @@ struct server {
     struct sweeper *sweeper;
     struct eviction *eviction;
     struct client_limit *client_limit;
+    struct pushes *pushes;
+    struct pubsub *pubsub;
+    struct notifications *notifications;
+    struct transactions *transactions;
+    struct tracking *tracking;
+    struct lazyfree *lazyfree;
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
-    bool monitored;                // somebody listens with MONITOR
-    bool keys_ready;               // keys that clients wait for have been written
+    uint32_t observers;            // who looks at every command that has been run
+    uint32_t notified;             // classes of events that somebody wants to hear of
+    uint8_t after_command;         // bits of enum after_command
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
-    struct loop_waker reclaim_waker;
     size_t startup_bytes;                 // mem_used() when the start was done
     int64_t start_ms;                     // Unix time
     char run_id[RUN_ID_LEN + 1];          // of this process
     char replication_id[RUN_ID_LEN + 1];  // of its history of writes
     const char *executable;               // absolute path
     const char *config_file;              // absolute path, "" without one
+};
+
+// Who looks at commands, as bits of server->observers.
+enum command_observer {
+    OBSERVER_MONITOR = 1u << 0,
+    OBSERVER_TRACKING = 1u << 1,
 };
 
 // Makes the server's subsystems, which register what they offer; commands and types are registered by

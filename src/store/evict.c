@@ -259,7 +259,7 @@ static enum evict_result remove_at(struct evict *evict, struct db *db, const str
     }
     count_evicted(evict, db->keyspace, db_size(db));
     keyspace_announce(db->keyspace, KEY_EVICTED, db, key);
-    db_remove(db, key, ref);
+    db_remove_for(db, key, ref, REMOVED_BY_EVICTION);
     return EVICT_DONE;
 }
 

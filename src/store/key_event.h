@@ -11,6 +11,8 @@ enum key_event {
     KEY_REMOVED,  // by a command
     KEY_EXPIRED,  // by its time; announced before it is gone
     KEY_EVICTED,  // by the memory limit
+    KEY_CREATED,  // was not there before; announced ahead of what is written
+    KEY_MISSED,   // asked for by a reader, and not there
     DB_SWAPPED,   // two databases have exchanged their contents; announced for both, without a key
     DB_FLUSHED,   // everything is about to be removed; without a key
 };

@@ -45,7 +45,10 @@ struct key key_of(struct slice name)
 
 void keyspace_init(struct keyspace *keyspace)
 {
-    *keyspace = (struct keyspace){ .due_ms = TABLE_DUE_NEVER };
+    *keyspace = (struct keyspace){
+        .due_ms = TABLE_DUE_NEVER,
+        .freed_at_once = REMOVAL(REMOVED_NOW),
+    };
     uint64_t seed;
     random_secret(&seed, sizeof(seed));
     random_seed(&keyspace->random, seed);
@@ -65,28 +68,41 @@ void keyspace_open(struct keyspace *keyspace, int db_count)
     }
 }
 
-void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry)
+static void release_now(struct keyspace *keyspace, struct entry *entry)
 {
-    const struct type_ops *ops = keyspace->types[entry_type(entry)];
-    if (unlikely(ops->pieces && ops->pieces(entry) > RECLAIM_PIECES)) {
-        reclaim_entry(&keyspace->reclaim, entry);
-        return;
-    }
-    ops->release(entry);
+    keyspace->types[entry_type(entry)]->release(entry);
     entry_free(entry);
 }
 
-static void release_from_table(void *entry, void *udata)
+void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry, enum removal why)
 {
-    keyspace_release_entry(udata, entry);
+    const struct type_ops *ops = keyspace->types[entry_type(entry)];
+    bool is_large = ops->pieces && ops->pieces(entry) > RECLAIM_PIECES;
+    if (unlikely(is_large) && !(keyspace->freed_at_once & REMOVAL(why)))
+        reclaim_entry(&keyspace->reclaim, entry);
+    else
+        release_now(keyspace, entry);
 }
 
-static void empty(struct db *db)
+static void release_in_slices(void *entry, void *udata)
 {
-    if (db->table.count > RECLAIM_PIECES)
-        reclaim_table(&db->keyspace->reclaim, &db->table);
+    keyspace_release_entry(udata, entry, REMOVED_LATER);
+}
+
+static void release_at_once(void *entry, void *udata)
+{
+    release_now(udata, entry);
+}
+
+static void empty(struct db *db, enum removal why)
+{
+    struct keyspace *keyspace = db->keyspace;
+    if (keyspace->freed_at_once & REMOVAL(why))
+        table_release(&db->table, release_at_once, keyspace);
+    else if (db->table.count > RECLAIM_PIECES)
+        reclaim_table(&keyspace->reclaim, &db->table);
     else
-        table_release(&db->table, release_from_table, db->keyspace);
+        table_release(&db->table, release_in_slices, keyspace);
     db->expires = 0;
     db->expiry_sum_ms = 0;
     db->due_ms = TABLE_DUE_NEVER;
@@ -98,7 +114,7 @@ void keyspace_release(struct keyspace *keyspace)
     if (!keyspace->dbs)
         return;
     for (int i = 0; i < keyspace->db_count; i++)
-        empty(&keyspace->dbs[i]);
+        empty(&keyspace->dbs[i], REMOVED_NOW);
     reclaim_all(keyspace);
     mem_free(keyspace->dbs, (size_t)keyspace->db_count * sizeof(*keyspace->dbs));
     keyspace->dbs = NULL;
@@ -174,7 +190,7 @@ void db_expire(struct db *db, const struct key *key, struct entry_ref ref)
     struct keyspace *keyspace = db->keyspace;
     keyspace->expired_keys++;
     keyspace_announce(keyspace, KEY_EXPIRED, db, key);
-    db_remove(db, key, ref);
+    db_remove_for(db, key, ref, REMOVED_BY_EXPIRY);
 }
 
 struct entry_ref db_peek(struct db *db, const struct key *key)
@@ -207,25 +223,32 @@ struct entry_ref db_find(struct db *db, const struct key *key)
     return ref;
 }
 
-static inline void count_lookup(struct db *db, const struct entry *found)
+// Out of the way: what follows is inlined into the commonest readers.
+static __attribute__((noinline, cold)) void count_miss(struct db *db, const struct key *key)
 {
-    if (found)
+    db->keyspace->misses++;
+    keyspace_announce(db->keyspace, KEY_MISSED, db, key);
+}
+
+static inline void count_lookup(struct db *db, const struct key *key, const struct entry *found)
+{
+    if (likely(found))
         db->keyspace->hits++;
     else
-        db->keyspace->misses++;
+        count_miss(db, key);
 }
 
 struct entry_ref db_find_read(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_find(db, key);
-    count_lookup(db, ref.entry);
+    count_lookup(db, key, ref.entry);
     return ref;
 }
 
 struct entry_ref db_peek_read(struct db *db, const struct key *key)
 {
     struct entry_ref ref = db_peek(db, key);
-    count_lookup(db, ref.entry);
+    count_lookup(db, key, ref.entry);
     return ref;
 }
 
@@ -286,6 +309,7 @@ struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *e
         PANIC("out of memory while adding a key to database %d", db->id);
     if (entry_has_expiry(entry))
         change_expiry(db, key->hash, slot, EXPIRY_NONE, entry_expiry(entry));
+    keyspace_announce(db->keyspace, KEY_CREATED, db, key);
     return (struct entry_ref){ .slot = slot, .entry = entry };
 }
 
@@ -293,7 +317,7 @@ static void replace(struct db *db, const struct key *key, struct entry_ref *ref,
                     struct entry *entry)
 {
     int64_t old_expiry = entry_expiry(ref->entry);
-    keyspace_release_entry(db->keyspace, ref->entry);
+    keyspace_release_entry(db->keyspace, ref->entry, REMOVED_BY_SERVER);
     db_entry_moved(db, key, ref, entry, old_expiry);
 }
 
@@ -337,10 +361,10 @@ struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref r
     return ref.entry;
 }
 
-void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
+void db_remove_for(struct db *db, const struct key *key, struct entry_ref ref, enum removal why)
 {
     // The key may lie in the entry itself: it is not looked at once the entry is released.
-    keyspace_release_entry(db->keyspace, db_detach(db, key, ref));
+    keyspace_release_entry(db->keyspace, db_detach(db, key, ref), why);
 }
 
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)
@@ -349,6 +373,13 @@ void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct 
         replace(db, key, ref, entry);
     else
         *ref = db_insert(db, key, entry);
+}
+
+void db_overwrite(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry)
+{
+    if (ref->entry && db->keyspace->access.frequency)
+        entry_set_access(entry, entry_access(ref->entry));
+    db_put(db, key, ref, entry);
 }
 
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key)
@@ -361,6 +392,8 @@ struct entry *db_copy_entry(const struct db *db, const struct entry *entry, stru
 
 void db_swap(struct db *a, struct db *b)
 {
+    if (a == b)
+        return;
     struct db old_a = *a;
     int id_b = b->id;
     *a = *b;
@@ -371,10 +404,10 @@ void db_swap(struct db *a, struct db *b)
     keyspace_announce(a->keyspace, DB_SWAPPED, b, NULL);
 }
 
-void db_flush(struct db *db)
+void db_flush(struct db *db, enum removal why)
 {
     keyspace_announce(db->keyspace, DB_FLUSHED, db, NULL);
-    empty(db);
+    empty(db, why);
 }
 
 struct entry *db_random(struct db *db)

@@ -57,6 +57,7 @@ struct keyspace {
     void *on_swept_udata;
     struct random random;
     struct reclaim reclaim;  // what is being freed
+    uint32_t freed_at_once;  // REMOVAL() bits: what is removed so isn't freed in slices
     uint32_t heard;          // events that somebody listens to
     int listener_count;
     struct {
@@ -115,14 +116,14 @@ struct entry_ref {
 // Looks a key up for writing: touches it, deletes it if its time has come. O(1).
 struct entry_ref db_find(struct db *db, const struct key *key);
 
-// The same for reading: counts a hit or a miss.
+// The same for reading: counts a hit or a miss, and announces the miss.
 struct entry_ref db_find_read(struct db *db, const struct key *key);
 
 // The same two without touching the key: its access clock stays.
 struct entry_ref db_peek(struct db *db, const struct key *key);
 struct entry_ref db_peek_read(struct db *db, const struct key *key);
 
-// Adds an entry whose key is absent (looked up just before). Takes ownership.
+// Adds an entry whose key is absent (looked up just before), and announces that. Takes ownership.
 struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry);
 
 // Puts another entry in place of the one at `ref`, which is released. Takes ownership of `entry`;
@@ -146,22 +147,28 @@ static inline void db_entry_changed(struct entry_ref *ref, struct entry *entry)
 void db_set_expiry(struct db *db, const struct key *key, struct entry_ref *ref, int64_t at_ms);
 
 // Removes and releases the entry. Announces nothing.
-void db_remove(struct db *db, const struct key *key, struct entry_ref ref);
+void db_remove_for(struct db *db, const struct key *key, struct entry_ref ref, enum removal why);
+static inline void db_remove(struct db *db, const struct key *key, struct entry_ref ref)
+{
+    db_remove_for(db, key, ref, REMOVED_BY_SERVER);
+}
 
 // Takes the entry out of the database without releasing it: the caller owns it. Announces nothing.
 struct entry *db_detach(struct db *db, const struct key *key, struct entry_ref ref);
 
-// Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership.
+// Puts `entry` under `key`, in place of what is at `ref` if that is not empty. Takes ownership. Overwriting
+// hands on how often the key was used, where that is counted.
 void db_put(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
+void db_overwrite(struct db *db, const struct key *key, struct entry_ref *ref, struct entry *entry);
 
 // A copy of the entry under another key, with a value of its own. The caller owns it.
 struct entry *db_copy_entry(const struct db *db, const struct entry *entry, struct slice key);
 
-// Exchanges the contents of two databases; their numbers stay. O(1).
+// Exchanges the contents of two databases; their numbers stay. A database and itself: nothing happens. O(1).
 void db_swap(struct db *a, struct db *b);
 
 // Releases an entry that is in no database any more: at once, or in slices if it is large.
-void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry);
+void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry, enum removal why);
 
 // Whether its time has come.
 bool db_expired(const struct entry *entry);
@@ -169,8 +176,8 @@ bool db_expired(const struct entry *entry);
 // Deletes a key whose time has come, announcing it. For the sweep and for readers that walk.
 void db_expire(struct db *db, const struct key *key, struct entry_ref ref);
 
-// Removes everything. O(1): the memory is given back in slices.
-void db_flush(struct db *db);
+// Removes everything. O(1) if the memory is given back in slices.
+void db_flush(struct db *db, enum removal why);
 
 static inline size_t db_size(const struct db *db)
 {

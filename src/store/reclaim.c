@@ -47,7 +47,7 @@ static void release_drained(void *entry, void *udata)
 {
     struct keyspace *keyspace = udata;
     keyspace->reclaim.freed++;
-    keyspace_release_entry(keyspace, entry);
+    keyspace_release_entry(keyspace, entry, REMOVED_LATER);
 }
 
 static void free_arrays(struct reclaim *reclaim)

@@ -17,6 +17,19 @@ struct keyspace;
 // A value of more pieces than this is freed in slices, and a database of more keys.
 #define RECLAIM_PIECES 64
 
+// Why something is removed: decides whether what is large of it is freed at once or in slices.
+enum removal {
+    REMOVED_LATER,        // whoever asks wants slices (UNLINK, FLUSHALL ASYNC)
+    REMOVED_NOW,          // or wants to wait (FLUSHALL SYNC)
+    REMOVED_BY_SERVER,    // overwritten, or emptied by taking its last element
+    REMOVED_BY_USER,      // DEL
+    REMOVED_BY_FLUSH,     // FLUSHALL without a word
+    REMOVED_BY_EXPIRY,    // its time has come
+    REMOVED_BY_EVICTION,  // to make room
+};
+
+#define REMOVAL(why) (UINT32_C(1) << (why))
+
 // All zero is an empty one.
 struct reclaim {
     struct entry **entries;  // detached, with large values

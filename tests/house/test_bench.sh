@@ -89,6 +89,69 @@ plant samples.tsv </dev/null
 expect_refused 'no stall was measured' 'nothing was measured' \
     awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
 
+# messages CPU...: of ours, rounds with 100 subscribers; theirs is 2 each. And what stalled ones take.
+messages() {
+    {
+        printf 'pubsub\tours\t100\t16\t1\t%s\t300000\n' "$@"
+        printf 'pubsub\ttheirs\t100\t16\t1\t2\t200000\n'
+        printf 'stalled\tours\t100000\t30000000\n'
+        printf 'stalled\ttheirs\t4000\t600000000\nstalled\ttheirs\t8000\t1400000000\n'
+    } | plant samples.tsv
+}
+
+pubsub_report() {
+    awk -v messages=100000 -f utils/bench/pubsub.awk utils/bench/bounds.txt samples.tsv
+}
+
+messages 1.3 9 1.2
+expect_said 'message: median of three' \
+    '| delivered, 100 subscribers | 16 | 1.300 (600 %) | 2.000 (0 %) | **0.650** | 300.0 | 200.0 |' pubsub_report
+expect_said 'message: bound' \
+    '| CPU per message delivered, 100 subscribers, pipeline 16, ours / theirs | 0.70 | 0.650 | holds |' \
+    pubsub_report
+expect_said 'stalled: what was not measured' \
+    'grows by 30.0 MB, redis-server'"'"'s by 19800 MB (worked out from 4000 and 8000 messages: 600 and 1400 MB)' \
+    pubsub_report
+expect_said 'stalled: bound' '| memory of 1,000 stalled subscribers, MB | 40 | 30.000 | holds |' pubsub_report
+messages 1.5
+expect_refused 'message: broken bound' '| 0.70 | 0.750 | **DOES NOT HOLD** |' pubsub_report
+messages 1
+sed -i 's/30000000/40000001/' "$tree/samples.tsv"
+expect_refused 'stalled: broken bound' '| 40 | 40.000 | **DOES NOT HOLD** |' pubsub_report
+plant samples.tsv </dev/null
+expect_refused 'no message was measured' 'nothing was measured' pubsub_report
+
+# Every bound of messages is about a case that is measured.
+measured=$(sed -n "s/^cases=(\(.*\))/\1/p" "$root/utils/bench/bench_pubsub.sh" | tr -s "'" '\n' | grep . |
+    grep -v '^ $'; echo 'stalled MB')
+unknown=$(awk -F '|' '/^pubsub / { gsub(/ /, ""); print $2, $3 }' "$root/utils/bench/bounds.txt" |
+    grep -vxF "$measured")
+expect_equal 'bounds of messages that nobody measures' '' "$unknown"
+expect_refused 'unknown measurement' "nothing is called 'x'" env BENCH_ONLY=x utils/bench/bench_pubsub.sh
+
+# reclaims RSS P99...: a server that keeps so much of 100 MB, and FLUSHALLs with these p99.
+reclaims() {
+    {
+        printf 'shrink\t%s\t100000000\t11000000\t100000000\t%s\n' ours "$1" theirs 50000000
+        shift
+        printf 'flush\tours\tFLUSHALL\t9\t8\t7\t600\t%s\t0.2\n' "$@"
+        printf 'flush\ttheirs\tFLUSHALL\t900\t800\t700\t-\t800\t900\n'
+    } | plant samples.tsv
+}
+
+reclaims 20000000 12 4.9
+expect_said 'the smallest p99' '| FLUSHALL, ours | 0.20 | 4.90 | 8.00 | 9.00 | 7.00 | 600 |' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+reclaims 20000000 12 5
+expect_refused 'a p99 of just the bound' '5.00 ms | **DOES NOT HOLD**' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+reclaims 25000000 1
+expect_refused 'memory that stays resident' '0.250 | **DOES NOT HOLD**' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+plant samples.tsv </dev/null
+expect_refused 'nothing was flushed' 'nothing was measured' \
+    awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
+
 plant doc.md <<'END'
 before
 <!-- generated: x -->

@@ -26,7 +26,7 @@ compat() {
 ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -o "$tree/compat" "$root"/redis-compat/runner/*.c -lm -lpthread ||
     { fail 'the runner is built'; finish; exit 1; }
 server same --databases 16
-server other --databases 4 --maxclients 9000 --hz 20
+server other --databases 4 --maxclients 9000 --hz 20 --notify-keyspace-events KEA
 server dead --no-such-directive yes
 
 plant KNOWN_DIFFERENCES.md <<'END'
@@ -65,6 +65,14 @@ CLIENT KILL ID $(mine) SKIPME no
 %closed
 c> TIME
     ? run [number~2, type]
+s> SUBSCRIBE news end
+s> %read
+s> %drain end
+c> PUBLISH news a
+c> PUBLISH news b
+c> PUBLISH other c
+s> %drain end
+s> PING
 END
 expect_said 'the same server' '2 passed, 0 failed' compat same same.case
 
@@ -76,6 +84,16 @@ END
 expect_refused 'another reply' 'line 2: SELECT 5' compat other differs.case
 expect_refused 'both replies are shown' '-ERR DB index is out of range\r\n' compat other differs.case
 expect_refused 'it is counted' '0 passed, 2 failed' compat other differs.case
+
+case_file drained <<'END'
+s> PSUBSCRIBE *
+s> %drain end
+SET k v
+s> %drain end
+END
+expect_refused 'what is drained' '__keyspace@0__:k' compat other drained.case
+sed -i 's/PSUBSCRIBE \*/PSUBSCRIBE e*/' "$tree/drained.case"
+expect_said 'what is not subscribed to' '2 passed, 0 failed' compat other drained.case
 
 # pattern PATTERN [COMMAND]: compared with it.
 pattern() {

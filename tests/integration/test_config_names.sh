@@ -15,8 +15,15 @@ mkdir "$folder"
 # What differs from one start to the next, or is not set here.
 start_options=(--port 0 --unixsocket "$folder/socket" --dir "$folder" --logfile "$folder/log")
 in_front=(--pidfile "$folder/pid" --daemonize no)
-# Values that may differ. redis-server as packaged has no defragmentation and saves by default.
-other_values='save'
+# Values that may differ. redis-server as packaged has no defragmentation and saves by default; here freeing is lazy.
+other_values='save
+lazyfree-lazy-eviction
+lazyfree-lazy-expire
+lazyfree-lazy-server-del
+lazyfree-lazy-user-del
+lazyfree-lazy-user-flush
+replica-lazy-flush
+slave-lazy-flush'
 
 # begin PROGRAM ARGUMENT...: starts it and waits until it serves; false if it doesn't.
 begin() {

@@ -9,8 +9,8 @@
 // between single blanks), and from then on the probe goes on for MS (1000), and until used_memory
 // is down to BYTES, but not longer than 10 s; used_memory is asked every 10 ms, without a command
 // too. Prints in ms the longest answer, p99.9, the most CPU time that the server (process PID, all
-// threads) used while one PING waited, and after how long the memory was back ("-" if it was not, or
-// nobody asked). The CPU time is what a stall is without what else runs on the machine.
+// threads) used while one PING waited, after how long the memory was back ("-" if it was not, or
+// nobody asked), p99, and how long the command's own reply took ("-" without one). The CPU time is what a stall is without what else runs on the machine.
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -52,11 +52,12 @@ struct probe {
     size_t pong_bytes;  // of the answer that has begun
     uint32_t took_us[LIMIT_US / PERIOD_US + RING];
     size_t took_count;
-    uint64_t begun_us;   // when the command was sent
-    bool due;            // a reply on the control connection
-    uint64_t asked_us;   // used_memory, the last time
-    uint64_t back_us;    // when the memory was seen to be back, 0: not yet
-    struct bytes reply;  // what has come on the control connection since it was last written to
+    uint64_t begun_us;    // when the command was sent
+    bool due;             // a reply on the control connection
+    uint64_t replied_us;  // to the command
+    uint64_t asked_us;    // used_memory, the last time
+    uint64_t back_us;     // when the memory was seen to be back, 0: not yet
+    struct bytes reply;   // what has come on the control connection since it was last written to
 };
 
 // ---- the connection that waits ------------------------------------------------------------------
@@ -130,6 +131,7 @@ static void read_control(struct probe *probe)
         fail(reply->data);
     if (probe->asked_us == 0) {
         probe->due = reply->data[reply->len - 1] != '\n';
+        probe->replied_us = probe->due ? 0 : clock_mono_us_now();
         return;
     }
     const char *found = strstr(reply->data, field);
@@ -209,9 +211,14 @@ static void report(struct probe *probe)
     printf("%.3f %.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3,
            (double)probe->longest_cpu_us / 1e3);
     if (probe->back_us == 0)
+        printf("-");
+    else
+        printf("%.0f", (double)(probe->back_us - probe->begun_us) / 1e3);
+    printf(" %.3f ", probe->took_us[count * 99 / 100] / 1e3);
+    if (probe->replied_us == 0)
         printf("-\n");
     else
-        printf("%.0f\n", (double)(probe->back_us - probe->begun_us) / 1e3);
+        printf("%.3f\n", (double)(probe->replied_us - probe->begun_us) / 1e3);
 }
 
 static struct options parse_options(int argc, char **argv)

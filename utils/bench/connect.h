@@ -17,19 +17,33 @@ __attribute__((noreturn)) static inline void fail(const char *what)
     exit(1);
 }
 
-// A blocking connection to 127.0.0.1 without Nagle's delay; ends the program if there is none.
-static inline int connect_local(uint16_t port)
+// A TCP socket for connect_local_with().
+static inline int make_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail("cannot make a socket");
+    return fd;
+}
+
+// Connects the socket to 127.0.0.1, blocking and without Nagle's delay; ends the program if that
+// fails.
+static inline int connect_local_with(int fd, uint16_t port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons(port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         fail("cannot connect");
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
         fail("cannot set TCP_NODELAY");
     return fd;
+}
+
+static inline int connect_local(uint16_t port)
+{
+    return connect_local_with(make_socket(), port);
 }
 
 // Sends all of it, waiting for room.

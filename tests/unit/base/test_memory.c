@@ -7,6 +7,7 @@
 #include "support/unit.h"
 #include "unit/base/child.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -345,6 +346,31 @@ END_TEST
 
 #endif
 
+#ifndef __SANITIZE_ADDRESS__
+static unsigned count_threads(void)
+{
+    unsigned count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    ck_assert_ptr_nonnull(tasks);
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;)
+        count += task->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+START_TEST(a_thread_gives_pages_back)
+{
+    ck_assert_uint_eq(count_threads(), 1);
+    ck_assert(mem_purge_in_background(true));
+    ck_assert_uint_eq(count_threads(), 2);
+    ck_assert(mem_purge_in_background(true));
+    ck_assert_uint_eq(count_threads(), 2);
+    ck_assert(mem_purge_in_background(false));
+    ck_assert_uint_eq(count_threads(), 1);
+}
+END_TEST
+#endif
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("memory");
@@ -378,6 +404,7 @@ static Suite *make_suite(void)
 #ifndef __SANITIZE_ADDRESS__
     // The sanitizer keeps freed blocks for a while, and has no statistics of ours.
     tcase_add_test(figures, the_allocator_reports);
+    tcase_add_test(figures, a_thread_gives_pages_back);
     tcase_add_test(figures, process_figures);
     tcase_add_test(figures, used_agrees_with_the_allocator);
 #endif

@@ -32,9 +32,12 @@ static void set_up(void)
 // Whatever a test did: when its queues are cleared, the pool's blocks are all that is left.
 static void tear_down(void)
 {
-    ck_assert_uint_eq(mem_used() - used_before, pool.free_count * mem_good_size(16384));
+    ck_assert_uint_eq(mem_used() - used_before,
+                      pool.free_count * mem_good_size(16384) +
+                          pool.free_reference_count * mem_good_size(sizeof(struct outq_chunk)));
     outq_pool_release(&pool);
     ck_assert_uint_eq(pool.free_count, 0);
+    ck_assert_uint_eq(pool.free_reference_count, 0);
     ck_assert_uint_eq(mem_used(), used_before);
 }
 
@@ -265,6 +268,148 @@ START_TEST(the_pool_is_used_and_bounded)
 }
 END_TEST
 
+// A block that holds this text.
+static struct outq_block *block_of(const char *text, size_t cap)
+{
+    struct outq_block *block = outq_block_new(cap);
+    ck_assert_ptr_nonnull(block);
+    memcpy(block->room, text, strlen(text));
+    block->len = (uint32_t)strlen(text);
+    return block;
+}
+
+START_TEST(neighbouring_bytes_of_a_block_are_one_reference)
+{
+    struct outq q;
+    struct iovec vectors[4];
+    struct outq_block *block = block_of("0123456789", 100);
+    outq_init(&q, &pool);
+    outq_append_shared(&q, block, 2, 0);
+    ck_assert_ptr_null(q.head);
+    outq_append_shared(&q, block, 0, 3);
+    outq_append_shared(&q, block, 3, 4);
+    ck_assert_int_eq(outq_vectors(&q, vectors, 4), 1);
+    ck_assert_uint_eq(block->holders, 2);
+    // A gap, the same again, and one behind that.
+    outq_append_shared(&q, block, 8, 2);
+    outq_append_shared(&q, block, 8, 2);
+    ck_assert_int_eq(outq_vectors(&q, vectors, 4), 3);
+    ck_assert_uint_eq(block->holders, 4);
+    assert_waiting(&q, "01234568989", 11);
+    ck_assert_uint_eq(q.shared_bytes, 11);
+    ck_assert_uint_eq(outq_memory(&q), 3 * sizeof(struct outq_chunk));
+    // Half sent, a reference goes on growing.
+    outq_consume(&q, 10);
+    ck_assert_uint_eq(block->holders, 2);
+    memcpy(block->room + 10, "abc", 3);
+    block->len += 3;
+    outq_append_shared(&q, block, 10, 3);
+    assert_waiting(&q, "9abc", 4);
+    ck_assert_uint_eq(q.shared_bytes, 4);
+    ck_assert_uint_eq(block->holders, 2);
+    outq_consume(&q, 4);
+    ck_assert_uint_eq(q.shared_bytes, 0);
+    ck_assert_uint_eq(block->holders, 1);
+    outq_block_release(block);
+    outq_block_release(NULL);
+}
+END_TEST
+
+START_TEST(a_block_lives_as_long_as_its_last_reference)
+{
+    struct outq queues[3];
+    struct outq_block *block = block_of("0123456789", 100000);
+    size_t used = mem_used();
+    for (int i = 0; i < 3; i++) {
+        outq_init(&queues[i], &pool);
+        outq_append_shared(&queues[i], block, 0, 10);
+    }
+    outq_block_release(block);
+    outq_clear(&queues[0]);
+    ck_assert_uint_eq(queues[0].shared_bytes, 0);
+    outq_consume(&queues[2], 10);
+    ck_assert_uint_ge(mem_used(), used);
+    outq_consume(&queues[1], 9);
+    assert_waiting(&queues[1], "9", 1);
+    outq_consume(&queues[1], 1);
+    ck_assert_uint_lt(mem_used(), used);
+}
+END_TEST
+
+START_TEST(shared_bytes_are_copied_where_there_is_own_room)
+{
+    struct outq q;
+    struct outq_block *block = block_of("0123456789", 100);
+    outq_init(&q, &pool);
+    outq_append(&q, "own:", 4);
+    outq_append_shared(&q, block, 0, 10);
+    ck_assert_uint_eq(block->holders, 1);
+    ck_assert_uint_eq(q.shared_bytes, 0);
+    assert_waiting(&q, "own:0123456789", 14);
+    // No room for all of them: none are copied.
+    outq_reserve(&q, OUTQ_CHUNK_BYTES - 20);
+    outq_commit(&q, OUTQ_CHUNK_BYTES - 20);
+    outq_append_shared(&q, block, 0, 10);
+    ck_assert_uint_eq(block->holders, 2);
+    ck_assert_uint_eq(q.shared_bytes, 10);
+    outq_append(&q, "!", 1);
+    ck_assert_uint_eq(outq_memory(&q), 2 * 16384 + sizeof(struct outq_chunk));
+    outq_clear(&q);
+    outq_block_release(block);
+}
+END_TEST
+
+START_TEST(shared_references_are_spliced)
+{
+    struct outq to;
+    struct outq from;
+    struct outq_block *block = block_of("0123456789", 100);
+    outq_init(&to, &pool);
+    outq_init(&from, &pool);
+    outq_append_shared(&from, block, 0, 4);
+    outq_append_shared(&to, block, 0, 2);
+    outq_splice(&to, &from);
+    ck_assert_uint_eq(to.shared_bytes, 6);
+    ck_assert_uint_eq(from.shared_bytes, 0);
+    outq_append_shared(&to, block, 4, 2);
+    assert_waiting(&to, "01012345", 8);
+    ck_assert_uint_eq(block->holders, 3);
+    outq_clear(&to);
+    outq_block_release(block);
+}
+END_TEST
+
+START_TEST(references_come_from_the_pool)
+{
+    struct outq q;
+    struct outq_block *block = block_of("01", 2);
+    outq_init(&q, &pool);
+    for (int round = 0; round < 3; round++) {
+        size_t used = mem_used();
+        for (int i = 0; i < 20000; i++)
+            outq_append_shared(&q, block, (size_t)(i % 2), 1);
+        // Those that follow one another merged.
+        ck_assert_uint_eq(outq_memory(&q), 10000 * sizeof(struct outq_chunk));
+        ck_assert(round == 0 || mem_used() == used);
+        outq_clear(&q);
+        ck_assert_uint_eq(pool.free_reference_count, 10000);
+    }
+    for (int i = 0; i < 20000; i++)
+        outq_append_shared(&q, block, 0, 1);
+    outq_clear(&q);
+    ck_assert_uint_eq(pool.free_reference_count, 16384);
+    outq_block_release(block);
+}
+END_TEST
+
+START_TEST(a_block_without_memory)
+{
+    mem_fail_after(0);
+    ck_assert_ptr_null(outq_block_new(1000));
+    mem_fail_never();
+}
+END_TEST
+
 // One queue and the bytes that should wait in it.
 struct model {
     struct outq q;
@@ -273,6 +418,23 @@ struct model {
 };
 
 static int references_made;
+static struct outq_block *shared_block;
+
+// Bytes in a block, often right behind the last ones.
+static void append_shared(struct model *m, struct random *random, const char *data, size_t count)
+{
+    struct outq_block *block = shared_block;
+    if (!block || block->cap - block->len < count) {
+        outq_block_release(block);
+        block = shared_block = outq_block_new(random_below(random, 2) ? 5000 : 100000);
+    }
+    if (block->holders == 1 && random_below(random, 2))
+        block->len = 0;
+    uint32_t at = block->len;
+    memcpy(block->room + at, data, count);
+    block->len += (uint32_t)count;
+    outq_append_shared(&m->q, block, at, count);
+}
 
 static void step(struct model *models, struct random *random, const char *data, size_t data_len)
 {
@@ -301,6 +463,8 @@ static void step(struct model *models, struct random *random, const char *data, 
     if (choice == 1) {
         outq_append_ref(&m->q, data + offset, count, count_release, &owner);
         references_made++;
+    } else if (choice >= 4 && count <= 5000) {
+        append_shared(m, random, data + offset, count);
     } else if (choice == 2) {
         memcpy(outq_reserve(&m->q, count + random_below(random, 1000)), data + offset, count);
         outq_commit(&m->q, count);
@@ -326,6 +490,7 @@ START_TEST(random_operations_follow_a_model)
         outq_init(&models[i].q, &pool);
     }
     references_made = 0;
+    shared_block = NULL;
     for (int i = 0; i < 5000; i++) {
         step(models, &random, data, sizeof data);
         if (i % 10 != 0)
@@ -336,7 +501,10 @@ START_TEST(random_operations_follow_a_model)
     for (int i = 0; i < QUEUES; i++) {
         outq_clear(&models[i].q);
         ck_assert_uint_eq(outq_memory(&models[i].q), 0);
+        ck_assert_uint_eq(models[i].q.shared_bytes, 0);
     }
+    ck_assert_uint_eq(shared_block->holders, 1);
+    outq_block_release(shared_block);
     ck_assert_int_gt(references_made, 100);
     ck_assert_int_eq(released, references_made);
 }
@@ -357,6 +525,12 @@ static Suite *make_suite(void)
     tcase_add_test(queue, nothing_is_written_behind_a_reference);
     tcase_add_test(queue, splicing);
     tcase_add_test(queue, the_pool_is_used_and_bounded);
+    tcase_add_test(queue, neighbouring_bytes_of_a_block_are_one_reference);
+    tcase_add_test(queue, a_block_lives_as_long_as_its_last_reference);
+    tcase_add_test(queue, shared_bytes_are_copied_where_there_is_own_room);
+    tcase_add_test(queue, shared_references_are_spliced);
+    tcase_add_test(queue, references_come_from_the_pool);
+    tcase_add_test(queue, a_block_without_memory);
     suite_add_tcase(suite, queue);
 
     TCase *model = tcase_create("model");

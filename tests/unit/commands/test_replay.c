@@ -382,7 +382,7 @@ static void drain(int fd)
 static void flush_all(void)
 {
     for (int d = 0; d < server->keyspace->db_count; d++)
-        db_flush(&server->keyspace->dbs[d]);
+        db_flush(&server->keyspace->dbs[d], REMOVED_LATER);
 }
 
 // Sees to it that the stream begins with a SELECT.

@@ -68,7 +68,8 @@ static void check_flags(const struct command_entry *command)
         const struct key_spec *spec = &command->row->keys[i];
         if (spec->begin == KEY_BEGIN_NONE)
             break;
-        EXPECT_OF(command, __builtin_popcount(spec->flags & modes) == 1);
+        // A shard channel is no key.
+        EXPECT_OF(command, __builtin_popcount(spec->flags & modes) == !(spec->flags & KEY_NOT_KEY));
         EXPECT_OF(command, writes || !(spec->flags & (KEY_RW | KEY_OW | KEY_RM)));
         EXPECT_OF(command, spec->find == KEY_FIND_UNKNOWN || spec->step >= 1);
         EXPECT_OF(command, spec->begin != KEY_BEGIN_KEYWORD || spec->keyword);
@@ -128,7 +129,8 @@ static void check_arity(const struct command_entry *command)
             bytes_append_text(&request, " x");
         bytes_append_text(&request, "\r\n");
         bytes_append_char(&request, '\0');
-        snprintf(want, sizeof(want), "-ERR wrong number of arguments for '%s' command\r\n",
+        const char *refusal = command->row->refusal ? command->row->refusal : "ERR ";
+        snprintf(want, sizeof(want), "-%swrong number of arguments for '%s' command\r\n", refusal,
                  command->full_name);
         rig_ask(fd, request.data, want);
         rig_disconnect(fd);

@@ -40,7 +40,7 @@ static void cmd_put(struct cmd_ctx *ctx)
 {
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     string_set_text(ctx->db, &ctx->keys[0], &ref, ctx->argv[2], EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "put");
     reply_ok(ctx);
 }
 
@@ -67,7 +67,7 @@ static void cmd_forward(struct cmd_ctx *ctx)
     struct entry_ref to = db_find(ctx->db, &ctx->keys[1]);
     string_set_text(ctx->db, &ctx->keys[1], &to, (struct slice){ .ptr = text, .len = len },
                     EXPIRY_NONE);
-    ctx_written(ctx, 1);
+    ctx_written(ctx, 1, NOTIFY_STRING, "forward");
     reply_ok(ctx);
 }
 

@@ -15,7 +15,7 @@ static void cmd_write(struct cmd_ctx *ctx)
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     struct slice value = ctx->argc > 2 ? ctx->argv[2] : SLICE("v");
     string_set(ctx->db, &ctx->keys[0], &ref, value, EXPIRY_NONE);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "write");
     reply_ok(ctx);
 }
 
@@ -30,7 +30,7 @@ static void cmd_short_lived(struct cmd_ctx *ctx)
 {
     struct entry_ref ref = db_find(ctx->db, &ctx->keys[0]);
     string_set(ctx->db, &ctx->keys[0], &ref, SLICE("v"), clock_wall_ms() + 1000);
-    ctx_written(ctx, 0);
+    ctx_written(ctx, 0, NOTIFY_STRING, "write");
     effect_drop(ctx);
     reply_ok(ctx);
 }
@@ -287,6 +287,22 @@ START_TEST(all_sinks_get_the_same)
 }
 END_TEST
 
+START_TEST(a_group_is_wrapped_if_it_has_anything)
+{
+    add_sink(0);
+    effects_begin_group(server->effects);
+    effects_end_group(server->effects);
+    expect_fed(0, "");
+    effects_begin_group(server->effects);
+    rig_ask(fd, "write a\r\nread a\r\nwrite b\r\n", "+OK\r\n:1\r\n+OK\r\n");
+    effects_end_group(server->effects);
+    expect_fed(0, "*1\r\n$5\r\nMULTI\r\n" SELECT_0 "*2\r\n$5\r\nwrite\r\n$1\r\na\r\n"
+                  "*2\r\n$5\r\nwrite\r\n$1\r\nb\r\n*1\r\n$4\r\nEXEC\r\n");
+    rig_ask(fd, "write c\r\n", "+OK\r\n");
+    expect_fed(0, "*2\r\n$5\r\nwrite\r\n$1\r\nc\r\n");
+}
+END_TEST
+
 // A sink that comes later can't know which database the others were told of.
 START_TEST(a_later_sink_is_told_the_database)
 {
@@ -344,6 +360,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(feeding, set_up, tear_down);
     tcase_set_timeout(feeding, 30);
     tcase_add_test(feeding, all_sinks_get_the_same);
+    tcase_add_test(feeding, a_group_is_wrapped_if_it_has_anything);
     tcase_add_test(feeding, a_later_sink_is_told_the_database);
     tcase_add_test(feeding, without_a_sink_nothing_is_built);
     tcase_add_test(feeding, changes_are_counted);

@@ -332,6 +332,12 @@ START_TEST(ranges_of_keys)
                       .begin = KEY_BEGIN_INDEX,
                       .begin_index = 1,
                       .step = 1 } } },
+        { .name = "no-key-and-key",
+          .keys = { { .flags = KEY_NOT_KEY,
+                      .begin = KEY_BEGIN_INDEX,
+                      .begin_index = 1,
+                      .step = 1 },
+                    KEYS_SECOND(KEY_RO) } },
         { 0 },
     };
     registry_add(registry, rows);
@@ -346,7 +352,8 @@ START_TEST(ranges_of_keys)
     expect_range("twice", 0, 0, 0, true);
     expect_range("in-a-row", 1, 2, 1, false);
     expect_range("gap", 0, 0, 0, true);
-    expect_range("no-key", 0, 0, 0, true);
+    expect_range("no-key", 0, 0, 0, false);
+    expect_range("no-key-and-key", 0, 0, 0, true);
 }
 END_TEST
 

@@ -47,7 +47,7 @@ START_TEST(the_order_does_not_matter)
     for (size_t i = 0; i < KEYS; i++)
         add(0, i, i, EXPIRY_NONE);
     struct digest digest = digest_keyspace(&keyspace);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     for (size_t i = 2 * KEYS; i-- > 0;)
         add(0, i, i, EXPIRY_NONE);
     EXPECT(!equal(digest_keyspace(&keyspace), digest));

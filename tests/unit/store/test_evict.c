@@ -224,7 +224,7 @@ START_TEST(candidates_that_are_gone_or_used_are_passed_over)
         evict_keys(20);
         // Everything goes, and what comes may get its addresses.
         if (round % 3 == 0)
-            db_flush(db);
+            db_flush(db, REMOVED_LATER);
         else if (round % 3 == 1)
             db_swap(db, &keyspace.dbs[1]);
         reclaim_all(&keyspace);

@@ -369,7 +369,7 @@ START_TEST(what_is_due_next_is_known)
     keyspace.expire_passively = true;
     ck_assert(expire_due(&keyspace) == TABLE_DUE_NEVER);
     keyspace.expire_passively = false;
-    db_flush(db);
+    db_flush(db, REMOVED_LATER);
     expire_sweep(&keyspace, NO_HURRY_US);
     db_swap(db, &keyspace.dbs[0]);
     fill(db, 0, 1, now + 5000);

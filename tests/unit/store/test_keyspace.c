@@ -38,10 +38,15 @@ static void set_up(void)
     fixture_open();
 }
 
-static void listen_with(int listener)
+static void listen_for(int listener, uint32_t events)
 {
     int number = keyspace_listen(&keyspace, hear, (void *)(uintptr_t)&listener_ids[listener]);
-    keyspace_hear(&keyspace, number, UINT32_MAX);
+    keyspace_hear(&keyspace, number, events);
+}
+
+static void listen_with(int listener)
+{
+    listen_for(listener, UINT32_MAX);
 }
 
 START_TEST(a_new_keyspace_is_empty)
@@ -56,7 +61,7 @@ START_TEST(a_new_keyspace_is_empty)
         ck_assert_ptr_null(db_random(db));
         db_prefetch_bucket(db, key.hash);
         db_prefetch_entry(db, key.hash);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
@@ -69,7 +74,7 @@ START_TEST(databases_are_apart)
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[0], &key).entry), 1);
     ck_assert_uint_eq(fixture_value(db_find(&keyspace.dbs[1], &key).entry), 2);
     ck_assert_ptr_null(db_find(&keyspace.dbs[2], &key).entry);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     reclaim_all(&keyspace);
     ck_assert_uint_eq(fixture_released, 1);
     ck_assert_uint_eq(db_size(&keyspace.dbs[0]), 0);
@@ -160,7 +165,7 @@ START_TEST(expiries_are_counted)
     db_remove(db, &key, ref);
     ck_assert_uint_eq(db->expires, 0);
     fixture_add(db, SLICE("again"), 1, later);
-    db_flush(db);
+    db_flush(db, REMOVED_LATER);
     ck_assert_uint_eq(db->expires, 0);
 }
 END_TEST
@@ -292,7 +297,7 @@ START_TEST(whole_databases_are_announced)
     ck_assert_int_eq(heard[1].event, DB_SWAPPED);
     ck_assert_int_eq(heard[1].db, 1);
     ck_assert(!heard[1].was_there);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     ck_assert_uint_eq(heard_count, 3);
     ck_assert_int_eq(heard[2].event, DB_FLUSHED);
     ck_assert(heard[2].was_there);
@@ -303,7 +308,7 @@ END_TEST
 START_TEST(an_expiry_is_announced_before_the_key_is_gone)
 {
     struct db *db = &keyspace.dbs[2];
-    listen_with(3);
+    listen_for(3, KEY_EVENT(KEY_EXPIRED));
     fixture_add(db, SLICE("k"), 1, clock_wall_ms() + 1);
     clock_shift_ms(1);
     struct key key = key_of(SLICE("k"));
@@ -323,9 +328,9 @@ END_TEST
 START_TEST(removing_and_replacing_announce_nothing)
 {
     struct db *db = &keyspace.dbs[0];
-    listen_with(0);
     struct key key = key_of(SLICE("k"));
     struct entry_ref ref = fixture_add(db, SLICE("k"), 1, EXPIRY_NONE);
+    listen_with(0);
     db_replace(db, &ref, fixture_entry(SLICE("k"), 2, true, EXPIRY_NONE));
     db_set_expiry(db, &key, &ref, clock_wall_ms() + 1);
     db_remove(db, &key, ref);
@@ -333,10 +338,38 @@ START_TEST(removing_and_replacing_announce_nothing)
 }
 END_TEST
 
+START_TEST(new_keys_and_misses_are_announced)
+{
+    struct db *db = &keyspace.dbs[1];
+    struct key key = key_of(SLICE("k"));
+    listen_with(0);
+    // Nobody reads here.
+    db_find(db, &key);
+    db_peek(db, &key);
+    ck_assert_uint_eq(heard_count, 0);
+    db_find_read(db, &key);
+    db_peek_read(db, &key);
+    ck_assert_uint_eq(heard_count, 2);
+    struct entry_ref ref = { 0 };
+    db_put(db, &key, &ref, fixture_entry(SLICE("k"), 1, true, EXPIRY_NONE));
+    ck_assert_uint_eq(heard_count, 3);
+    db_put(db, &key, &ref, fixture_entry(SLICE("k"), 2, true, EXPIRY_NONE));
+    db_find_read(db, &key);
+    db_peek_read(db, &key);
+    ck_assert_uint_eq(heard_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(heard[i].event, i < 2 ? KEY_MISSED : KEY_CREATED);
+        ck_assert_int_eq(heard[i].db, 1);
+        ck_assert_str_eq(heard[i].key, "k");
+        ck_assert_int_eq(heard[i].was_there, i == 2);
+    }
+}
+END_TEST
+
 START_TEST(expired_keys_can_be_left_to_somebody_else)
 {
     struct db *db = &keyspace.dbs[0];
-    listen_with(0);
+    listen_for(0, ~(KEY_EVENT(KEY_CREATED) | KEY_EVENT(KEY_MISSED)));
     keyspace.expire_passively = true;
     struct key key = key_of(SLICE("k"));
     fixture_add(db, SLICE("k"), 1, clock_wall_ms() + 1);
@@ -427,7 +460,7 @@ START_TEST(a_copy_has_a_value_of_its_own)
         ck_assert_uint_eq(fixture_value(entry), 5);
         ck_assert_int_eq(entry_expiry(entry), expiry);
         ck_assert_int_eq(entry_type(entry), large ? TYPE_LIST : TYPE_STRING);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
@@ -511,6 +544,7 @@ static Suite *make_suite(void)
     tcase_add_test(events, whole_databases_are_announced);
     tcase_add_test(events, an_expiry_is_announced_before_the_key_is_gone);
     tcase_add_test(events, removing_and_replacing_announce_nothing);
+    tcase_add_test(events, new_keys_and_misses_are_announced);
     suite_add_tcase(suite, events);
     return suite;
 }

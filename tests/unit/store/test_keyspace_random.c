@@ -179,7 +179,7 @@ static void check_all(void)
 
 static void flush_db(struct db *db)
 {
-    db_flush(db);
+    db_flush(db, REMOVED_LATER);
     for (size_t i = 0; i < KEYS; i++)
         model[db->id][i].in_table = false;
 }

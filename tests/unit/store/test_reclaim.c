@@ -126,7 +126,7 @@ START_TEST(flushed_databases_are_freed_in_slices)
         int len = snprintf(name, sizeof(name), "%d", i);
         add(db, (struct slice){ .ptr = name, .len = (size_t)len }, i % 100 == 0 ? 200 : 1);
     }
-    db_flush(db);
+    db_flush(db, REMOVED_LATER);
     ck_assert_uint_eq(db_size(db), 0);
     ck_assert_uint_eq(reclaim_count(&keyspace.reclaim), KEYS);
     // It is usable at once, and what is put there stays.
@@ -147,7 +147,7 @@ START_TEST(what_is_left_is_freed_at_the_end)
     add(&keyspace.dbs[0], SLICE("a"), 1000);
     take_out(&keyspace.dbs[0], SLICE("a"));
     add(&keyspace.dbs[0], SLICE("b"), 1000);
-    db_flush(&keyspace.dbs[0]);
+    db_flush(&keyspace.dbs[0], REMOVED_LATER);
     add(&keyspace.dbs[0], SLICE("c"), 1000);
     reclaim_some(&keyspace, 0);
 }

@@ -129,7 +129,7 @@ START_TEST(from_every_value_to_every_other)
     static const size_t key_lens[] = { 0, 1, 16, 100, 250, 254, 255, 300 };
     for (size_t i = 0; i < COUNT_OF(key_lens); i++) {
         every_transition(key_lens[i]);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
@@ -144,12 +144,12 @@ START_TEST(other_types_are_overwritten)
         db_insert(db, &key, entry_new(SLICE("k"), &spec));
         expect_string(SLICE("k"), set(SLICE("k"), value, EXPIRY_NONE), value, EXPIRY_NONE);
         ck_assert_uint_eq(other_released, 2 * i + 1);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
 
         db_insert(db, &key, entry_new(SLICE("k"), &spec));
         expect_string(SLICE("k"), set_blob(SLICE("k"), value, LATER), value, LATER);
         ck_assert_uint_eq(other_released, 2 * i + 2);
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
@@ -217,7 +217,7 @@ START_TEST(a_shared_blob_outlives_its_entry)
         case 0: db_remove(db, &key, ref); break;
         case 1: set(SLICE("k"), noise_at(9, 5000), EXPIRY_NONE); break;
         case 2: set_int(SLICE("k"), 1); break;
-        case 3: db_flush(db); break;
+        case 3: db_flush(db, REMOVED_LATER); break;
         default: ck_assert_int_eq(string_append(db, &ref, SLICE("more")), STATUS_OK); break;
         }
         ck_assert_uint_eq(blob->refs, 1);
@@ -265,7 +265,7 @@ START_TEST(a_copy_is_shared_until_one_writes)
         to = find(SLICE("copy"));
         char scratch[INT64_TEXT_MAX];
         ck_assert_int_eq(string_bytes(to.entry, scratch).ptr[values[i].len], '!');
-        db_flush(db);
+        db_flush(db, REMOVED_LATER);
     }
 }
 END_TEST
