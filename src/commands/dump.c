@@ -122,7 +122,7 @@ static void replace_effect(struct cmd_ctx *ctx, const struct restore *restore, i
 // A value whose time is over is not put anywhere; the one that it would have replaced goes.
 static void drop(struct cmd_ctx *ctx, struct entry_ref ref, struct entry *entry)
 {
-    keyspace_release_entry(ctx->server->keyspace, entry);
+    keyspace_release_entry(ctx->server->keyspace, entry, REMOVED_BY_SERVER);
     if (!ref.entry)
         return;
     db_remove(ctx->db, &ctx->keys[0], ref);

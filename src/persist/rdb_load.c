@@ -174,12 +174,12 @@ static bool add_entry(struct loading *loading, struct entry *entry)
 {
     const struct key key = key_of(entry_key(entry));
     if (is_over(loading)) {
-        keyspace_release_entry(loading->keyspace, entry);
+        keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
         loading->out->expired++;
         return true;
     }
     if (db_peek(loading->db, &key).entry) {
-        keyspace_release_entry(loading->keyspace, entry);
+        keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
         return rdb_fail(loading->r, "a key is there twice");
     }
     db_insert(loading->db, &key, entry);
