@@ -156,15 +156,6 @@ void client_close_after_reply(struct client *client);
 // and cuts the client if it passes its output limits.
 void client_output_added(struct client *client);
 
-// Fetches what adding to its output touches into the cache.
-static inline void client_prefetch_output(const struct client *client)
-{
-    __builtin_prefetch(&client->conn.write_watcher, 1);
-    __builtin_prefetch(&client->conn.out.bytes, 1);
-    __builtin_prefetch(&client->flags);
-    __builtin_prefetch(&client->pending_link, 1);
-}
-
 // Sets who the client is: authenticated or not.
 void client_set_authenticated(struct client *client, bool authenticated);
 

@@ -160,7 +160,9 @@ static bool is_left_out(const struct command_entry *command)
 {
     static const char *const names[] = { "quit",         "shutdown",     "debug",
                                          "client|kill",  "client|pause", "config|set",
-                                         "client|reply", "monitor" };
+                                         "client|reply", "monitor",      "subscribe",
+                                         "psubscribe",   "ssubscribe",   "unsubscribe",
+                                         "punsubscribe", "sunsubscribe" };
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(command->full_name, names[i]) == 0)
             return true;
