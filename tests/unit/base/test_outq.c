@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "support/unit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MODEL_MAX   400000
@@ -273,7 +274,7 @@ static struct outq_block *block_of(const char *text, size_t cap)
 {
     struct outq_block *block = outq_block_new(cap);
     if (!block)
-        ck_abort_msg("no memory");
+        abort();
     memcpy(block->room, text, strlen(text));
     block->len = (uint32_t)strlen(text);
     return block;
