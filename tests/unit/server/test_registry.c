@@ -352,7 +352,9 @@ START_TEST(ranges_of_keys)
     expect_range("twice", 0, 0, 0, true);
     expect_range("in-a-row", 1, 2, 1, false);
     expect_range("gap", 0, 0, 0, true);
+    // Shown, and never looked up.
     expect_range("no-key", 0, 0, 0, false);
+    ck_assert_int_eq(look_up("no-key", 6)->shown_keys.first, 1);
     expect_range("no-key-and-key", 0, 0, 0, true);
 }
 END_TEST
