@@ -15,6 +15,7 @@
 #include "store/entry.h"
 #include "store/key_event.h"
 #include "store/reclaim.h"
+#include "store/reuse.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,7 @@ struct keyspace {
     void *on_swept_udata;
     struct random random;
     struct reclaim reclaim;  // what is being freed
+    struct reuse reuse;      // what eviction learns; off while nothing is evicted
     uint32_t heard;          // events that somebody listens to
     int listener_count;
     struct {

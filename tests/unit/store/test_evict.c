@@ -42,7 +42,7 @@ static void set_up(void)
 static void use_policy(enum evict_policy policy)
 {
     evict.policy = policy;
-    evict_forget(&evict);
+    evict_forget(&evict, &keyspace);
     keyspace_set_frequency(&keyspace, evict_is_lfu(policy), 10, 1);
 }
 
