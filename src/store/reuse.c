@@ -5,7 +5,7 @@
 // the chance of being used in the next moment can be counted: its uses, divided by how many of them there are.
 // The first are counted when they happen. For the second, eviction's looks stand: it passes by every key in
 // turn, so a kind is looked at as often as it is frequent. Both sums are halved each time that they are taken
-// into account, which is when an eighth of the keys has been evicted: what is known is never older
+// into account, which is when a sixteenth of the keys has been evicted: what is known is never older
 // than the memory's content. This is least hit density (Beckmann, Chen, Cidon, NSDI 2018) for popularity that
 // only falls while a key is not used; then its first moment says all.
 //
@@ -34,14 +34,15 @@
 #include <string.h>
 
 // Evictions between two times that counts are taken into account: a part of the keys, and a few at least.
-#define WINDOW_PART 8
+#define WINDOW_PART 16
 #define WINDOW_MIN  64
 
 // Recency.
 #define WEIGHT_ONE     256u
-#define WEIGHT_INITIAL (4 * WEIGHT_ONE)
-#define WEIGHT_MIN     (WEIGHT_ONE / 2)
+#define WEIGHT_INITIAL (2 * WEIGHT_ONE)
 #define WEIGHT_MAX     (16 * WEIGHT_ONE)
+#define WEIGHT_RISE    1.05
+#define WEIGHT_FALL    0.5
 #define BOUNDARY_PART  2     // keys near the boundary: from one half of it on
 #define BOUNDARY_OF    1024  // evictions that the boundary is a mean of
 #define FEW_USES       5     // these many in that many looks are supposed, until there are more
@@ -181,14 +182,15 @@ static double rate_of(const struct reuse_count *count)
     return (double)(count->uses + FEW_USES) / (double)(count->looks + FEW_LOOKS);
 }
 
+// Rises slowly and falls at once.
 static void learn_weight(struct reuse *reuse)
 {
     double factor = rate_of(&reuse->idle[true]) / rate_of(&reuse->idle[false]);
-    factor = factor < 0.5 ? 0.5 : factor;
-    factor = factor > 2 ? 2 : factor;
+    factor = factor > WEIGHT_RISE ? WEIGHT_RISE : factor;
+    factor = factor < WEIGHT_FALL ? WEIGHT_FALL : factor;
     uint32_t weight = (uint32_t)(reuse->unused_weight * factor);
-    weight = weight < WEIGHT_MIN ? WEIGHT_MIN : weight;
-    reuse->unused_weight = weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
+    weight = weight > WEIGHT_ONE ? weight : WEIGHT_ONE;
+    reuse->unused_weight = weight < WEIGHT_MAX ? weight : WEIGHT_MAX;
     halve(&reuse->idle[false]);
     halve(&reuse->idle[true]);
 }
