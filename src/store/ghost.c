@@ -4,9 +4,9 @@
 
 #include "base/memory.h"
 
-#define TAGS_A_WORD 8
-#define ALL_TAGS    UINT64_C(0x0101010101010101)
-#define ALL_TOPS    (ALL_TAGS << 7)
+#define TAG_BITS 8
+#define ALL_TAGS UINT64_C(0x0101010101010101)
+#define ALL_TOPS (ALL_TAGS << 7)
 
 void ghost_release(struct ghost *ghost)
 {
@@ -43,10 +43,10 @@ void ghost_add(struct ghost *ghost, uint64_t hash)
     if (ghost->count == 0)
         return;
     uint64_t *word = word_of(ghost, hash);
-    *word = *word << (64 / TAGS_A_WORD) | tag_of(hash);
+    *word = *word << TAG_BITS | tag_of(hash);
 }
 
-// Mycroft's test for a zero byte, 1987: exact as to whether there is one.
+// Alan Mycroft's test for a byte that is zero (1987).
 bool ghost_has(const struct ghost *ghost, uint64_t hash)
 {
     if (ghost->count == 0)
