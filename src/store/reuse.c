@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What eviction learns about reuse: see reuse.h.
 //
-// The measure. Of two keys the one should go that is used again later. Nobody knows which, but for a
-// kind of key the chance of being used in the next moment can be counted: its uses, divided by how many
-// of them there are. Uses are counted when they happen. For the other, eviction's looks stand: it passes
-// by every key in turn, so a kind is looked at as often as it is frequent. Both sums are halved each
-// time that they are taken into account, which is when a sixteenth of the keys has been evicted. This is
-// least hit density (Beckmann, Chen, Cidon, NSDI 2018) for keys whose chance only falls while they are
-// not used: then the next moment says all.
+// The measure. Of two keys the one should go that is used again later. Nobody knows which, but for
+// a kind of key the chance of being used in the next moment can be counted: its uses, divided by
+// how many of them there are. Uses are counted when they happen. For the other, eviction's looks
+// stand: it passes by every key in turn, so a kind is looked at as often as it is frequent. Both
+// sums are halved each time that they are taken into account, which is when a sixteenth of the keys
+// has been evicted. This is least hit density (Beckmann, Chen, Cidon, NSDI 2018) for keys whose
+// chance only falls while they are not used: then the next moment says all.
 //
 // Recency. There are two kinds: keys that came and were never asked for again, what a scan leaves
-// behind, and the others. The idle time of the first counts more than it is, by a weight, so that they
-// pass through a part of the memory only, as in 2Q (Johnson and Shasha, VLDB 1994) and S3-FIFO (Yang et
-// al., SOSP 2023). How large a part depends: with steady popularity a weight of 8 makes 8 to 13 % fewer
-// misses than none, but where the hot keys change, those of yesterday stay for too long, and it makes
-// 11 % more. So keys that are about to go are counted, those idle for half as long as what goes, or
-// longer: if such keys of one kind are used more often than those of the other, the weight moves in
-// their favour. It rises slowly and falls at once: as quick both ways it swings with the shifts, 2 %
-// more. Where hot keys change it stays close to 1, else it reaches its upper bound.
+// behind, and the others. The idle time of the first counts more than it is, by a weight, so that
+// they pass through a part of the memory only, as in 2Q (Johnson and Shasha, VLDB 1994) and S3-FIFO
+// (Yang et al., SOSP 2023). How large a part depends: with steady popularity a weight of 8 makes 8
+// to 13 % fewer misses than none, but where the hot keys change, those of yesterday stay for too
+// long, and it makes 11 % more. So keys that are about to go are counted, those idle for half as
+// long as what goes, or longer: if such keys of one kind are used more often than those of the
+// other, the weight moves in their favour. It rises slowly and falls at once: as quick both ways it
+// swings with the shifts, 2 % more. Where hot keys change it stays close to 1, else it reaches its
+// upper bound.
 //
-// Frequency. A key's kind is its counter, its generations without use, and whether it has returned soon
-// after it had been evicted. It is the counter without what it has lost since its last use, until that
-// makes it less than a new key's: else each turn of the minute would make new keys and those used once
-// alike, just when the latter are half of all. To begin with, a kind is worth what the documented policy
-// says: the least counter goes, and among equals the one not used for longer. What is counted then says
-// how much uses of long ago are worth against one of now. A generation is over when half as many keys
-// have been evicted as there are.
+// Frequency. A key's kind is its counter, its generations without use, and whether it has returned
+// soon after it had been evicted. It is the counter without what it has lost since its last use,
+// until that makes it less than a new key's: else each turn of the minute would make new keys and
+// those used once alike, just when the latter are half of all. To begin with, a kind is worth what
+// the documented policy says: the least counter goes, and among equals the one not used for longer.
+// What is counted then says how much uses of long ago are worth against one of now. A generation is
+// over when half as many keys have been evicted as there are.
 //
 // Tried without success (a simulation of bench_eviction's traces):
-// - recency: remembering evicted keys, so that those that return count as used: at most 1 % fewer misses;
-// - frequency: half and quarter steps of the counter: nothing; eight generations instead of three: 1 %
-//   fewer with shifts; generations four times as long: 1 % more, with shifts 6 %;
-// - the counter with what it has lost: 2 % more once the minute has turned; and to suppose that a kind
-//   is never worth more for being older: another 1 %;
+// - recency: remembering evicted keys, so that those that return count as used: at most 1 % fewer
+//   misses;
+// - frequency: half and quarter steps of the counter: nothing; eight generations instead of three:
+//   1 % fewer with shifts; generations four times as long: 1 % more, with shifts 6 %;
+// - the counter with what it has lost: 2 % more once the minute has turned; and to suppose that a
+//   kind is never worth more for being older: another 1 %;
 // - remembering twice as many evicted keys: 0.5 % fewer.
 #include "store/reuse.h"
 
-#include <string.h>
-
-// Evictions between two times that counts are taken into account: a part of the keys, and a few at least.
+// Evictions between two times that counts are taken into account: a part of the keys, and a few at
+// least.
 #define WINDOW_PART 16
 #define WINDOW_MIN  64
 
@@ -132,7 +133,8 @@ void reuse_stop(struct reuse *reuse)
 
 // --- Counting -----------------------------------------------------------------------------------
 
-// In 1/256 ticks. Half a tick is the mean of those below one: a small and busy memory may have no others.
+// In 1/256 ticks. Half a tick is the mean of those below one: a small and busy memory may have no
+// others.
 static uint64_t weighted_idle(const struct reuse *reuse, const struct access_rules *rules,
                               uint32_t access)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What eviction learns about reuse: which kind of key is used again soonest, and so is worth its place.
+// What eviction learns about reuse: which kind of key is used again soonest, and so is worth its
+// place.
 //
-// Eviction looks at all keys in turn, and every use of a key is seen. Uses of a kind of key divided by the
-// looks at that kind say how soon such a key is used again, whatever the traffic is: no constant decides, and
-// it follows when traffic changes. The essay is in reuse.c.
+// Eviction looks at all keys in turn, and every use of a key is seen. Uses of a kind of key divided
+// by the looks at that kind say how soon such a key is used again, whatever the traffic is: no
+// constant decides, and it follows when traffic changes. The essay is in reuse.c.
 #pragma once
 
 #include "store/access.h"
@@ -13,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Kinds of keys by frequency: levels of the counter, generations without use, and what else is known.
+// Kinds of keys by frequency: levels of the counter, generations without use, and what else is
+// known.
 #define REUSE_LEVELS 32
 #define REUSE_AGES   (ACCESS_AGE_MAX + 1)
 
@@ -62,7 +64,8 @@ struct reuse_victim {
     size_t ghost_max_bytes;  // that remembering evicted keys may take
 };
 
-// A key is evicted. True: something was learned, scores of before don't compare with those from now on.
+// A key is evicted. True: something was learned, scores of before don't compare with those from now
+// on.
 bool reuse_note_evicted(struct reuse *reuse, const struct access_rules *rules,
                         const struct reuse_victim *victim);
 
@@ -70,6 +73,6 @@ bool reuse_note_evicted(struct reuse *reuse, const struct access_rules *rules,
 uint32_t reuse_arrival(const struct reuse *reuse, const struct access_rules *rules, uint64_t hash,
                        uint32_t access);
 
-// What a key is to be evicted for: the higher, the sooner. Below UINT64_MAX. Scores of different times
-// compare.
+// What a key is to be evicted for: the higher, the sooner. Below UINT64_MAX. Scores of different
+// times compare.
 uint64_t reuse_score(const struct reuse *reuse, const struct access_rules *rules, uint32_t access);
