@@ -12,7 +12,8 @@
 // it was used, not how long ago), so scores of different times compare. Between two evictions anything may
 // happen to a candidate: it is found again by its hash and address, and has to have the score it had.
 //
-// Which of two keys is the better candidate, by recency or frequency, is learned: reuse.c.
+// Which of two keys is the better candidate, by recency or frequency, is learned: reuse.c. Where that makes
+// scores of before wrong, the pool is emptied.
 #include "store/evict.h"
 
 #include "base/clock.h"
