@@ -25,7 +25,7 @@ enum command_flag {
     CMD_ASKING = 1u << 11,
     CMD_FAST = 1u << 12,
     CMD_NO_AUTH = 1u << 13,
-    CMD_MAY_REPLICATE = 1u << 14,
+    CMD_MAY_REPLICATE = 1u << 14,  // writes nothing here, but others get it too; not shown
     CMD_NO_MANDATORY_KEYS = 1u << 15,
     CMD_PROTECTED = 1u << 16,
     CMD_NO_ASYNC_LOADING = 1u << 17,
