@@ -165,8 +165,8 @@ struct command {
     const char *tips[4];
     const char *deprecated_since;
     const char *replaced_by;
-    bool is_syscmd;         // not for applications, as COMMAND DOCS says
     const char *refusal;    // how the error begins where it is not run; NULL: as everywhere
+    bool is_syscmd;         // not for applications, as COMMAND DOCS says
     bool barrier;           // may keep what its client sent behind it from being run
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
     const struct command_arg *args;

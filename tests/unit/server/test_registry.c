@@ -333,10 +333,7 @@ START_TEST(ranges_of_keys)
                       .begin_index = 1,
                       .step = 1 } } },
         { .name = "no-key-and-key",
-          .keys = { { .flags = KEY_NOT_KEY,
-                      .begin = KEY_BEGIN_INDEX,
-                      .begin_index = 1,
-                      .step = 1 },
+          .keys = { { .flags = KEY_NOT_KEY, .begin = KEY_BEGIN_INDEX, .begin_index = 1, .step = 1 },
                     KEYS_SECOND(KEY_RO) } },
         { 0 },
     };
