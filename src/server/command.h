@@ -25,7 +25,7 @@ enum command_flag {
     CMD_ASKING = 1u << 11,
     CMD_FAST = 1u << 12,
     CMD_NO_AUTH = 1u << 13,
-    CMD_MAY_REPLICATE = 1u << 14,
+    CMD_MAY_REPLICATE = 1u << 14,  // writes nothing here, but others get it too; not shown
     CMD_NO_MANDATORY_KEYS = 1u << 15,
     CMD_PROTECTED = 1u << 16,
     CMD_NO_ASYNC_LOADING = 1u << 17,
@@ -165,8 +165,8 @@ struct command {
     const char *tips[4];
     const char *deprecated_since;
     const char *replaced_by;
-    bool is_syscmd;         // not for applications, as COMMAND DOCS says
     const char *refusal;    // how the error begins where it is not run; NULL: as everywhere
+    bool is_syscmd;         // not for applications, as COMMAND DOCS says
     bool barrier;           // may keep what its client sent behind it from being run
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
     const struct command_arg *args;

@@ -50,6 +50,11 @@
 // What writes may bring that should wait and can't.
 #define LATE_BYTES (UINT64_C(2) << 20)
 
+// What may be spent on remembering evicted keys: a part of the limit, and never so much that it takes long
+// to zero.
+#define GHOST_PART      256
+#define GHOST_MAX_BYTES (UINT64_C(16) << 20)
+
 // Below this a limit is probably meant to have a unit.
 #define ODD_LIMIT_BYTES (1 << 20)
 
@@ -240,6 +245,12 @@ uint64_t eviction_limit(const struct eviction *eviction)
     return (uint64_t)eviction->limit_bytes;
 }
 
+static size_t ghost_max_bytes(const struct eviction *eviction)
+{
+    uint64_t bytes = (uint64_t)eviction->limit_bytes / GHOST_PART;
+    return bytes < GHOST_MAX_BYTES ? bytes : GHOST_MAX_BYTES;
+}
+
 static void take_over(struct eviction *eviction)
 {
     struct server *server = eviction->server;
@@ -250,7 +261,8 @@ static void take_over(struct eviction *eviction)
     eviction->lowered = mem_used() > eviction->ceiling_bytes;
     eviction->evict.policy = policy;
     eviction->evict.samples = (unsigned)eviction->samples;
-    evict_forget(&eviction->evict);
+    eviction->evict.ghost_max_bytes = ghost_max_bytes(eviction);
+    evict_forget(&eviction->evict, server->keyspace);
     keyspace_set_frequency(server->keyspace, evict_is_lfu(policy),
                            (uint32_t)eviction->lfu_log_factor, (uint32_t)eviction->lfu_decay_min);
     if (eviction->limit_bytes)

@@ -24,6 +24,7 @@
 #include "base/outq.h"
 #include "base/panic.h"
 #include "base/siphash.h"
+#include "ds/radix.h"
 #include "ds/table.h"
 #include "resp/writer.h"
 #include "server/client.h"
@@ -63,8 +64,13 @@ struct topic {
     uint64_t hash;
     enum pubsub_kind kind;
     uint32_t name_len;
-    struct list_link pattern_link;  // pubsub->patterns
+    struct list_link pattern_link;  // pattern_group->patterns
     char name[];
+};
+
+// The patterns with the same literal prefix.
+struct pattern_group {
+    struct list patterns;
 };
 
 struct subscription {
@@ -84,7 +90,7 @@ struct pubsub {
     struct server *server;
     struct table topics[PUBSUB_KINDS];
     struct table subscriptions;
-    struct list patterns;
+    struct radix patterns;  // struct pattern_group, by prefix
     size_t clients;
     uint32_t gate;
 };
@@ -115,6 +121,40 @@ static struct topic *find_topic(const struct pubsub *pubsub, enum pubsub_kind ki
     return slot ? table_slot_entry(slot) : NULL;
 }
 
+static struct slice literal_prefix(struct slice pattern)
+{
+    return (struct slice){ .ptr = pattern.ptr, .len = glob_literal_prefix(pattern) };
+}
+
+// STATUS_NOMEM: it is not there.
+static enum status index_pattern(struct pubsub *pubsub, struct topic *topic)
+{
+    struct slice prefix = literal_prefix(name_of(topic));
+    struct pattern_group *group = radix_find(&pubsub->patterns, prefix);
+    if (!group) {
+        void *old;
+        group = mem_try_alloc(sizeof(*group));
+        if (!group || radix_put(&pubsub->patterns, prefix, group, &old) != STATUS_OK) {
+            mem_free(group, sizeof(*group));
+            return STATUS_NOMEM;
+        }
+        list_init(&group->patterns);
+    }
+    list_append(&group->patterns, &topic->pattern_link);
+    return STATUS_OK;
+}
+
+static void forget_pattern(struct pubsub *pubsub, struct topic *topic)
+{
+    struct slice prefix = literal_prefix(name_of(topic));
+    struct pattern_group *group = radix_find(&pubsub->patterns, prefix);
+    list_remove(&topic->pattern_link);
+    if (!list_empty(&group->patterns))
+        return;
+    radix_remove(&pubsub->patterns, prefix);
+    mem_free(group, sizeof(*group));
+}
+
 static void free_topic(struct topic *topic)
 {
     for (int proto = 0; proto < PROTOS; proto++)
@@ -133,13 +173,16 @@ static struct topic *add_topic(struct pubsub *pubsub, enum pubsub_kind kind, str
     *topic = (struct topic){ .hash = hash, .kind = kind, .name_len = (uint32_t)name.len };
     if (name.len)
         memcpy(topic->name, name.ptr, name.len);
-    if (table_insert(&pubsub->topics[kind], hash, topic, NULL) != STATUS_OK) {
+    if (kind == PUBSUB_PATTERN && index_pattern(pubsub, topic) != STATUS_OK) {
         free_topic(topic);
         return NULL;
     }
+    if (table_insert(&pubsub->topics[kind], hash, topic, NULL) == STATUS_OK)
+        return topic;
     if (kind == PUBSUB_PATTERN)
-        list_append(&pubsub->patterns, &topic->pattern_link);
-    return topic;
+        forget_pattern(pubsub, topic);
+    free_topic(topic);
+    return NULL;
 }
 
 static void remove_if_unused(struct pubsub *pubsub, struct topic *topic)
@@ -149,7 +192,8 @@ static void remove_if_unused(struct pubsub *pubsub, struct topic *topic)
     struct slice name = name_of(topic);
     struct table *topics = &pubsub->topics[topic->kind];
     table_remove(topics, topic->hash, table_find(topics, topic->hash, &name));
-    list_remove(&topic->pattern_link);
+    if (topic->kind == PUBSUB_PATTERN)
+        forget_pattern(pubsub, topic);
     free_topic(topic);
 }
 
@@ -422,14 +466,23 @@ static bool encode(struct sending *sending, int proto)
     return true;
 }
 
+// Fetches what adding to the client's output touches into the cache.
+static void prefetch_output(const struct client *client)
+{
+    __builtin_prefetch(&client->conn.write_watcher, 1);
+    __builtin_prefetch(&client->conn.out.bytes, 1);
+    __builtin_prefetch(&client->flags);
+    __builtin_prefetch(&client->pending_link, 1);
+}
+
 // False: no memory.
 static bool send_shared(struct sending *sending)
 {
     const struct topic *topic = sending->topic;
     bool complete = true;
-    for (uint32_t i = 0; i < topic->count && complete; i++) {
+    for (uint32_t i = 0; i < topic->count; i++) {
         if (i + PREFETCH_AHEAD < topic->count)
-            client_prefetch_output(topic->subscribers[i + PREFETCH_AHEAD]);
+            prefetch_output(topic->subscribers[i + PREFETCH_AHEAD]);
         struct client *client = topic->subscribers[i];
         int proto = client->proto > 2 ? RESP3 : RESP2;
         if (unlikely(!sending->encoded[proto].block) && !encode(sending, proto)) {
@@ -473,7 +526,6 @@ static int64_t send_to(struct topic *topic, const struct slice *items, size_t it
 
 // The patterns that match the channel.
 struct match {
-    struct pubsub *pubsub;
     struct slice channel;
     struct slice message;
     int64_t sent;  // -1: no memory
@@ -490,15 +542,22 @@ static bool send_to_pattern(struct topic *topic, struct match *match)
     return sent >= 0;
 }
 
-static int64_t publish_to_patterns(struct pubsub *pubsub, struct slice channel,
+static bool send_to_group(void *value, size_t prefix_len, void *udata)
+{
+    (void)prefix_len;
+    const struct list *patterns = &((struct pattern_group *)value)->patterns;
+    for (struct list_link *link = list_first(patterns); link; link = list_next(patterns, link)) {
+        if (!send_to_pattern(LIST_ITEM(link, struct topic, pattern_link), udata))
+            return false;
+    }
+    return true;
+}
+
+static int64_t publish_to_patterns(const struct pubsub *pubsub, struct slice channel,
                                    struct slice message)
 {
-    struct match match = { .pubsub = pubsub, .channel = channel, .message = message };
-    for (struct list_link *link = list_first(&pubsub->patterns); link;
-         link = list_next(&pubsub->patterns, link)) {
-        if (!send_to_pattern(LIST_ITEM(link, struct topic, pattern_link), &match))
-            break;
-    }
+    struct match match = { .channel = channel, .message = message };
+    radix_prefixes_of(&pubsub->patterns, channel, send_to_group, &match);
     return match.sent;
 }
 
@@ -585,7 +644,6 @@ struct pubsub *pubsub_new(struct server *server)
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
         table_init(&pubsub->topics[kind], &topic_ops);
     table_init(&pubsub->subscriptions, &subscription_ops);
-    list_init(&pubsub->patterns);
     pubsub->gate = registry_add_gate(server->registry, is_restricted, refuse);
     info_add_fields(server->info, "Clients", "pubsub", info_clients, pubsub);
     info_add_fields(server->info, "Stats", "pubsub", info_stats, pubsub);

@@ -10,8 +10,9 @@
 #define COUNTER_MAX      0xFFu
 #define GENERATION_SHIFT 8
 #define GENERATION_MASK  3u
-#define MINUTES_SHIFT    10
-#define MINUTES_MASK     0x3FFFu
+#define RETURNED_BIT     (1u << 10)
+#define MINUTES_SHIFT    11
+#define MINUTES_MASK     0x1FFFu
 
 void access_set_time(struct access_rules *rules, int64_t now_ms)
 {
@@ -37,9 +38,24 @@ uint32_t access_minutes(const struct access_rules *rules, uint32_t access)
     return (rules->now_min - (access >> MINUTES_SHIFT)) & MINUTES_MASK;
 }
 
+uint32_t access_stored_counter(uint32_t access)
+{
+    return access & COUNTER_MAX;
+}
+
+uint32_t access_returned(uint32_t access)
+{
+    return access | RETURNED_BIT;
+}
+
+bool access_is_returned(uint32_t access)
+{
+    return access & RETURNED_BIT;
+}
+
 uint32_t access_counter(const struct access_rules *rules, uint32_t access)
 {
-    uint32_t counter = access & COUNTER_MAX;
+    uint32_t counter = access_stored_counter(access);
     uint32_t minutes = access_minutes(rules, access);
     if (rules->decay_min == 0 || minutes < rules->decay_min)
         return counter;

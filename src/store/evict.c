@@ -12,18 +12,8 @@
 // it was used, not how long ago), so scores of different times compare. Between two evictions anything may
 // happen to a candidate: it is found again by its hash and address, and has to have the score it had.
 //
-// Recency. Among keys that were used longest ago there are those that came and were never asked for again:
-// what a scan leaves behind. Their idle time counts eightfold, so that they pass through a small part of the
-// memory, as in 2Q (Johnson and Shasha, 1994) and S3-FIFO (Yang et al., 2023). OBJECT IDLETIME says what is.
-//
-// Frequency. Most keys of a cache have been used a few times, and the logarithmic counter says the same of all of
-// them. Among equals the one goes that was not used for longer: in this generation, the last one, or before. A
-// generation is over when half as many keys again as there are have been evicted.
-// Counters forget by the minute, and a busy cache is another one by then. That the hot keys have become others
-// shows in those with a high counter that have not been used for two generations: in steady times there are none.
-// While they are many, keys of that age count half (the aging of Arlitt et al., 2000, but only where it helps: where
-// popularity is steady and scans pass by, it made 7 % more misses). With lfu-decay-time 0 nothing is forgotten. OBJECT FREQ says what
-// the counter is.
+// Which of two keys is the better candidate, by recency or frequency, is learned: reuse.c. Where that makes
+// scores of before wrong, the pool is emptied.
 #include "store/evict.h"
 
 #include "base/clock.h"
@@ -45,23 +35,17 @@
 
 #define SCORE_EXPIRED UINT64_MAX
 
-// The idle time of keys that were never used counts so many times.
-#define UNUSED_WEIGHT 8
-
 // Evictions in a generation, in percent of the keys.
-#define GENERATION_PERCENT 150
-
-// A high counter; and the part of those with one that has to be old for popularity to have shifted.
-#define STAR_COUNTER 10
-#define FALLEN_PART  10
+#define GENERATION_PERCENT 50
 
 void evict_init(struct evict *evict)
 {
     *evict = (struct evict){ .policy = EVICT_NOTHING, .samples = 5 };
 }
 
-void evict_forget(struct evict *evict)
+void evict_forget(struct evict *evict, struct keyspace *keyspace)
 {
+    reuse_stop(&keyspace->reuse);
     evict->count = 0;
     evict->runs_left = 0;
 }
@@ -71,41 +55,28 @@ bool evict_is_volatile(enum evict_policy policy)
     return policy <= EVICT_VOLATILE_TTL;
 }
 
+// Whether it is learned what to evict.
+static bool learns(enum evict_policy policy)
+{
+    return policy == EVICT_VOLATILE_LRU || policy == EVICT_ALLKEYS_LRU || evict_is_lfu(policy);
+}
+
 bool evict_is_lfu(enum evict_policy policy)
 {
     return policy == EVICT_VOLATILE_LFU || policy == EVICT_ALLKEYS_LFU;
 }
 
-static uint64_t recency_score(const struct access_rules *rules, uint32_t access)
-{
-    uint64_t idle_ticks = access_idle_ticks(rules, access);
-    if (!access_is_used(access))
-        idle_ticks *= UNUSED_WEIGHT;
-    return SCORE_EXPIRED - 1 - (rules->now_ticks - idle_ticks);
-}
-
-static uint64_t frequency_score(const struct evict *evict, const struct access_rules *rules,
-                                uint32_t access)
-{
-    uint32_t counter = access_counter(rules, access);
-    uint32_t age = access_age(rules, access);
-    if (age == ACCESS_AGE_MAX && evict->shifted && rules->decay_min > 0)
-        counter /= 2;
-    return (UINT64_C(255) - counter) << 16 | age << 14 | access_minutes(rules, access);
-}
-
 static uint64_t score_of(const struct evict *evict, const struct keyspace *keyspace,
                          const struct entry *entry)
 {
-    const struct access_rules *rules = &keyspace->access;
-    uint32_t access = entry_access(entry);
     if (db_expired(entry))
         return SCORE_EXPIRED;
     switch (evict->policy) {
     case EVICT_VOLATILE_LRU:
-    case EVICT_ALLKEYS_LRU: return recency_score(rules, access);
+    case EVICT_ALLKEYS_LRU:
     case EVICT_VOLATILE_LFU:
-    case EVICT_ALLKEYS_LFU: return frequency_score(evict, rules, access);
+    case EVICT_ALLKEYS_LFU:
+        return reuse_score(&keyspace->reuse, &keyspace->access, entry_access(entry));
     case EVICT_VOLATILE_TTL: return SCORE_EXPIRED - 1 - (uint64_t)entry_expiry(entry);
     default: return 0;
     }
@@ -139,23 +110,20 @@ static bool pool_has(const struct evict *evict, const struct entry *entry)
     return false;
 }
 
-// Counts keys with a high counter, and keeps old ones old.
-static void note_age(struct evict *evict, const struct access_rules *rules, struct entry *entry)
+// Learns from an entry that is met, and keeps old ones old.
+static void note_look(struct keyspace *keyspace, struct entry *entry)
 {
+    const struct access_rules *rules = &keyspace->access;
     uint32_t access = entry_access(entry);
-    bool old = access_age(rules, access) == ACCESS_AGE_MAX;
-    bool star = access_counter(rules, access) >= STAR_COUNTER;
-    evict->stars += star;
-    evict->fallen += star && old;
-    if (old)
+    reuse_note_look(&keyspace->reuse, rules, access);
+    if (rules->frequency && access_age(rules, access) == ACCESS_AGE_MAX)
         entry_set_access(entry, access_of_age_max(rules, access));
 }
 
 static void consider(struct evict *evict, struct db *db, struct entry *entry)
 {
-    const struct access_rules *rules = &db->keyspace->access;
-    if (rules->frequency)
-        note_age(evict, rules, entry);
+    if (db->keyspace->reuse.on)
+        note_look(db->keyspace, entry);
     uint64_t score = score_of(evict, db->keyspace, entry);
     if (evict->count == EVICT_POOL_SIZE && score <= evict->pool[0].score)
         return;
@@ -240,13 +208,24 @@ static bool same_entry(const void *entry, const void *udata)
     return entry == udata;
 }
 
-static void count_evicted(struct evict *evict, struct keyspace *keyspace, size_t keys)
+static void count_evicted(struct evict *evict, struct db *db, const struct key *key,
+                          const struct entry *entry)
 {
+    struct keyspace *keyspace = db->keyspace;
+    const struct reuse_victim victim = {
+        .access = entry_access(entry),
+        .hash = key->hash,
+        .keys = db_size(db),
+        .ghost_max_bytes = evict->ghost_max_bytes,
+    };
     evict->evicted_keys++;
-    if (!keyspace->access.frequency || ++evict->generation_keys < keys * GENERATION_PERCENT / 100)
+    if (!keyspace->reuse.on)
         return;
-    evict->shifted = evict->fallen * FALLEN_PART > evict->stars;
-    evict->generation_keys = evict->stars = evict->fallen = 0;
+    if (reuse_note_evicted(&keyspace->reuse, &keyspace->access, &victim))
+        evict->count = 0;
+    if (++evict->generation_keys < victim.keys * GENERATION_PERCENT / 100)
+        return;
+    evict->generation_keys = 0;
     keyspace_next_generation(keyspace);
 }
 
@@ -257,7 +236,7 @@ static enum evict_result remove_at(struct evict *evict, struct db *db, const str
         db_expire(db, key, ref);
         return EVICT_DONE;
     }
-    count_evicted(evict, db->keyspace, db_size(db));
+    count_evicted(evict, db, key, ref.entry);
     keyspace_announce(db->keyspace, KEY_EVICTED, db, key);
     db_remove_for(db, key, ref, REMOVED_BY_EVICTION);
     return EVICT_DONE;
@@ -308,6 +287,8 @@ enum evict_result evict_one(struct evict *evict, struct keyspace *keyspace)
     struct db *db = current_db(evict, keyspace);
     if (!db)
         return EVICT_NO_KEYS;
+    if (unlikely(!keyspace->reuse.on) && learns(evict->policy))
+        reuse_start(&keyspace->reuse, evict_is_volatile(evict->policy));
     if (evict->policy == EVICT_ALLKEYS_RANDOM)
         return remove_any(evict, db);
     if (evict->policy == EVICT_VOLATILE_RANDOM && evict->count == 0)

@@ -41,9 +41,7 @@ struct evict {
     unsigned count;      // of the pool
     uint64_t evicted_keys;
     uint64_t generation_keys;                      // evicted in this generation
-    uint64_t stars;                                // keys with a high counter that were seen in it
-    uint64_t fallen;                               // of these, those that nobody has used of late
-    bool shifted;                                  // there were many of them in the last generation
+    size_t ghost_max_bytes;                        // that remembering evicted keys may take
     struct evict_candidate pool[EVICT_POOL_SIZE];  // best last
 };
 
@@ -56,8 +54,8 @@ enum evict_result {
 // Nothing to be freed. `policy` and `samples` may be set at any time, with evict_forget() behind it.
 void evict_init(struct evict *evict);
 
-// Drops the candidates.
-void evict_forget(struct evict *evict);
+// Drops the candidates and what was learned from this keyspace.
+void evict_forget(struct evict *evict, struct keyspace *keyspace);
 
 // Whether only keys with an expiry may go; whether the policy counts uses.
 bool evict_is_volatile(enum evict_policy policy);

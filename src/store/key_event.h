@@ -22,3 +22,10 @@ enum key_event {
 
 typedef void (*key_event_fn)(void *udata, enum key_event event, struct db *db,
                              const struct key *key);
+
+// Who hears of which events.
+struct key_listener {
+    uint32_t events;
+    key_event_fn fn;
+    void *udata;
+};

@@ -116,6 +116,7 @@ void keyspace_release(struct keyspace *keyspace)
     for (int i = 0; i < keyspace->db_count; i++)
         empty(&keyspace->dbs[i], REMOVED_NOW);
     reclaim_all(keyspace);
+    reuse_stop(&keyspace->reuse);
     mem_free(keyspace->dbs, (size_t)keyspace->db_count * sizeof(*keyspace->dbs));
     keyspace->dbs = NULL;
 }
@@ -207,8 +208,17 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
     return ref;
 }
 
+static void note_use(struct keyspace *keyspace, const struct entry *entry)
+{
+    if (keyspace->reuse.only_volatile && !entry_has_expiry(entry))
+        return;
+    reuse_note_use(&keyspace->reuse, &keyspace->access, entry_access(entry));
+}
+
 static inline void touch(struct keyspace *keyspace, struct entry *entry)
 {
+    if (unlikely(keyspace->reuse.on))
+        note_use(keyspace, entry);
     uint32_t access = keyspace->access_touch;
     if (unlikely(keyspace->access.frequency))
         access = access_used(&keyspace->access, entry_access(entry), &keyspace->random);
@@ -300,6 +310,12 @@ static void remove_hidden(struct db *db, const struct key *key)
         db_remove(db, key, (struct entry_ref){ .slot = slot, .entry = table_slot_entry(slot) });
 }
 
+static void note_arrival(struct keyspace *keyspace, const struct key *key, struct entry *entry)
+{
+    uint32_t access = entry_access(entry);
+    entry_set_access(entry, reuse_arrival(&keyspace->reuse, &keyspace->access, key->hash, access));
+}
+
 struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *entry)
 {
     struct table_slot *slot;
@@ -309,6 +325,8 @@ struct entry_ref db_insert(struct db *db, const struct key *key, struct entry *e
         PANIC("out of memory while adding a key to database %d", db->id);
     if (entry_has_expiry(entry))
         change_expiry(db, key->hash, slot, EXPIRY_NONE, entry_expiry(entry));
+    if (unlikely(db->keyspace->reuse.on))
+        note_arrival(db->keyspace, key, entry);
     keyspace_announce(db->keyspace, KEY_CREATED, db, key);
     return (struct entry_ref){ .slot = slot, .entry = entry };
 }

@@ -15,6 +15,7 @@
 #include "store/entry.h"
 #include "store/key_event.h"
 #include "store/reclaim.h"
+#include "store/reuse.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,14 +58,11 @@ struct keyspace {
     void *on_swept_udata;
     struct random random;
     struct reclaim reclaim;  // what is being freed
+    struct reuse reuse;      // what eviction learns; off while nothing is evicted
     uint32_t freed_at_once;  // REMOVAL() bits: what is removed so isn't freed in slices
     uint32_t heard;          // events that somebody listens to
     int listener_count;
-    struct {
-        uint32_t events;
-        key_event_fn fn;
-        void *udata;
-    } listeners[KEYSPACE_LISTENERS_MAX];
+    struct key_listener listeners[KEYSPACE_LISTENERS_MAX];
 };
 
 // All zero, ready for types and listeners to be registered.

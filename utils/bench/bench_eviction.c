@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Misses at the same maxmemory: the same traces against this server and redis-server.
 //
-//   bench_eviction [--quick] [--trace NAME] [--policy NAME]
+//   bench_eviction [--quick] [--trace NAME] [--policy NAME] [--seed NUMBER]
 //
 // A trace is a row of keys from a seed: GET, and SET on a miss. maxmemory is what redis-server uses when it
 // holds 10 % of the keys. Misses count from the second quarter on. RESPITE_SERVER and REDIS_SERVER name the
@@ -28,7 +28,6 @@
 #define PIPELINE       32
 #define HELD_PERCENT   10
 #define START_PATIENCE 200  // of 50 ms
-#define SEED           20240607
 #define REQUESTS_A_KEY 6
 #define LATENCIES      100000
 #define SCAN_EVERY     4   // one request in so many belongs to a scan
@@ -48,6 +47,7 @@ static const struct trace {
 static const char *const policies[] = { "allkeys-lru", "allkeys-lfu" };
 
 static uint32_t key_count = 1000000;
+static uint64_t trace_seed = 20240607;
 
 static void die(const char *what)
 {
@@ -279,7 +279,7 @@ static double play(const char *program, const char *policy, uint64_t limit,
                              .requests = (uint64_t)key_count * REQUESTS_A_KEY };
     uint64_t counted = 0;
     uint64_t misses = 0;
-    random_seed(&player.random, SEED);
+    random_seed(&player.random, trace_seed);
     peer_start(&peer, program, policy, limit);
     while (player.made < player.requests) {
         bool counts = player.made >= player.requests / 4;
@@ -422,8 +422,11 @@ int main(int argc, char **argv)
             options.trace = argv[++i];
         else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
             options.policy = argv[++i];
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            trace_seed = strtoull(argv[++i], NULL, 10);
         else {
-            fprintf(stderr, "usage: bench_eviction [--quick] [--trace NAME] [--policy NAME]\n");
+            fprintf(stderr, "usage: bench_eviction [--quick] [--trace NAME] [--policy NAME] "
+                            "[--seed NUMBER]\n");
             return 2;
         }
     }

@@ -208,13 +208,14 @@ static void report(struct probe *probe)
         fail("no PING was answered");
     qsort(probe->took_us, count, sizeof *probe->took_us, by_size);
     size_t p999 = count * 999 / 1000;
+    size_t p99 = count * 99 / 100;
     printf("%.3f %.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3,
            (double)probe->longest_cpu_us / 1e3);
     if (probe->back_us == 0)
         printf("-");
     else
         printf("%.0f", (double)(probe->back_us - probe->begun_us) / 1e3);
-    printf(" %.3f ", probe->took_us[count * 99 / 100] / 1e3);
+    printf(" %.3f ", probe->took_us[p99] / 1e3);
     if (probe->replied_us == 0)
         printf("-\n");
     else

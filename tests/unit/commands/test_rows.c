@@ -68,8 +68,8 @@ static void check_flags(const struct command_entry *command)
         const struct key_spec *spec = &command->row->keys[i];
         if (spec->begin == KEY_BEGIN_NONE)
             break;
-        // A shard channel is no key.
-        EXPECT_OF(command, __builtin_popcount(spec->flags & modes) == !(spec->flags & KEY_NOT_KEY));
+        bool is_key = !(spec->flags & KEY_NOT_KEY);
+        EXPECT_OF(command, __builtin_popcount(spec->flags & modes) == is_key);
         EXPECT_OF(command, writes || !(spec->flags & (KEY_RW | KEY_OW | KEY_RM)));
         EXPECT_OF(command, spec->find == KEY_FIND_UNKNOWN || spec->step >= 1);
         EXPECT_OF(command, spec->begin != KEY_BEGIN_KEYWORD || spec->keyword);

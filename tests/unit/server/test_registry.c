@@ -333,10 +333,7 @@ START_TEST(ranges_of_keys)
                       .begin_index = 1,
                       .step = 1 } } },
         { .name = "no-key-and-key",
-          .keys = { { .flags = KEY_NOT_KEY,
-                      .begin = KEY_BEGIN_INDEX,
-                      .begin_index = 1,
-                      .step = 1 },
+          .keys = { { .flags = KEY_NOT_KEY, .begin = KEY_BEGIN_INDEX, .begin_index = 1, .step = 1 },
                     KEYS_SECOND(KEY_RO) } },
         { 0 },
     };
@@ -352,7 +349,9 @@ START_TEST(ranges_of_keys)
     expect_range("twice", 0, 0, 0, true);
     expect_range("in-a-row", 1, 2, 1, false);
     expect_range("gap", 0, 0, 0, true);
+    // Shown, and never looked up.
     expect_range("no-key", 0, 0, 0, false);
+    ck_assert_int_eq(look_up("no-key", 6)->shown_keys.first, 1);
     expect_range("no-key-and-key", 0, 0, 0, true);
 }
 END_TEST

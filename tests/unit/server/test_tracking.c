@@ -33,7 +33,7 @@ static void cmd_put(struct cmd_ctx *ctx)
 static void cmd_flush(struct cmd_ctx *ctx)
 {
     for (int i = 0; i < ctx->server->keyspace->db_count; i++)
-        db_flush(&ctx->server->keyspace->dbs[i]);
+        db_flush(&ctx->server->keyspace->dbs[i], REMOVED_BY_FLUSH);
     reply_ok(ctx);
 }
 

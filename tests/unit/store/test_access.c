@@ -69,7 +69,7 @@ END_TEST
 
 START_TEST(the_counter_decays_by_the_minute)
 {
-    uint32_t access = (1000 << 10) | 9;
+    uint32_t access = (1000 << 11) | 9;
     access_set_time(&rules, 1000 * MINUTE_MS + MINUTE_MS - 1);
     ck_assert_uint_eq(access_counter(&rules, access), 9);
     access_set_time(&rules, 1001 * MINUTE_MS);
@@ -93,9 +93,9 @@ END_TEST
 
 START_TEST(minutes_wrap_around)
 {
-    access_set_time(&rules, 16383 * MINUTE_MS);
+    access_set_time(&rules, 8191 * MINUTE_MS);
     uint32_t access = access_new(&rules);
-    access_set_time(&rules, 16386 * MINUTE_MS);
+    access_set_time(&rules, 8194 * MINUTE_MS);
     ck_assert_uint_eq(access_minutes(&rules, access), 3);
     ck_assert_uint_eq(access_counter(&rules, access), 2);
 }
@@ -103,11 +103,11 @@ END_TEST
 
 START_TEST(the_counter_stops_at_its_end)
 {
-    uint32_t access = (1000 << 10) | 255;
+    uint32_t access = (1000 << 11) | 255;
     rules.factor = 0;
     ck_assert_uint_eq(access_counter(&rules, access_used(&rules, access, &dice)), 255);
     rules.factor = INT32_MAX;
-    access = (1000 << 10) | 254;
+    access = (1000 << 11) | 254;
     for (int i = 0; i < 1000; i++)
         EXPECT(access_counter(&rules, access_used(&rules, access, &dice)) == 254);
 }
@@ -142,6 +142,20 @@ START_TEST(a_use_shows)
 }
 END_TEST
 
+START_TEST(a_return_shows_until_it_is_used)
+{
+    uint32_t access = access_returned(access_new(&rules));
+    ck_assert(!access_is_returned(access_new(&rules)));
+    ck_assert(access_is_returned(access));
+    ck_assert_uint_le(access, ACCESS_MASK);
+    ck_assert_uint_eq(access_counter(&rules, access), 5);
+    ck_assert_uint_eq(access_minutes(&rules, access), 0);
+    access = access_used(&rules, access, &dice);
+    ck_assert(!access_is_returned(access));
+    ck_assert_uint_eq(access_stored_counter(access), 6);
+}
+END_TEST
+
 START_TEST(generations_pass)
 {
     uint32_t access = access_new(&rules);
@@ -173,6 +187,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, the_counter_stops_at_its_end);
     tcase_add_test(tcase, recency_is_in_seconds);
     tcase_add_test(tcase, a_use_shows);
+    tcase_add_test(tcase, a_return_shows_until_it_is_used);
     tcase_add_test(tcase, generations_pass);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -42,7 +42,7 @@ static void set_up(void)
 static void use_policy(enum evict_policy policy)
 {
     evict.policy = policy;
-    evict_forget(&evict);
+    evict_forget(&evict, &keyspace);
     keyspace_set_frequency(&keyspace, evict_is_lfu(policy), 10, 1);
 }
 
@@ -280,6 +280,59 @@ START_TEST(what_has_expired_goes_first)
 }
 END_TEST
 
+static uint64_t uses_counted(void)
+{
+    uint64_t uses = 0;
+    for (size_t i = 0; i < REUSE_KINDS; i++)
+        uses += keyspace.reuse.kinds[i].uses;
+    return uses;
+}
+
+START_TEST(only_uses_of_candidates_tell)
+{
+    struct db *db = &keyspace.dbs[0];
+    use_policy(EVICT_VOLATILE_LFU);
+    add(db, 0, 100, EXPIRY_NONE);
+    add(db, 100, 100, now_ms + 1000000);
+    use_all(db, 0, 200, 1);
+    ck_assert_uint_eq(uses_counted(), 0);
+    evict_keys(1);
+    use_all(db, 0, 100, 3);
+    ck_assert_uint_eq(uses_counted(), 0);
+    size_t left = has(db, 100) ? 100 : 101;
+    use_all(db, left, 1, 3);
+    ck_assert_uint_eq(uses_counted(), 3);
+    // Who evicts nothing any more forgets.
+    evict_forget(&evict, &keyspace);
+    use_all(db, left, 1, 3);
+    ck_assert_uint_eq(uses_counted(), 3);
+    evict_keys(1);
+    ck_assert_uint_eq(uses_counted(), 0);
+}
+END_TEST
+
+START_TEST(what_returns_is_known)
+{
+    struct db *db = &keyspace.dbs[0];
+    use_policy(EVICT_ALLKEYS_LFU);
+    evict.ghost_max_bytes = SIZE_MAX;
+    add(db, 0, 2 * KEYS, EXPIRY_NONE);
+    // Some until there is room for what is remembered, and some that are.
+    evict_keys(KEYS);
+    size_t returned = 0;
+    for (size_t i = 0; i < 2 * KEYS; i++) {
+        char name[FIXTURE_NAME_MAX];
+        struct key key = key_of(fixture_name(name, i));
+        if (!has(db, i))
+            returned += access_is_returned(
+                entry_access(fixture_add(db, fixture_name(name, i), i, EXPIRY_NONE).entry));
+        else
+            ck_assert(!access_is_returned(entry_access(db_peek(db, &key).entry)));
+    }
+    ck_assert_uint_gt(returned, KEYS / 2);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("evict");
@@ -299,6 +352,8 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, all_databases_give);
     tcase_add_test(tcase, few_volatile_among_many);
     tcase_add_test(tcase, what_has_expired_goes_first);
+    tcase_add_test(tcase, only_uses_of_candidates_tell);
+    tcase_add_test(tcase, what_returns_is_known);
     suite_add_tcase(suite, tcase);
     return suite;
 }
