@@ -170,8 +170,8 @@ bool rdb_read_double(struct rdb_reader *r, double *out)
 // The rest of a length that begins with this byte.
 static bool read_length_behind(struct rdb_reader *r, uint8_t first, uint64_t *out)
 {
-    uint32_t big32;
-    uint64_t big64;
+    uint32_t big32 = 0;
+    uint64_t big64 = 0;
     uint8_t low;
     switch (first & 0xC0) {
     case RDB_LENGTH_6: *out = first; return true;
@@ -264,7 +264,7 @@ static bool read_bytes(struct rdb_reader *r, size_t len, struct slice *out)
 
 static bool read_integer(struct rdb_reader *r, uint8_t first, struct slice *out)
 {
-    unsigned char bytes[4];
+    unsigned char bytes[4] = { 0 };
     size_t len = first == RDB_ENCODED_INT8 ? 1 : first == RDB_ENCODED_INT16 ? 2 : 4;
     if (!rdb_read_raw(r, bytes, len))
         return false;
@@ -278,9 +278,9 @@ static bool read_integer(struct rdb_reader *r, uint8_t first, struct slice *out)
 
 static bool read_compressed(struct rdb_reader *r, size_t max, struct slice *out)
 {
-    uint64_t packed_len;
-    uint64_t len;
-    struct slice packed;
+    uint64_t packed_len = 0;
+    uint64_t len = 0;
+    struct slice packed = { 0 };
     if (!rdb_read_length(r, &packed_len) || !rdb_read_length(r, &len) ||
         !check_length(r, packed_len, max))
         return false;
@@ -301,8 +301,8 @@ static bool read_compressed(struct rdb_reader *r, size_t max, struct slice *out)
 
 bool rdb_read_string(struct rdb_reader *r, size_t max, struct slice *out)
 {
-    uint8_t first;
-    uint64_t len;
+    uint8_t first = 0;
+    uint64_t len = 0;
     if (max > UINT32_MAX)
         max = UINT32_MAX;
     if (!rdb_read_byte(r, &first))
@@ -329,15 +329,15 @@ static bool skip_bytes(struct rdb_reader *r, uint64_t len)
 
 bool rdb_skip_string(struct rdb_reader *r)
 {
-    uint8_t first;
-    uint64_t len;
+    uint8_t first = 0;
+    uint64_t len = 0;
     struct slice digits;
     if (!rdb_read_byte(r, &first))
         return false;
     if (first >= RDB_ENCODED_INT8 && first <= RDB_ENCODED_INT32)
         return read_integer(r, first, &digits);
     if (first == RDB_ENCODED_LZF) {
-        uint64_t unpacked_len;
+        uint64_t unpacked_len = 0;
         return rdb_read_length(r, &len) && rdb_read_length(r, &unpacked_len) && skip_bytes(r, len);
     }
     return read_length_behind(r, first, &len) && skip_bytes(r, len);

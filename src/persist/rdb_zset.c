@@ -59,7 +59,7 @@ static bool add(struct rdb_reader *r, struct zset_draft *draft, struct slice mem
 static bool read_text_score(struct rdb_reader *r, double *out)
 {
     char text[UINT8_MAX + 1];
-    uint8_t len;
+    uint8_t len = 0;
     if (!rdb_read_byte(r, &len))
         return false;
     if (len == RDB_SCORE_PLUS_INF || len == RDB_SCORE_MINUS_INF) {
@@ -78,7 +78,7 @@ static bool read_text_score(struct rdb_reader *r, double *out)
 static bool load_member(struct rdb_reader *r, struct zset_draft *draft, bool as_text)
 {
     struct slice member;
-    double score;
+    double score = 0;
     if (!rdb_read_string(r, STRING_BYTES_MAX, &member) || !add(r, draft, member, 0) ||
         !(as_text ? read_text_score(r, &score) : rdb_read_double(r, &score)) ||
         !check_score(r, score))
