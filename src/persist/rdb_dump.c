@@ -36,7 +36,7 @@ void rdb_dump(const struct entry *entry, struct bytes *out)
 
 bool rdb_dump_is_whole(struct slice payload)
 {
-    if (payload.len <= FOOTER_BYTES)
+    if (payload.len < FOOTER_BYTES)
         return false;
     size_t checked = payload.len - RDB_CHECKSUM_BYTES;
     return load_le16(payload.ptr + checked - VERSION_BYTES) <= RDB_VERSION_MAX &&

@@ -68,7 +68,7 @@ enum old_packed_step zipmap_next(struct zipmap_iter *iter, struct slice pair[2])
     size_t len;
     if (at == iter->bytes.len - END_BYTES) {
         uint8_t count = (uint8_t)iter->bytes.ptr[0];
-        return count >= COUNT_UNKNOWN || count == iter->count ? OLD_PACKED_END : OLD_PACKED_DAMAGED;
+        return count == COUNT_UNKNOWN || count == iter->count ? OLD_PACKED_END : OLD_PACKED_DAMAGED;
     }
     if (!read_length(iter, &at, &len) || !read_text(iter, &at, len, &pair[0]) ||
         !read_value(iter, &at, &pair[1]))

@@ -5,7 +5,7 @@
 //
 //   length: one byte up to 253, or 0xFE and 32 bits LE
 //
-// A count of 254 or more means: count them.
+// A count of 254 means: count them.
 //
 // Bytes are believed no further than they were looked at: nothing beyond them is read, whatever they say.
 //
