@@ -78,7 +78,7 @@ static bool read_text_score(struct rdb_reader *r, double *out)
 static bool load_member(struct rdb_reader *r, struct zset_draft *draft, bool as_text)
 {
     struct slice member;
-    double score;
+    double score = 0;
     if (!rdb_read_string(r, STRING_BYTES_MAX, &member) || !add(r, draft, member, 0) ||
         !(as_text ? read_text_score(r, &score) : rdb_read_double(r, &score)) ||
         !check_score(r, score))
