@@ -72,7 +72,7 @@ static inline void fuzz_check_entry(const struct entry *entry)
     case TYPE_LIST:
         if (entry_encoding(entry) == LIST_ENC_QUICKLIST)
             quicklist_check(entry_pointer(entry));
-        ASSERT(list_len(entry) > 0);
+        ASSERT(list_entry_count(entry) > 0);
         break;
     case TYPE_ZSET:
         zset_check(entry);
