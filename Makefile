@@ -2,7 +2,7 @@
 # Respite: the one entry point. `make help` lists what there is.
 #
 # Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
-# tests/integration/, tests/fuzz/ or utils/bench/ is picked up by itself, and so are scripts named
+# tests/integration/, tests/fuzz/ or utils/bench/, and utils/respite-*.c, is picked up by itself, and so are scripts named
 # test_*.sh under tests/integration/ and tests/house/, and programs in redis-compat/clients/.
 #
 # Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
@@ -138,6 +138,8 @@ INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
+# Programs for people.
+UTIL_SOURCES := $(wildcard utils/respite-*.c)
 CLIENT_SOURCES := $(wildcard redis-compat/clients/*.c redis-compat/clients/*.go)
 CLIENT_PROGRAMS := $(patsubst redis-compat/%,$(B)/%,$(basename $(CLIENT_SOURCES)))
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
@@ -146,19 +148,21 @@ HOUSE_SCRIPTS := $(wildcard tests/house/test_*.sh)
 objects = $(patsubst src/%.c,$(B)/$1/obj/%.o,$2)
 libs = $(patsubst %,$(B)/$1/lib/lib%.a,$2)
 server = $(B)/$(if $(filter release,$1),,$1/)respite-server
+util_programs = $(patsubst utils/%.c,$(B)/$(if $(filter release,$1),,$1/)%,$(UTIL_SOURCES))
 
 unit_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(UNIT_SOURCES))
 integration_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(INTEGRATION_SOURCES))
 fuzz_programs = $(patsubst tests/%.c,$(B)/$1/tests/%,$(FUZZ_SOURCES))
 
 SERVER := $(call server,$(SERVER_MODE))
+UTILS := $(call util_programs,$(SERVER_MODE))
 UNIT_PROGRAMS := $(call unit_programs,$(TEST_MODE))
 INTEGRATION_PROGRAMS := $(call integration_programs,$(TEST_MODE))
 FUZZ_PROGRAMS := $(call fuzz_programs,$(TEST_MODE))
 
 # ---- everyday -----------------------------------------------------------------------------------
 
-all: $(SERVER) ## Build the server (default): build/respite-server, or the sanitizer's under SAN=
+all: $(SERVER) $(UTILS) ## Build the server (default): build/respite-server, or the sanitizer's under SAN=
 
 debug: $(call server,debug) ## Build with assertions and no optimisation: build/debug/respite-server
 
@@ -182,14 +186,14 @@ export RESPITE_SERVER ?= $(abspath $(SERVER))
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: $(SERVER) test-programs $(COMPAT) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
 	    $(CLIENTS) $(COMPAT) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
 
-test-integration: $(SERVER) $(INTEGRATION_PROGRAMS) ## Tests against a live server
+test-integration: $(SERVER) $(UTILS) $(INTEGRATION_PROGRAMS) ## Tests against a live server
 	$(Q)$(RUN_TESTS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS)
 
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
@@ -298,7 +302,7 @@ fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with 
 	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
 	        -artifact_prefix=$$corpus- $$corpus tests/data/fuzz/$$name; done
 
-coverage: $(call server,coverage) $(call unit_programs,coverage) \
+coverage: $(call server,coverage) $(call util_programs,coverage) $(call unit_programs,coverage) \
     $(call integration_programs,coverage) $(CLIENT_PROGRAMS) ## Lines that the tests reach: build/coverage/index.html
 	$(Q)find $(B)/coverage -name '*.gcda' -delete
 	$(Q)status=0; \
@@ -312,7 +316,7 @@ coverage: $(call server,coverage) $(call unit_programs,coverage) \
 
 # ---- installing ---------------------------------------------------------------------------------
 
-INSTALLED := bin/respite-server share/respite/respite.conf share/doc/respite/LICENSE \
+INSTALLED := bin/respite-server $(UTIL_SOURCES:utils/%.c=bin/%) share/respite/respite.conf share/doc/respite/LICENSE \
     share/doc/respite/OPERATIONS.md
 SHARED_CONF := $(DESTDIR)$(PREFIX)/share/respite/respite.conf
 USED_CONF := $(DESTDIR)$(SYSCONFDIR)/respite/respite.conf
@@ -321,6 +325,7 @@ UNIT := $(DESTDIR)$(UNITDIR)/respite.service
 # A configuration that is there is somebody's own: the new one lies in share/respite beside it.
 install: all ## Install under PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 $(SERVER) '$(DESTDIR)$(PREFIX)/bin/respite-server'
+	$(if $(UTILS),install -m 755 $(UTILS) '$(DESTDIR)$(PREFIX)/bin')
 	install -D -m 644 conf/respite.conf '$(SHARED_CONF)'
 	test -e '$(USED_CONF)' || install -D -m 644 conf/respite.conf '$(USED_CONF)'
 	install -D -m 644 LICENSE '$(DESTDIR)$(PREFIX)/share/doc/respite/LICENSE'
@@ -410,6 +415,10 @@ $(B)/$1/compat: $(COMPAT_SOURCES:%.c=$(B)/$1/%.o) $(B)/$1/sources
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lm -lpthread
 
+$(call util_programs,$1): $(B)/$(if $(filter release,$1),,$1/)%: $(B)/$1/utils/%.o $(call libs,$1,$(LIBRARY_ORDER))
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
+
 # Benchmarks of data structures, and the load for those of servers.
 $(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS),$(call below,store)))
 	$$(if $$(Q),@echo '  LINK  $$@')
@@ -459,7 +468,7 @@ $(foreach m,$(MODES),$(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULES,$m,$f))))
 $(foreach m,$(MODES),$(foreach f,$(UNIT_FOLDERS),$(eval $(call UNIT_RULES,$m,$f))))
 
 -include $(foreach m,$(MODES),$(wildcard $(patsubst src/%.c,$(B)/$m/obj/%.d,$(SOURCES)) \
-    $(B)/$m/tests/*/*.d $(B)/$m/tests/*/*/*.d $(B)/$m/utils/*/*.d \
+    $(B)/$m/tests/*/*.d $(B)/$m/tests/*/*/*.d $(B)/$m/utils/*.d $(B)/$m/utils/*/*.d \
     $(B)/$m/redis-compat/*/*.d))
 
 endif

@@ -40,6 +40,7 @@ struct save {
     struct span name;
     struct span field;  // the value of field= in the text
     long long element;  // the element of an array; -1: the whole
+    bool swapped;       // each server gets what the other one replied
 };
 
 struct step {

@@ -106,7 +106,7 @@ static void read_kind(const struct reader *r, struct span line, struct expect *e
         mistake(r, error);
 }
 
-// save name [element N] [field NAME]
+// save name [element N] [field NAME] [swapped]
 static void read_save(const struct reader *r, struct span line, struct step *step)
 {
     struct save save = { .element = -1, .name = span_take_word(&line) };
@@ -116,8 +116,10 @@ static void read_save(const struct reader *r, struct span line, struct step *ste
             save.element = take_number(r, &line);
         else if (span_is(word, "field"))
             save.field = span_take_word(&line);
+        else if (span_is(word, "swapped"))
+            save.swapped = true;
         else
-            mistake(r, "save name [element N] [field NAME]");
+            mistake(r, "save name [element N] [field NAME] [swapped]");
     }
     step->saves = arena_grow(arena_of(r), step->saves, step->save_count, sizeof(save));
     step->saves[step->save_count++] = save;

@@ -138,7 +138,7 @@ void play_save(struct play *play, const struct step *step, const struct reply re
     for (size_t i = 0; i < step->save_count; i++) {
         const struct save *save = &step->saves[i];
         for (enum side side = ORACLE; side <= OURS; side++) {
-            const struct reply *from = &replies[side];
+            const struct reply *from = &replies[save->swapped ? !side : side];
             if (save->element >= 0 && (size_t)save->element < from->count)
                 from = &from->items[save->element];
             struct span value = save->field.len > 0 ? field_of(from->text, save->field)

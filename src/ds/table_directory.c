@@ -58,11 +58,13 @@ static enum status chain_lay(struct table *table, struct table_segment **chain, 
         }
         segment->chain = *chain;
         *chain = segment;
+        items.count -= part.count;
+        // Where there are none, the arrays may be missing too.
+        if (items.count == 0)
+            return STATUS_OK;
         items.words += part.count;
         items.classes += part.count;
-        items.count -= part.count;
-    } while (items.count > 0);
-    return STATUS_OK;
+    } while (true);
 }
 
 void table_publish(struct table *table, uint64_t hash, struct table_segment *segment)

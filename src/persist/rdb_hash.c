@@ -84,11 +84,13 @@ static bool fits(const struct collection_limits *limits, const unsigned char *lp
     return true;
 }
 
-static bool load_listpack(struct rdb_reader *r, struct draft *draft)
+static bool load_packed(struct rdb_reader *r, struct draft *draft, rdb_read_packed_fn read)
 {
     const unsigned char *lp;
-    if (!rdb_read_listpack(r, &lp))
+    if (!read(r, &lp))
         return false;
+    if (lp_count(lp) == 0)
+        return true;
     if (lp_count(lp) % 2 != 0)
         return rdb_fail(r, "a hash has a field without a value");
     const struct rdb_item *item = draft->item;
@@ -116,10 +118,20 @@ static bool load_listpack(struct rdb_reader *r, struct draft *draft)
     return true;
 }
 
+static bool load(struct rdb_reader *r, uint8_t type, struct draft *draft)
+{
+    switch (type) {
+    case RDB_HASH_LISTPACK: return load_packed(r, draft, rdb_read_listpack);
+    case RDB_HASH_ZIPLIST: return load_packed(r, draft, rdb_read_ziplist);
+    case RDB_HASH_ZIPMAP: return load_packed(r, draft, rdb_read_zipmap);
+    default: return load_pairs(r, draft);
+    }
+}
+
 struct entry *rdb_load_hash(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
 {
     struct draft draft = { .item = item };
-    bool loaded = type == RDB_HASH_LISTPACK ? load_listpack(r, &draft) : load_pairs(r, &draft);
+    bool loaded = load(r, type, &draft);
     if (loaded && !draft.entry)
         loaded = rdb_fail(r, "a hash is empty");
     if (loaded)

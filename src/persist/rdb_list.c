@@ -60,12 +60,24 @@ static bool load_values(struct rdb_reader *r, struct quicklist *list)
 static void append_listpack(struct quicklist *list, const unsigned char *lp)
 {
     char scratch[LP_SCRATCH];
+    // Redis has written nodes of nothing, too.
+    if (lp_count(lp) == 0)
+        return;
     if (rdb_listpack_is_canonical(lp)) {
         quicklist_append_listpack(list, lp);
         return;
     }
     for (size_t at = lp_first(lp); at; at = lp_next(lp, at))
         push(list, lp_text(lp, at, scratch));
+}
+
+static bool load_ziplist(struct rdb_reader *r, struct quicklist *list)
+{
+    const unsigned char *lp;
+    if (!rdb_read_ziplist(r, &lp))
+        return false;
+    append_listpack(list, lp);
+    return true;
 }
 
 static bool load_node(struct rdb_reader *r, struct quicklist *list)
@@ -90,22 +102,31 @@ static bool load_node(struct rdb_reader *r, struct quicklist *list)
     return true;
 }
 
-static bool load_nodes(struct rdb_reader *r, struct quicklist *list)
+static bool load_nodes(struct rdb_reader *r, struct quicklist *list, uint8_t type)
 {
     uint64_t count;
     if (!rdb_read_count(r, 2, &count))
         return false;
     for (; count > 0; count--) {
-        if (!load_node(r, list))
+        if (!(type == RDB_LIST_QUICKLIST ? load_ziplist(r, list) : load_node(r, list)))
             return false;
     }
     return true;
 }
 
+static bool load(struct rdb_reader *r, uint8_t type, struct quicklist *list)
+{
+    switch (type) {
+    case RDB_LIST: return load_values(r, list);
+    case RDB_LIST_ZIPLIST: return load_ziplist(r, list);
+    default: return load_nodes(r, list, type);
+    }
+}
+
 struct entry *rdb_load_list(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
 {
     struct quicklist *list = quicklist_new((int)item->limits->list_max_listpack_size);
-    bool loaded = type == RDB_LIST ? load_values(r, list) : load_nodes(r, list);
+    bool loaded = load(r, type, list);
     if (loaded && quicklist_count(list) == 0)
         loaded = rdb_fail(r, "a list is empty");
     if (loaded)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/little_endian.h"
+#include "base/log.h"
 #include "base/numbers.h"
 #include "persist/rdb.h"
 #include "persist/rdb_codec.h"
@@ -25,6 +26,9 @@
 
 // Keys that we could not hold otherwise.
 #define KEY_MAX INT32_MAX
+
+// Of a key in an error.
+#define KEY_SHOWN 32
 
 struct loading {
     struct rdb_reader *r;
@@ -98,6 +102,8 @@ static bool read_aux(struct loading *loading)
         !rdb_read_string(loading->r, AUX_MAX, &value))
         return false;
     note_aux(loading->out, bytes_slice(&loading->key), value);
+    if (loading->options->aux)
+        loading->options->aux(loading->options->udata, bytes_slice(&loading->key), value);
     return true;
 }
 
@@ -187,9 +193,38 @@ static bool add_entry(struct loading *loading, struct entry *entry)
     return true;
 }
 
+// Says beside what is wrong what was being read.
+static bool fail_in_value(struct loading *loading, uint8_t type)
+{
+    struct rdb_reader *r = loading->r;
+    struct slice key = bytes_slice(&loading->key);
+    struct bytes quoted = { 0 };
+    if (key.len > KEY_SHOWN)
+        key.len = KEY_SHOWN;
+    bytes_append_quoted(&quoted, key);
+    size_t len = strlen(r->error);
+    snprintf(r->error + len, sizeof(r->error) - len,
+             " (value of type %u of key %.*s in database %d)", type, (int)quoted.len, quoted.data,
+             loading->db->id);
+    bytes_release(&quoted);
+    return false;
+}
+
+// What becomes of an entry that began at this offset.
+static bool take_entry(struct loading *loading, struct entry *entry, uint64_t start)
+{
+    const struct rdb_load_options *options = loading->options;
+    if (!options->visit)
+        return add_entry(loading, entry);
+    options->visit(options->udata, loading->db->id, entry, rdb_reader_offset(loading->r) - start);
+    loading->out->keys++;
+    return true;
+}
+
 static bool read_entry(struct loading *loading, uint8_t type)
 {
     struct slice key;
+    uint64_t start = rdb_reader_offset(loading->r) - 1;
     if (!rdb_read_string(loading->r, KEY_MAX, &key) || !keep(loading, key))
         return false;
     const struct rdb_item item = {
@@ -199,8 +234,8 @@ static bool read_entry(struct loading *loading, uint8_t type)
         .limits = loading->options->limits,
     };
     struct entry *entry = rdb_load_value(loading->r, type, &item);
-    if (!entry || !add_entry(loading, entry))
-        return false;
+    if (!entry || !take_entry(loading, entry, start))
+        return fail_in_value(loading, type);
     loading->expiry = EXPIRY_NONE;
     loading->access = loading->keyspace->access_clock;
     if (loading->out->keys % PROGRESS_KEYS == 0 && loading->options->progress)
@@ -221,6 +256,16 @@ static bool read_slot_info(struct loading *loading)
            rdb_read_length(loading->r, &ignored);
 }
 
+static bool skip_function(struct loading *loading)
+{
+    if (!rdb_skip_string(loading->r))
+        return false;
+    if (loading->out->functions++ == 0)
+        log_warning(
+            "The data set holds libraries of functions: they are not supported and left out");
+    return true;
+}
+
 // What begins with this byte, up to the next.
 static bool read_item(struct loading *loading, uint8_t op)
 {
@@ -233,7 +278,7 @@ static bool read_item(struct loading *loading, uint8_t op)
     case RDB_OP_IDLE:
     case RDB_OP_FREQ: return read_access(loading, op);
     case RDB_OP_SLOT_INFO: return read_slot_info(loading);
-    case RDB_OP_FUNCTION: return rdb_skip_string(loading->r);
+    case RDB_OP_FUNCTION: return skip_function(loading);
     case RDB_OP_FUNCTION_OLD: return refuse(loading, "functions of a release candidate");
     case RDB_OP_MODULE_AUX: return refuse(loading, "data of modules");
     default: return read_entry(loading, op);
@@ -249,7 +294,8 @@ static bool check_end(struct loading *loading)
     if (!rdb_read_le64(loading->r, &checksum))
         return false;
     // 0: the writer took none.
-    if (checksum != 0 && loading->r->checksum && checksum != expected)
+    loading->out->has_checksum = checksum != 0 && loading->r->checksum;
+    if (loading->out->has_checksum && checksum != expected)
         return rdb_fail(loading->r, "the checksum is wrong: %016llx is written, %016llx computed",
                         (unsigned long long)checksum, (unsigned long long)expected);
     return true;
@@ -305,10 +351,11 @@ enum status rdb_load_file(const char *path, struct keyspace *keyspace,
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     struct rdb_reader r;
-    rdb_reader_init(&r, read_from_file, &fd, (uint64_t)stat.st_size, true);
+    uint64_t size = S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : UINT64_MAX;
+    rdb_reader_init(&r, read_from_file, &fd, size, true);
     bool good = rdb_load_keyspace(&r, keyspace, options, out);
     if (!good)
-        snprintf(error, RDB_ERROR_TEXT_MAX, "%s: at byte %llu: %.150s", path,
+        snprintf(error, RDB_ERROR_TEXT_MAX, "%s: at byte %llu: %.200s", path,
                  (unsigned long long)r.error_offset, r.error);
     rdb_reader_release(&r);
     close(fd);

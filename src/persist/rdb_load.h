@@ -8,20 +8,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct entry;
 struct keyspace;
+struct slice;
 
 struct rdb_load_options {
     const struct collection_limits *limits;
     bool keep_expired;  // a replica: expiring is its primary's affair
     // Called every few thousand entries, and at least every mebibyte (may be NULL).
     void (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
+    // For those who only look: gets each entry and the bytes it takes in the file, and owns it, instead of the
+    // database (may be NULL). Keys that are there twice go unnoticed.
+    void (*visit)(void *udata, int db_id, struct entry *entry, uint64_t bytes);
+    // Hears of each aux field (may be NULL).
+    void (*aux)(void *udata, struct slice name, struct slice value);
     void *udata;
 };
 
 struct rdb_loaded {
     uint64_t keys;
-    uint64_t expired;  // that were left out
+    uint64_t expired;    // that were left out
+    uint64_t functions;  // libraries, which are left out, too
     int version;
+    bool has_checksum;           // and it was compared
     bool aof_base;               // aux fields of the file
     char replication_id[41];     // "" without one
     int64_t replication_offset;  // -1

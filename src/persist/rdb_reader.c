@@ -52,6 +52,7 @@ void rdb_reader_release(struct rdb_reader *r)
     mem_free(r->buf, WINDOW_BYTES);
     bytes_release(&r->text);
     bytes_release(&r->unpacked);
+    bytes_release(&r->converted);
     r->buf = NULL;
 }
 

@@ -33,9 +33,10 @@ struct rdb_reader {
     char error[RDB_ERROR_TEXT_MAX];
     rdb_source_fn source;
     void *udata;
-    struct bytes text;      // of the last string that was not in one piece
-    struct bytes unpacked;  // of the last one that was compressed
-    char digits[24];        // of the last one that was an integer
+    struct bytes text;       // of the last string that was not in one piece
+    struct bytes unpacked;   // of the last one that was compressed
+    struct bytes converted;  // of the last ziplist or zipmap: a listpack
+    char digits[24];         // of the last one that was an integer
 };
 
 // From a source of `size` bytes (UINT64_MAX if that is not known).

@@ -150,12 +150,11 @@ static bool draft_listpack(struct rdb_reader *r, const unsigned char *lp, struct
 }
 
 // The entry itself, where the listpack can be taken as it is; else what it holds goes into the draft.
-static bool load_listpack(struct rdb_reader *r, const struct rdb_item *item,
-                          struct zset_draft *draft, struct entry **entry)
+static bool load_packed(struct rdb_reader *r, const struct rdb_item *item, const unsigned char *lp,
+                        struct zset_draft *draft, struct entry **entry)
 {
-    const unsigned char *lp;
-    if (!rdb_read_listpack(r, &lp))
-        return false;
+    if (lp_count(lp) == 0)
+        return true;
     if (lp_count(lp) % 2 != 0)
         return rdb_fail(r, "a sorted set has a member without a score");
     if (!fits(r, lp, item->limits))
@@ -172,13 +171,25 @@ static bool load_listpack(struct rdb_reader *r, const struct rdb_item *item,
     return true;
 }
 
+static bool load(struct rdb_reader *r, uint8_t type, const struct rdb_item *item,
+                 struct zset_draft *draft, struct entry **entry)
+{
+    const unsigned char *lp;
+    switch (type) {
+    case RDB_ZSET_LISTPACK:
+        return rdb_read_listpack(r, &lp) && load_packed(r, item, lp, draft, entry);
+    case RDB_ZSET_ZIPLIST:
+        return rdb_read_ziplist(r, &lp) && load_packed(r, item, lp, draft, entry);
+    default: return load_members(r, draft, type == RDB_ZSET);
+    }
+}
+
 struct entry *rdb_load_zset(struct rdb_reader *r, uint8_t type, const struct rdb_item *item)
 {
     struct entry *entry = NULL;
     struct zset_draft draft;
     zset_draft_init(&draft);
-    bool loaded = type == RDB_ZSET_LISTPACK ? load_listpack(r, item, &draft, &entry)
-                                            : load_members(r, &draft, type == RDB_ZSET);
+    bool loaded = load(r, type, item, &draft, &entry);
     if (loaded && !entry && draft.count == 0)
         loaded = rdb_fail(r, "a sorted set is empty");
     if (loaded && !entry)

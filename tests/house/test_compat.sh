@@ -76,6 +76,16 @@ s> PING
 END
 expect_said 'the same server' '2 passed, 0 failed' compat same same.case
 
+case_file swapped <<'END'
+CONFIG GET maxclients
+    ? run type
+    save mine element 1
+    save theirs element 1 swapped
+SADD s $(mine) $(theirs)
+SMEMBERS s
+END
+expect_said 'replies are swapped' '2 passed, 0 failed' compat other swapped.case
+
 # --- What differs fails -------------------------------------------------------------------------
 
 case_file differs <<'END'

@@ -40,13 +40,17 @@ expect_ok 'sanitizers' make SAN=address,undefined
 expect_ok 'their server is there' test -x build/san-address-undefined/respite-server
 
 mkdir "$tree/conf" "$tree/docs"
+echo 'int main(void) { return 0; }' >"$tree/utils/respite-look.c"
+expect_ok 'a program for people' make
+expect_ok 'it is there' build/respite-look
 echo '# nothing' >"$tree/conf/respite.conf"
 cp "$root/conf/respite.service" "$tree/conf/"
 echo 'text' >"$tree/LICENSE"
 echo 'text' >"$tree/docs/OPERATIONS.md"
 where=(DESTDIR="$tree/dest" PREFIX=/opt/x)
 expect_ok 'install' make install "${where[@]}"
-expect_equal 'installed files' './opt/x/bin/respite-server
+expect_equal 'installed files' './opt/x/bin/respite-look
+./opt/x/bin/respite-server
 ./opt/x/etc/respite/respite.conf
 ./opt/x/lib/systemd/system/respite.service
 ./opt/x/share/doc/respite/LICENSE
