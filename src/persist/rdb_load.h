@@ -13,8 +13,10 @@ struct keyspace;
 struct rdb_load_options {
     const struct collection_limits *limits;
     bool keep_expired;  // a replica: expiring is its primary's affair
-    // Called every few thousand entries, and at least every mebibyte (may be NULL).
-    void (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
+    bool replace;       // keys that are there already: those of the file win
+    // Called every few thousand entries, and at least every mebibyte (may be NULL); no entry is being looked
+    // at meanwhile. False: loading stops, as an error.
+    bool (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
     void *udata;
 };
 
@@ -30,7 +32,7 @@ struct rdb_loaded {
     uint64_t used_memory;
 };
 
-// Reads a data set into the databases, which are empty. False: r->error says what is wrong where; what was
+// Reads a data set into the databases, which are empty (or see `replace`). False: r->error says what is wrong where; what was
 // read up to there is in the databases.
 MUST_CHECK bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
                                   const struct rdb_load_options *options, struct rdb_loaded *out);
