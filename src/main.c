@@ -8,6 +8,7 @@
 #include "base/siphash.h"
 #include "commands/families.h"
 #include "net/loop.h"
+#include "persist/snapshot.h"
 #include "server/batch.h"
 #include "server/config.h"
 #include "server/ping.h"
@@ -143,8 +144,13 @@ static int serve(struct server *server)
 {
     if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
         return 1;
-    process_ready(server->process);
-    loop_run(server->loop);
+    process_listen(server->process);
+    if (snapshot_load(server->snapshot) != STATUS_OK)
+        return 1;
+    if (!process_stopping(server->process)) {
+        process_ready(server->process);
+        loop_run(server->loop);
+    }
     process_end(server->process);
     return 0;
 }
@@ -171,6 +177,7 @@ int main(int argc, char **argv)
     keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
+    snapshot_register(server);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

@@ -2,6 +2,7 @@
 // Small files, whole: see file.h.
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,10 @@
 #include <unistd.h>
 
 #define READ_STEP 65536
+
+// Between the target's name and six letters: nobody else's files look like that.
+#define DRAFT_MARK   ".draft-"
+#define DRAFT_RANDOM 6
 
 enum status file_read(int fd, size_t max_bytes, struct bytes *out)
 {
@@ -57,12 +62,17 @@ static bool take_rights(int fd, const char *path)
     return fchmod(fd, old.st_mode & 07777) == 0;
 }
 
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    int len = slash ? (int)(slash - path) + (slash == path) : 1;
+    snprintf(folder, PATH_MAX, "%.*s", len, slash ? path : ".");
+}
+
 static bool sync_folder(const char *path)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    int len = slash ? (int)(slash - path) + (slash == path) : 1;
-    snprintf(folder, sizeof(folder), "%.*s", len, slash ? path : ".");
+    folder_of(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -75,7 +85,7 @@ static bool sync_folder(const char *path)
 enum status file_draft_begin(struct file_draft *draft, const char *target)
 {
     draft->target = target;
-    int len = snprintf(draft->path, sizeof(draft->path), "%s.XXXXXX", target);
+    int len = snprintf(draft->path, sizeof(draft->path), "%s" DRAFT_MARK "XXXXXX", target);
     if (len < 0 || (size_t)len >= sizeof(draft->path)) {
         errno = ENAMETOOLONG;
         return STATUS_IO;
@@ -112,6 +122,27 @@ void file_draft_drop(struct file_draft *draft)
     unlink(draft->path);
     draft->fd = -1;
     errno = why;
+}
+
+size_t file_drafts_remove(const char *target)
+{
+    char folder[PATH_MAX];
+    char mark[NAME_MAX + 1];
+    const char *slash = strrchr(target, '/');
+    folder_of(target, folder);
+    int len = snprintf(mark, sizeof(mark), "%s" DRAFT_MARK, slash ? slash + 1 : target);
+    DIR *dir = len > 0 && (size_t)len < sizeof(mark) ? opendir(folder) : NULL;
+    if (!dir)
+        return 0;
+    size_t count = 0;
+    const struct dirent *file;
+    while ((file = readdir(dir)) != NULL) {
+        if (strncmp(file->d_name, mark, (size_t)len) == 0 &&
+            strlen(file->d_name) == (size_t)len + DRAFT_RANDOM)
+            count += unlinkat(dirfd(dir), file->d_name, 0) == 0;
+    }
+    closedir(dir);
+    return count;
 }
 
 enum status file_replace(const char *path, struct slice text)

@@ -30,5 +30,9 @@ MUST_CHECK enum status file_draft_commit(struct file_draft *draft);
 // Drops it; errno stays.
 void file_draft_drop(struct file_draft *draft);
 
+// Removes the drafts of this target that a process which was killed has left behind, and says how many there
+// were. For a target that nobody is writing.
+size_t file_drafts_remove(const char *target);
+
 // Writes all of it. STATUS_IO: errno is set, and some of it may have been written.
 MUST_CHECK enum status file_write(int fd, struct slice bytes);

@@ -3,6 +3,7 @@
 #include "base/numbers.h"
 #include "commands/db_arg.h"
 #include "commands/tables.h"
+#include "persist/snapshot.h"
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/server.h"
@@ -97,6 +98,7 @@ static void cmd_flushall(struct cmd_ctx *ctx)
         ctx->changes += db_size(&keyspace->dbs[i]);
         db_flush(&keyspace->dbs[i], why);
     }
+    snapshot_flushed(ctx->server->snapshot);
     reply_ok(ctx);
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "commands/tables.h"
+#include "persist/snapshot.h"
 #include "server/client.h"
 #include "server/effects.h"
 #include "server/server.h"
@@ -208,6 +209,45 @@ static void debug_populate(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_OUT_OF_MEMORY);
 }
 
+// DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]
+static void debug_reload(struct cmd_ctx *ctx)
+{
+    struct snapshot *snapshot = ctx->server->snapshot;
+    struct keyspace *keyspace = ctx->server->keyspace;
+    bool merge = false;
+    bool flush = true;
+    bool save = true;
+    for (uint32_t i = 2; i < ctx->argc; i++) {
+        if (arg_is(ctx, i, "merge"))
+            merge = true;
+        else if (arg_is(ctx, i, "noflush"))
+            flush = false;
+        else if (arg_is(ctx, i, "nosave"))
+            save = false;
+        else {
+            reply_error(ctx, ERR_RELOAD_OPTION);
+            return;
+        }
+    }
+    if (snapshot_loading(snapshot)) {
+        reply_error(ctx, ERR_LOADING);
+        return;
+    }
+    // A child's snapshot would put older data in the place of this one.
+    if (save)
+        snapshot_abort(snapshot);
+    if (save && snapshot_save(snapshot) != STATUS_OK) {
+        reply_error(ctx, ERR_BARE);
+        return;
+    }
+    for (int i = 0; flush && i < keyspace->db_count; i++)
+        db_flush(&keyspace->dbs[i], REMOVED_NOW);
+    if (snapshot_reload(snapshot, merge) == STATUS_OK)
+        reply_ok(ctx);
+    else
+        reply_error(ctx, ERR_RELOAD);
+}
+
 // DEBUG LISTPACK key
 static void debug_listpack(struct cmd_ctx *ctx)
 {
@@ -256,6 +296,9 @@ static void debug_help(struct cmd_ctx *ctx)
         "PROTOCOL <type>",
         "    Answer a value of this type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save the data, delete it (not with NOFLUSH), and load it again. NOSAVE: load what was",
+        "    saved before. MERGE: loaded keys win over those that are there.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    0: expired keys stay until somebody asks for them. 1: they are looked for, as usual.",
         "SLEEP <seconds>",
@@ -273,12 +316,19 @@ static const struct {
     uint32_t argc_max;
     void (*handler)(struct cmd_ctx *ctx);
 } subcommands[] = {
-    { "digest", 2, 2, debug_digest },     { "digest-value", 2, UINT32_MAX, debug_digest_value },
-    { "error", 3, 3, debug_error },       { "help", 2, 2, debug_help },
-    { "listpack", 3, 3, debug_listpack }, { "log", 3, 3, debug_log },
-    { "object", 3, 3, debug_object },     { "populate", 3, 5, debug_populate },
-    { "protocol", 3, 3, debug_protocol }, { "set-active-expire", 3, 3, debug_set_active_expire },
-    { "sleep", 3, 3, debug_sleep },       { "stringmatch-len", 4, 4, debug_stringmatch_len },
+    { "digest", 2, 2, debug_digest },
+    { "digest-value", 2, UINT32_MAX, debug_digest_value },
+    { "error", 3, 3, debug_error },
+    { "help", 2, 2, debug_help },
+    { "listpack", 3, 3, debug_listpack },
+    { "log", 3, 3, debug_log },
+    { "object", 3, 3, debug_object },
+    { "populate", 3, 5, debug_populate },
+    { "protocol", 3, 3, debug_protocol },
+    { "reload", 2, UINT32_MAX, debug_reload },
+    { "set-active-expire", 3, 3, debug_set_active_expire },
+    { "sleep", 3, 3, debug_sleep },
+    { "stringmatch-len", 4, 4, debug_stringmatch_len },
 };
 
 // DEBUG subcommand [argument ...]

@@ -167,6 +167,13 @@ void loop_run(struct loop *loop)
         end_turn(loop);
 }
 
+void loop_poll(struct loop *loop)
+{
+    ev_run(loop->ev, EVRUN_NOWAIT);
+    if (loop->turn_open)
+        end_turn(loop);
+}
+
 void loop_stop(struct loop *loop)
 {
     ev_break(loop->ev, EVBREAK_ALL);

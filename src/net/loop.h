@@ -23,6 +23,9 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+// One turn that waits for nothing, from outside of any; for who keeps the loop from running for long.
+void loop_poll(struct loop *loop);
+
 // In a child process that goes on with the loop instead of its parent.
 void loop_forked(struct loop *loop);
 

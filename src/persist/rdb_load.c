@@ -184,7 +184,12 @@ static bool add_entry(struct loading *loading, struct entry *entry)
         loading->out->expired++;
         return true;
     }
-    if (db_peek(loading->db, &key).entry) {
+    struct entry_ref there = db_peek(loading->db, &key);
+    if (there.entry && loading->options->replace) {
+        db_remove(loading->db, &key, there);
+        there.entry = NULL;
+    }
+    if (there.entry) {
         keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
         return rdb_fail(loading->r, "a key is there twice");
     }
@@ -221,6 +226,13 @@ static bool take_entry(struct loading *loading, struct entry *entry, uint64_t st
     return true;
 }
 
+static bool report(const struct rdb_load_options *options, struct rdb_reader *r,
+                   const struct rdb_loaded *out)
+{
+    return !options->progress || options->progress(options->udata, r, out->keys) ||
+           rdb_fail(r, "loading was stopped");
+}
+
 static bool read_entry(struct loading *loading, uint8_t type)
 {
     struct slice key;
@@ -238,9 +250,8 @@ static bool read_entry(struct loading *loading, uint8_t type)
         return fail_in_value(loading, type);
     loading->expiry = EXPIRY_NONE;
     loading->access = loading->keyspace->access_clock;
-    if (loading->out->keys % PROGRESS_KEYS == 0 && loading->options->progress)
-        loading->options->progress(loading->options->udata, loading->r, loading->out->keys);
-    return true;
+    return loading->out->keys % PROGRESS_KEYS != 0 ||
+           report(loading->options, loading->r, loading->out);
 }
 
 // What we have nothing for: said, so that nobody believes it to be there.
@@ -327,11 +338,21 @@ bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
     return good;
 }
 
+struct file_source {
+    int fd;
+    struct rdb_reader *r;
+    const struct rdb_load_options *options;
+    const struct rdb_loaded *out;
+};
+
 static enum status read_from_file(void *udata, char *into, size_t room, size_t *got)
 {
+    const struct file_source *source = udata;
     ssize_t len;
+    if (!report(source->options, source->r, source->out))
+        return STATUS_IO;
     do {
-        len = read(*(const int *)udata, into, room);
+        len = read(source->fd, into, room);
     } while (len < 0 && errno == EINTR);
     *got = len > 0 ? (size_t)len : 0;
     return len < 0 ? STATUS_IO : STATUS_OK;
@@ -351,8 +372,9 @@ enum status rdb_load_file(const char *path, struct keyspace *keyspace,
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     struct rdb_reader r;
+    struct file_source source = { .fd = fd, .r = &r, .options = options, .out = out };
     uint64_t size = S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : UINT64_MAX;
-    rdb_reader_init(&r, read_from_file, &fd, size, true);
+    rdb_reader_init(&r, read_from_file, &source, size, true);
     bool good = rdb_load_keyspace(&r, keyspace, options, out);
     if (!good)
         snprintf(error, RDB_ERROR_TEXT_MAX, "%s: at byte %llu: %.200s", path,

@@ -15,8 +15,10 @@ struct slice;
 struct rdb_load_options {
     const struct collection_limits *limits;
     bool keep_expired;  // a replica: expiring is its primary's affair
-    // Called every few thousand entries, and at least every mebibyte (may be NULL).
-    void (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
+    bool replace;       // keys that are there already: those of the file win
+    // Called every few thousand entries, and at least every mebibyte (may be NULL); no entry is being looked
+    // at meanwhile. False: loading stops, as an error.
+    bool (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);
     // For those who only look: gets each entry and the bytes it takes in the file, and owns it, instead of the
     // database (may be NULL). Keys that are there twice go unnoticed.
     void (*visit)(void *udata, int db_id, struct entry *entry, uint64_t bytes);
@@ -39,7 +41,7 @@ struct rdb_loaded {
     uint64_t used_memory;
 };
 
-// Reads a data set into the databases, which are empty. False: r->error says what is wrong where; what was
+// Reads a data set into the databases, which are empty (or see `replace`). False: r->error says what is wrong where; what was
 // read up to there is in the databases.
 MUST_CHECK bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
                                   const struct rdb_load_options *options, struct rdb_loaded *out);

@@ -140,6 +140,7 @@ void rdb_save_keyspace(struct rdb_writer *w, const struct keyspace *keyspace,
 
 struct sink {
     int fd;
+    bool hold_back;
     uint64_t written;
     uint64_t sent_back;  // to the disk
 };
@@ -150,7 +151,7 @@ static enum status write_to_file(void *udata, struct slice bytes)
     if (file_write(sink->fd, bytes) != STATUS_OK)
         return STATUS_IO;
     sink->written += bytes.len;
-    if (sink->written - sink->sent_back >= WRITE_BACK_BYTES) {
+    if (!sink->hold_back && sink->written - sink->sent_back >= WRITE_BACK_BYTES) {
         // What cannot be sent now is synced at the end.
         (void)sync_file_range(sink->fd, (off_t)sink->sent_back,
                               (off_t)(sink->written - sink->sent_back), SYNC_FILE_RANGE_WRITE);
@@ -165,7 +166,7 @@ enum status rdb_save_file(const char *path, const struct keyspace *keyspace,
     struct file_draft draft;
     if (file_draft_begin(&draft, path) != STATUS_OK)
         return STATUS_IO;
-    struct sink sink = { .fd = draft.fd };
+    struct sink sink = { .fd = draft.fd, .hold_back = about->hold_back };
     struct rdb_writer w;
     rdb_writer_init(&w, write_to_file, &sink, about->compress, about->checksum);
     rdb_save_keyspace(&w, keyspace, about, progress);

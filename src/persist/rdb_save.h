@@ -22,6 +22,7 @@ struct rdb_about {
     bool aof_base;    // it is the base of an AOF
     bool compress;    // rdbcompression
     bool checksum;    // rdbchecksum
+    bool hold_back;   // nothing goes on its way to the disk before the sync at the end
     bool access;      // with each entry, when it was used last or how often: for eviction
 };
 

@@ -2,7 +2,7 @@
 // Snapshots: who saves the data set when, and loading it at the start.
 //
 // SAVE writes in the loop; BGSAVE forks, and the child walks its own copy of the data in hash order, tells
-// through a pipe how far it is, and ends; `save` points ask for it from cron.
+// through a pipe how far it is, and ends; `save` points ask for it from cron. There is one child at a time.
 #pragma once
 
 #include "base/status.h"
@@ -13,10 +13,10 @@
 struct server;
 struct snapshot;
 
-// Registers directives (save, dbfilename, dir, rdbcompression, rdbchecksum, rdb-save-incremental-fsync,
-// stop-writes-on-bgsave-error, ...), INFO persistence, cron jobs, the gates MISCONF and LOADING.
-struct snapshot *snapshot_new(struct server *server);
-void snapshot_free(struct snapshot *snapshot);
+// Before the commands: makes server->snapshot, which is freed with the server, and registers directives (save,
+// dbfilename, rdbcompression, rdbchecksum, ...), INFO persistence, cron jobs, what is to be done at the end,
+// and the gates MISCONF and LOADING.
+void snapshot_register(struct server *server);
 
 // STATUS_EXISTS: a child is saving already. STATUS_IO: the log says why.
 MUST_CHECK enum status snapshot_save(struct snapshot *snapshot);
@@ -30,12 +30,18 @@ void snapshot_abort(struct snapshot *snapshot);
 
 bool snapshot_running(const struct snapshot *snapshot);
 
-// Unix time of the last one that was complete.
+// Unix time of the last one that was complete, or of the start.
 int64_t snapshot_last_s(const struct snapshot *snapshot);
 
-// Whether SHUTDOWN without an argument saves.
-bool snapshot_has_points(const struct snapshot *snapshot);
+// All data has been deleted: what a child is saving is old, and with save points the file is as well.
+void snapshot_flushed(struct snapshot *snapshot);
 
-// At the start: loads the file if there is one. STATUS_INVALID, STATUS_IO: the log says why; the server must
-// not start.
+// At the start: loads the file if there is one, and serves clients that need no data meanwhile.
+// STATUS_INVALID, STATUS_IO: the log says why; the server must not start. STATUS_OK as well if the server
+// was asked to stop meanwhile.
 MUST_CHECK enum status snapshot_load(struct snapshot *snapshot);
+
+// DEBUG RELOAD: the same from inside of a command; nobody is served. `merge`: keys that are there
+// already are replaced, else they are a failure.
+MUST_CHECK enum status snapshot_reload(struct snapshot *snapshot, bool merge);
+bool snapshot_loading(const struct snapshot *snapshot);

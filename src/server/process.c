@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/panic.h"
 #include "net/loop.h"
 #include "server/config.h"
 #include "server/cron.h"
@@ -25,6 +26,8 @@
 // Where the pid goes in the background if no other file is set.
 #define DEFAULT_PID_FILE "/var/run/respite.pid"
 
+#define STOP_HOOKS_MAX 4
+
 enum supervisor { SUPERVISED_NO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART, SUPERVISED_AUTO };
 
 struct process {
@@ -34,6 +37,12 @@ struct process {
     int wanted_supervisor;       // enum supervisor
     enum supervisor supervisor;  // which it is: not AUTO
     struct notify notify;
+    bool stopping;
+    int stop_count;
+    struct {
+        process_stop_fn fn;
+        void *udata;
+    } stop[STOP_HOOKS_MAX];
     bool signalled;               // by SIGTERM or SIGINT: the next one ends the process
     int parent_fd;                // the process in the foreground waits at its other end; or -1
     char written_file[PATH_MAX];  // the pid file to be removed, absolute; or ""
@@ -232,35 +241,37 @@ static _Noreturn void on_impatience(int signal_number)
     _exit(1);
 }
 
-// False: the log says why it is refused.
-static bool may_lose_data(const struct process *process, unsigned flags)
+void process_on_stop(struct process *process, process_stop_fn fn, void *udata)
 {
-    static const char none[] = "this version has no persistence";
-    bool wanted = process->server->settings->save_count > 0;
-    if (flags & STOP_NOSAVE || (!wanted && !(flags & STOP_SAVE)))
-        return true;
-    if (flags & STOP_SAVE && !(flags & STOP_FORCE)) {
-        log_warning("Error trying to save the DB, can't exit: %s. SHUTDOWN NOSAVE ends without "
-                    "saving, SHUTDOWN SAVE FORCE even if it fails",
-                    none);
-        return false;
+    ASSERT(process->stop_count < STOP_HOOKS_MAX);
+    process->stop[process->stop_count].fn = fn;
+    process->stop[process->stop_count++].udata = udata;
+}
+
+static bool may_stop(const struct process *process, unsigned flags)
+{
+    for (int i = 0; i < process->stop_count; i++) {
+        if (!process->stop[i].fn(process->stop[i].udata, flags))
+            return false;
     }
-    if (flags & STOP_SAVE)
-        log_warning("Error trying to save the DB: %s. Exit anyway.", none);
-    else
-        log_warning("The data is not saved although `save` is set: %s", none);
     return true;
+}
+
+bool process_stopping(const struct process *process)
+{
+    return process->stopping;
 }
 
 bool process_stop(struct process *process, unsigned flags)
 {
     log_notice("User requested shutdown...");
-    if (!may_lose_data(process, flags)) {
+    if (!process->stopping && !may_stop(process, flags)) {
         log_warning("Errors trying to shut down the server. Check the logs for more information.");
         return false;
     }
     if (process->supervisor == SUPERVISED_SYSTEMD)
         notify_send(&process->notify, "STOPPING=1\nSTATUS=Stopping\n");
+    process->stopping = true;
     loop_stop(process->server->loop);
     return true;
 }
@@ -289,8 +300,10 @@ static void stop_for_signal(struct process *process, const char *name)
     struct sigaction action = { .sa_handler = on_impatience };
     sigemptyset(&action.sa_mask);
     log_notice("Received %s scheduling shutdown...", name);
+    // One that is refused leaves the next one its chance.
+    if (!process_stop(process, 0))
+        return;
     process->signalled = true;
-    process_stop(process, 0);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 }
@@ -340,14 +353,18 @@ static void say_ready(const struct process *process)
         log_notice("Ready to accept connections unix");
 }
 
-void process_ready(struct process *process)
+void process_listen(struct process *process)
 {
     struct loop *loop = process->server->loop;
-    if (process->pid_file[0])
-        write_pid_file(process);
     loop_on_signal(loop, SIGTERM, on_sigterm, process);
     loop_on_signal(loop, SIGINT, on_sigint, process);
     loop_on_signal(loop, SIGHUP, on_sighup, process);
+}
+
+void process_ready(struct process *process)
+{
+    if (process->pid_file[0])
+        write_pid_file(process);
     say_ready(process);
     log_echo_warnings(-1);
     if (process->parent_fd >= 0)

@@ -23,9 +23,12 @@ void process_free(struct process *process);
 // STATUS_IO: the reason is on standard error.
 MUST_CHECK enum status process_begin(struct process *process);
 
+// From now on signals are listened to: SIGTERM and SIGINT stop the server, a second one at once; SIGHUP
+// reopens the log.
+void process_listen(struct process *process);
+
 // The server can serve: writes the pid file, says so in the log, to the supervisor and to the process
-// that waits in the foreground, and listens to signals: SIGTERM and SIGINT stop it, a second one at once; SIGHUP reopens
-// the log.
+// that waits in the foreground.
 void process_ready(struct process *process);
 
 // The loop has ended: removes the pid file and says goodbye.
@@ -38,6 +41,14 @@ enum stop_flag {
     STOP_NOW = 1u << 2,     // without waiting for replicas that lag behind
     STOP_FORCE = 1u << 3,   // even if saving fails
 };
+
+// Whoever has something to finish before the end, or a reason why it can't come; at start-up. False: the
+// server goes on, and the log says why. Those who come later are asked later.
+typedef bool (*process_stop_fn)(void *udata, unsigned flags);
+void process_on_stop(struct process *process, process_stop_fn fn, void *udata);
+
+// Whether process_stop() has let the loop end.
+bool process_stopping(const struct process *process);
 
 // Lets the loop end after this turn, when the pending replies are out. False: the server goes on; the log
 // says why.

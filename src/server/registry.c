@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #define GATES_MAX    16
+#define LAST_GATE    (GATES_MAX - 1)
 #define COMMANDS_MAX 512
 
 // Open addressing over the folded name; four times as many places as commands at the most.
@@ -97,7 +98,7 @@ void registry_free(struct registry *registry)
 uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
                            gate_refuses_fn refuses)
 {
-    ASSERT(registry->gate_count < GATES_MAX);
+    ASSERT(registry->gate_count < LAST_GATE);
     ASSERT(registry->count == 0);
     int i = registry->gate_count++;
     registry->gates[i].applies = applies;
@@ -105,9 +106,19 @@ uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
     return 1u << i;
 }
 
+uint32_t registry_add_last_gate(struct registry *registry, gate_applies_fn applies,
+                                gate_refuses_fn refuses)
+{
+    ASSERT(!registry->gates[LAST_GATE].applies);
+    ASSERT(registry->count == 0);
+    registry->gates[LAST_GATE].applies = applies;
+    registry->gates[LAST_GATE].refuses = refuses;
+    return 1u << LAST_GATE;
+}
+
 bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct cmd_ctx *ctx)
 {
-    for (int i = 0; i < registry->gate_count; i++) {
+    for (int i = 0; i < GATES_MAX; i++) {
         if (bits & 1u << i && registry->gates[i].refuses(ctx))
             return true;
     }
@@ -249,8 +260,8 @@ static void entry_init(const struct registry *registry, struct command_entry *en
     set_key_range(entry);
     const uint32_t brief = CMD_FAST | CMD_READONLY;
     entry->is_brief = (row->flags & brief) == brief && row->arity > 0;
-    for (int i = 0; i < registry->gate_count; i++) {
-        if (registry->gates[i].applies(row))
+    for (int i = 0; i < GATES_MAX; i++) {
+        if (registry->gates[i].applies && registry->gates[i].applies(row))
             entry->gates |= 1u << i;
     }
     if (!row->subcommands)

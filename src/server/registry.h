@@ -66,6 +66,10 @@ typedef bool (*gate_refuses_fn)(struct cmd_ctx *ctx);
 uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
                            gate_refuses_fn refuses);
 
+// The same for the one that is asked last, whoever registers later.
+uint32_t registry_add_last_gate(struct registry *registry, gate_applies_fn applies,
+                                gate_refuses_fn refuses);
+
 // Asks the shut gates of `bits` in order; true if one has answered.
 bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct cmd_ctx *ctx);
 

@@ -5,43 +5,6 @@
 #include "server/sections.h"
 #include "server/server.h"
 
-static void info_persistence(void *udata, struct bytes *out)
-{
-    const struct server *server = udata;
-    bytes_printf(out,
-                 "loading:0\r\n"
-                 "async_loading:0\r\n"
-                 "current_cow_peak:0\r\n"
-                 "current_cow_size:0\r\n"
-                 "current_cow_size_age:0\r\n"
-                 "current_fork_perc:0.00\r\n"
-                 "current_save_keys_processed:0\r\n"
-                 "current_save_keys_total:0\r\n"
-                 "rdb_changes_since_last_save:%llu\r\n"
-                 "rdb_bgsave_in_progress:0\r\n"
-                 "rdb_last_save_time:%lld\r\n"
-                 "rdb_last_bgsave_status:ok\r\n"
-                 "rdb_last_bgsave_time_sec:-1\r\n"
-                 "rdb_current_bgsave_time_sec:-1\r\n"
-                 "rdb_saves:0\r\n"
-                 "rdb_last_cow_size:0\r\n"
-                 "rdb_last_load_keys_expired:0\r\n"
-                 "rdb_last_load_keys_loaded:0\r\n"
-                 "aof_enabled:0\r\n"
-                 "aof_rewrite_in_progress:0\r\n"
-                 "aof_rewrite_scheduled:0\r\n"
-                 "aof_last_rewrite_time_sec:-1\r\n"
-                 "aof_current_rewrite_time_sec:-1\r\n"
-                 "aof_last_bgrewrite_status:ok\r\n"
-                 "aof_rewrites:0\r\n"
-                 "aof_rewrites_consecutive_failures:0\r\n"
-                 "aof_last_write_status:ok\r\n"
-                 "aof_last_cow_size:0\r\n"
-                 "module_fork_in_progress:0\r\n"
-                 "module_fork_last_cow_size:0\r\n",
-                 (unsigned long long)server->changes, (long long)(server->start_ms / 1000));
-}
-
 static void info_replication(void *udata, struct bytes *out)
 {
     const struct server *server = udata;
@@ -64,7 +27,24 @@ static void info_replication(void *udata, struct bytes *out)
 
 void sections_register_persistence(struct server *server)
 {
-    info_add_section(server->info, "Persistence", true, info_persistence, server);
+    struct info *info = server->info;
+    info_add_section(info, "Persistence", true, NULL, NULL);
+    // The place of snapshots.
+    info_add_lines(info, "Persistence", "snapshots", "");
+    info_add_lines(info, "Persistence", "aof",
+                   "aof_enabled:0\r\n"
+                   "aof_rewrite_in_progress:0\r\n"
+                   "aof_rewrite_scheduled:0\r\n"
+                   "aof_last_rewrite_time_sec:-1\r\n"
+                   "aof_current_rewrite_time_sec:-1\r\n"
+                   "aof_last_bgrewrite_status:ok\r\n"
+                   "aof_rewrites:0\r\n"
+                   "aof_rewrites_consecutive_failures:0\r\n"
+                   "aof_last_write_status:ok\r\n"
+                   "aof_last_cow_size:0\r\n");
+    info_add_lines(info, "Persistence", "modules",
+                   "module_fork_in_progress:0\r\n"
+                   "module_fork_last_cow_size:0\r\n");
 }
 
 void sections_register_replication(struct server *server)

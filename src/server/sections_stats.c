@@ -77,6 +77,15 @@ static void error_fields(void *udata, struct bytes *out)
     bytes_printf(out, "total_error_replies:%llu\r\n", wide(server->stats.error_replies));
 }
 
+static void fork_fields(void *udata, struct bytes *out)
+{
+    const struct server_stats *stats = &((const struct server *)udata)->stats;
+    bytes_printf(out,
+                 "latest_fork_usec:%llu\r\n"
+                 "total_forks:%llu\r\n",
+                 wide(stats->fork_us), wide(stats->forks));
+}
+
 static void transfer_fields(void *udata, struct bytes *out)
 {
     const struct server_stats *stats = &((const struct server *)udata)->stats;
@@ -146,9 +155,7 @@ static const struct stats_subject {
     { .name = "keyspace", .fn = keyspace_fields },
     // The place of pubsub.
     { .name = "pubsub", .lines = "" },
-    { .name = "forks",
-      .lines = "latest_fork_usec:0\r\n"
-               "total_forks:0\r\n" },
+    { .name = "forks", .fn = fork_fields },
     { .name = "migration", .lines = "migrate_cached_sockets:0\r\n" },
     { .name = "replica expiry", .lines = "slave_expires_tracked_keys:0\r\n" },
     { .name = "defragmentation",

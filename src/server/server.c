@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/panic.h"
 #include "base/random.h"
 #include "net/loop.h"
 #include "server/batch.h"
@@ -149,8 +150,17 @@ enum status server_start(struct server *server)
     return STATUS_OK;
 }
 
+void server_add_part(struct server *server, server_part_fn free_part, void *part)
+{
+    ASSERT(server->part_count < SERVER_PARTS_MAX);
+    server->parts[server->part_count].free_part = free_part;
+    server->parts[server->part_count++].part = part;
+}
+
 void server_free(struct server *server)
 {
+    for (int i = server->part_count; i-- > 0;)
+        server->parts[i].free_part(server->parts[i].part);
     process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);

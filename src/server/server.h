@@ -46,6 +46,7 @@ struct pubsub;
 struct notifications;
 struct transactions;
 struct tracking;
+struct snapshot;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
@@ -66,6 +67,8 @@ struct server_stats {
     uint64_t query_limit_disconnections;
     uint64_t output_limit_disconnections;
     uint64_t auth_failures;
+    uint64_t forks;
+    uint64_t fork_us;  // that the last one took
 };
 
 // What happened in the last second, and the counters at its end.
@@ -95,6 +98,10 @@ struct command_timing {
     uint64_t usual_share;   // of a command of the last usual group
     uint64_t expired_keys;  // as counted when the last group ended
 };
+
+#define SERVER_PARTS_MAX 4
+
+typedef void (*server_part_fn)(void *part);
 
 struct server {
     struct loop *loop;
@@ -127,6 +134,12 @@ struct server {
     struct transactions *transactions;
     struct tracking *tracking;
     struct lazyfree *lazyfree;
+    struct snapshot *snapshot;  // of persist/
+    int part_count;
+    struct {
+        server_part_fn free_part;
+        void *part;
+    } parts[SERVER_PARTS_MAX];
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
@@ -149,6 +162,10 @@ enum command_observer {
     OBSERVER_MONITOR = 1u << 0,
     OBSERVER_TRACKING = 1u << 1,
 };
+
+// At start-up: a subsystem of a higher layer, which server_free() frees before all others, the last one
+// first.
+void server_add_part(struct server *server, server_part_fn free_part, void *part);
 
 // Makes the server's subsystems, which register what they offer; commands and types are registered by
 // the caller, before the configuration is read.

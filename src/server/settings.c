@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/numbers.h"
 #include "server/config.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -71,63 +70,6 @@ static void get_dir(const void *owner, struct bytes *out)
     bytes_append_text(out, ((const struct settings *)owner)->dir);
 }
 
-// ---- save ---------------------------------------------------------------------------------------
-
-// As strtoll() reads it, which Redis uses: a plus and zeros in front don't matter.
-static bool parse_save_number(struct slice word, int64_t *out)
-{
-    size_t skip = word.len > 1 && word.ptr[0] == '+';
-    while (skip + 1 < word.len && word.ptr[skip] == '0')
-        skip++;
-    word.ptr += skip;
-    word.len -= skip;
-    return parse_int64(word, out);
-}
-
-static bool set_save(void *owner, const struct slice *words, size_t count,
-                     struct config_error *error)
-{
-    struct settings *settings = owner;
-    if (count == 1 && words[0].len == 0)
-        count = 0;
-    struct save_point points[SAVE_POINTS_MAX];
-    if (count % 2 != 0)
-        return config_refuse(error, "Invalid save parameters");
-    if (count / 2 > SAVE_POINTS_MAX)
-        return config_refuse(error, "more than %d pairs of seconds and changes", SAVE_POINTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        bool is_changes = i % 2;
-        int64_t *out = is_changes ? &points[i / 2].changes : &points[i / 2].seconds;
-        if (!parse_save_number(words[i], out) || *out < !is_changes ||
-            (is_changes && *out > INT32_MAX))
-            return config_refuse(error, "Invalid save parameters");
-    }
-    settings->save_count = count / 2;
-    memcpy(settings->save, points, settings->save_count * sizeof(*points));
-    return true;
-}
-
-static void get_save(const void *owner, struct bytes *out)
-{
-    const struct settings *settings = owner;
-    for (size_t i = 0; i < settings->save_count; i++)
-        bytes_printf(out, "%s%lld %lld", i ? " " : "", (long long)settings->save[i].seconds,
-                     (long long)settings->save[i].changes);
-}
-
-static void warn_about_save(const struct settings *settings)
-{
-    if (settings->save_count)
-        log_warning("'save' is set, but nothing is saved to disk yet: data lives in memory only");
-}
-
-static bool apply_save(void *owner, struct config_error *error)
-{
-    (void)error;
-    warn_about_save(owner);
-    return true;
-}
-
 // ---- rename-command -----------------------------------------------------------------------------
 
 static bool set_rename(void *owner, const struct slice *words, size_t count,
@@ -182,14 +124,6 @@ static const struct config_directive settings_directives[] = {
       .offset = FIELD(debug_command),
       .default_text = "no",
       .names = debug_commands },
-    { .name = "save",
-      .type = CONFIG_CUSTOM,
-      .flags = CONFIG_WORDS | CONFIG_REPEATS | CONFIG_ALONE,
-      .default_text = "",
-      .set = set_save,
-      .get = get_save,
-      .line_words = 2,
-      .apply = apply_save },
     { .name = "rename-command",
       .type = CONFIG_CUSTOM,
       .flags = CONFIG_HIDDEN | CONFIG_IMMUTABLE,
@@ -225,6 +159,5 @@ enum status settings_apply(struct settings *settings)
         log_warning("Can't open the log file '%s': %s", settings->log_file, strerror(errno));
         return STATUS_IO;
     }
-    warn_about_save(settings);
     return STATUS_OK;
 }

@@ -13,14 +13,6 @@ struct server;
 
 enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 
-#define SAVE_POINTS_MAX 64
-
-// Save when so many seconds have passed with so many changes.
-struct save_point {
-    int64_t seconds;
-    int64_t changes;
-};
-
 struct settings {
     struct registry *registry;  // of the commands that rename-command renames
     int64_t databases;
@@ -29,9 +21,6 @@ struct settings {
     char *log_file;
     char *dir;
     int debug_command;  // enum debug_command
-    // Answered to clients that ask; nothing is persisted yet.
-    struct save_point save[SAVE_POINTS_MAX];
-    size_t save_count;
     bool ignore_unsupported;
 };
 

@@ -263,7 +263,8 @@ struct transactions *transactions_new(struct server *server)
 {
     struct transactions *transactions = mem_alloc_zeroed(sizeof(*transactions));
     transactions->watches = watches_new(server);
-    transactions->gate = registry_add_gate(server->registry, is_concerned, queue);
+    // What refuses a command does so before it is queued.
+    transactions->gate = registry_add_last_gate(server->registry, is_concerned, queue);
     return transactions;
 }
 

@@ -98,7 +98,6 @@ START_TEST(save_points)
     redisContext *c = client_connect(server);
     // The arguments of all tests have an empty one in front.
     expect_config(c, "save", "900 1 60 100");
-    ck_assert(server_logged(server, "'save' is set"));
     redisFree(c);
     server_stop(server);
 
@@ -106,10 +105,8 @@ START_TEST(save_points)
     c = client_connect(server);
     expect_config(c, "save", "");
     expect_config(c, "timeout", "5");
-    ck_assert(!server_logged(server, "'save' is set"));
     expect_ok(c, "CONFIG SET save %s", "5 6");
     expect_config(c, "save", "5 6");
-    ck_assert(server_logged(server, "'save' is set"));
     redisFree(c);
     server_stop(server);
 }

@@ -5,6 +5,7 @@
 // and sleep when they are gone. Sanitizers look on.
 #include "base/random.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "server/pause.h"
 #include "store/digest.h"
@@ -34,6 +35,7 @@ static void set_up(void)
     for (int i = 0; i < CLIENTS; i++)
         peers[i] = (struct peer){ .fd = -1 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     ck_assert_int_eq(rig_config_set("client-output-buffer-limit", "normal 300000 0 0"), STATUS_OK);

@@ -2,6 +2,7 @@
 // Tests of what redis-server can't be asked about DEBUG, MEMORY and LOLWUT: lines whose figures are our
 // own, what goes into the effect stream, limits.
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "server/settings.h"
 #include "support/unit.h"
@@ -21,6 +22,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     server->settings->debug_command = DEBUG_COMMAND_YES;

@@ -5,6 +5,7 @@
 
 #include "base/numbers.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -20,6 +21,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     effects_add_sink(server->effects, feed, &fed);

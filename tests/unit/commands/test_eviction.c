@@ -4,6 +4,7 @@
 #include "server/eviction.h"
 
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "server/latency.h"
 #include "store/evict.h"
@@ -19,6 +20,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     fd = rig_connect();

@@ -4,6 +4,7 @@
 #include "base/numbers.h"
 #include "base/random.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/block.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
@@ -24,6 +25,7 @@ static void set_up(void)
 {
     random_seed(&dice, 12);
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     reply = malloc(REPLY_MAX);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What lazyfree-* decides: a large value that goes is freed in slices, or at once.
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/info.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
@@ -12,6 +13,7 @@ static int fd;
 static void set_up(void)
 {
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     fd = rig_connect();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // MEMORY USAGE against what the allocator says when the key is freed, for every type and encoding.
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -9,6 +10,7 @@ static int fd;
 static void set_up(void)
 {
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     fd = rig_connect();

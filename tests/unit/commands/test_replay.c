@@ -5,6 +5,7 @@
 #include "base/numbers.h"
 #include "base/random.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "store/digest.h"
 #include "support/unit.h"
@@ -28,6 +29,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
 }

@@ -2,6 +2,7 @@
 // Tests of the commands' rows: that each is found, complete, and fits together.
 #include "base/random.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -11,6 +12,7 @@
 static void set_up(void)
 {
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
 }

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "server/info.h"
 #include "support/unit.h"
@@ -27,6 +28,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     fd = rig_connect();

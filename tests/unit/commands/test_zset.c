@@ -2,6 +2,7 @@
 // Tests of the sorted sets' commands' inner side: what they say to the effect stream, replies whose
 // length a client chooses, large sorted sets that are emptied at once.
 #include "commands/families.h"
+#include "persist/snapshot.h"
 #include "server/effects.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
@@ -18,6 +19,7 @@ static void set_up(void)
 {
     fed = (struct bytes){ 0 };
     rig_make(NULL);
+    snapshot_register(server);
     commands_register(server->registry);
     rig_start();
     effects_add_sink(server->effects, feed, &fed);

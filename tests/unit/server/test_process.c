@@ -15,6 +15,7 @@ static void start(void)
 {
     rig_make(NULL);
     rig_start();
+    process_listen(server->process);
     process_ready(server->process);
 }
 
@@ -93,16 +94,26 @@ START_TEST(a_signal_after_shutdown)
 }
 END_TEST
 
-START_TEST(what_cannot_be_saved)
+// Counts how often it is asked, and refuses what is to be saved.
+static bool refuse_to_save(void *udata, unsigned flags)
 {
+    ++*(int *)udata;
+    return !(flags & STOP_SAVE);
+}
+
+START_TEST(who_refuses_the_end)
+{
+    int asked = 0;
     start();
+    process_on_stop(server->process, refuse_to_save, &asked);
     ck_assert(!process_stop(server->process, STOP_SAVE));
-    ck_assert(!process_stop(server->process, STOP_SAVE | STOP_NOW));
-    ck_assert(process_stop(server->process, STOP_SAVE | STOP_FORCE));
-    ck_assert_int_eq(rig_config_set("save", "900 1"), STATUS_OK);
-    ck_assert(!process_stop(server->process, STOP_SAVE));
+    ck_assert(!process_stopping(server->process));
     ck_assert(process_stop(server->process, 0));
-    ck_assert(process_stop(server->process, STOP_NOSAVE));
+    ck_assert(process_stopping(server->process));
+    ck_assert_int_eq(asked, 2);
+    // Once it ends, nobody is asked again.
+    ck_assert(process_stop(server->process, STOP_SAVE));
+    ck_assert_int_eq(asked, 2);
     rig_stop();
 }
 END_TEST
@@ -136,7 +147,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, a_second_signal_ends_at_once, 0, 3);
     tcase_add_test(tcase, others_do_not);
     tcase_add_test(tcase, a_signal_after_shutdown);
-    tcase_add_test(tcase, what_cannot_be_saved);
+    tcase_add_test(tcase, who_refuses_the_end);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("notify");
     tcase_add_test(tcase, names_of_sockets);

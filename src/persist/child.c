@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A forked child: see child.h.
+#include "persist/child.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/latency.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TELL_PERIOD_US 100000
+
+// Measuring the memory takes long where there is much of it: no more than a hundredth of the time.
+#define MEASURING_SHARE 100
+
+#define CHILD_PRIORITY 10
+
+// --- The child ----------------------------------------------------------------------------------
+
+// What of its memory is its own: pages that either process has written to since the fork.
+static uint64_t copied_bytes(void)
+{
+    char text[4096];
+    int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    const char *field = strstr(text, "Private_Dirty:");
+    return field ? strtoull(field + sizeof("Private_Dirty:") - 1, NULL, 10) * 1024 : 0;
+}
+
+static void measure(struct child_voice *voice)
+{
+    uint64_t from_us = clock_mono_us_now();
+    voice->report.copied_bytes = copied_bytes();
+    voice->measured_us = clock_mono_us_now();
+    voice->measuring_us = voice->measured_us - from_us;
+}
+
+// Reports are shorter than what a pipe takes in one piece.
+static void say(struct child_voice *voice)
+{
+    ssize_t sent;
+    do {
+        sent = write(voice->fd, &voice->report, sizeof(voice->report));
+    } while (sent < 0 && errno == EINTR);
+}
+
+void child_tell(struct child_voice *voice, uint64_t keys)
+{
+    uint64_t now_us = clock_mono_us_now();
+    voice->report.keys = keys;
+    if (now_us - voice->told_us < TELL_PERIOD_US)
+        return;
+    voice->told_us = now_us;
+    if (now_us - voice->measured_us >= voice->measuring_us * MEASURING_SHARE)
+        measure(voice);
+    say(voice);
+}
+
+// Closes all but the standard ones and these two.
+static void close_others(int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b);
+    unsigned high = (unsigned)(a < b ? b : a);
+    unsigned from = STDERR_FILENO + 1;
+    if (low > from)
+        close_range(from, low - 1, 0);
+    from = low >= from ? low + 1 : from;
+    if (high > from)
+        close_range(from, high - 1, 0);
+    close_range(high >= from ? high + 1 : from, UINT_MAX, 0);
+}
+
+static void reset_signals(void)
+{
+    static const int handled[] = { SIGTERM, SIGINT };
+    for (size_t i = 0; i < sizeof(handled) / sizeof(*handled); i++)
+        signal(handled[i], SIG_DFL);
+    signal(SIGHUP, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void be_child(int fd, pid_t parent, const char *name, child_job_fn job,
+                               void *udata)
+{
+    // One that goes on alone would some day put old data in the place of new.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    reset_signals();
+    close_others(fd, log_fd());
+    prctl(PR_SET_NAME, name);
+    (void)setpriority(PRIO_PROCESS, 0, CHILD_PRIORITY);
+    log_set_role('C');
+    struct child_voice voice = { .fd = fd };
+    voice.report.error = job(udata, &voice);
+    voice.report.finished = true;
+    measure(&voice);
+    say(&voice);
+    _exit(voice.report.error ? 1 : 0);
+}
+
+// --- The parent ---------------------------------------------------------------------------------
+
+// Waits, which is short: the child has closed its end of the pipe.
+static int reap(struct child *child)
+{
+    int status = 0;
+    readable_stop(&child->readable);
+    close(child->fd);
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    child->pid = 0;
+    return status;
+}
+
+static void on_readable(void *udata)
+{
+    struct child *child = udata;
+    struct child_report report;
+    ssize_t got;
+    while ((got = read(child->fd, &report, sizeof(report))) == (ssize_t)sizeof(report)) {
+        child->report = report;
+        child->report_ms = clock_wall_ms();
+    }
+    if (got != 0)
+        return;
+    child->on_end(child->udata, reap(child));
+}
+
+static void note_fork(struct server *server, uint64_t us)
+{
+    server->stats.forks++;
+    server->stats.fork_us = us;
+    latency_note(server, "fork", us / 1000);
+}
+
+enum status child_begin(struct child *child, struct server *server, const char *name,
+                        child_job_fn job, child_end_fn on_end, void *udata)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return STATUS_IO;
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    // A signal in the child, before its handlers are reset, would be the parent's.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    pid_t parent = getpid();
+    uint64_t from_us = clock_mono_us_now();
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(ends[1], parent, name, job, udata);
+    int why = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        errno = why;
+        return STATUS_IO;
+    }
+    note_fork(server, clock_mono_us_now() - from_us);
+    *child = (struct child){
+        .server = server,
+        .pid = pid,
+        .fd = ends[0],
+        .on_end = on_end,
+        .udata = udata,
+        .report_ms = clock_wall_ms(),
+    };
+    readable_start(&child->readable, server->loop, ends[0], on_readable, child);
+    return STATUS_OK;
+}
+
+void child_kill(struct child *child)
+{
+    if (!child->pid)
+        return;
+    kill(child->pid, SIGKILL);
+    (void)reap(child);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Saving: see snapshot.h.
+#include "persist/snapshot.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "persist/snapshot_internal.h"
+#include "server/cron.h"
+#include "server/ctx.h"
+#include "server/eviction.h"
+#include "server/process.h"
+#include "server/registry.h"
+#include "server/server.h"
+#include "store/keyspace.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+// After a failure the save points wait so long.
+#define RETRY_S 5
+
+static int64_t now_s(void)
+{
+    return clock_wall_ms() / 1000;
+}
+
+static uint64_t count_keys(const struct keyspace *keyspace)
+{
+    uint64_t keys = 0;
+    for (int i = 0; i < keyspace->db_count; i++)
+        keys += db_size(&keyspace->dbs[i]);
+    return keys;
+}
+
+// --- The file -----------------------------------------------------------------------------------
+
+static enum status write_file(const struct snapshot *snapshot, const struct rdb_progress *progress)
+{
+    const struct server *server = snapshot->server;
+    const struct rdb_about about = {
+        .replication_id = NULL,
+        .compress = snapshot->compress,
+        .checksum = snapshot->checksum,
+        .hold_back = !snapshot->incremental_sync,
+        .access = eviction_limit(server->eviction) != 0,
+    };
+    return rdb_save_file(snapshot->file_name, server->keyspace, &about, progress);
+}
+
+static void note_saved(struct snapshot *snapshot, uint64_t changes_saved)
+{
+    snapshot->server->changes -= changes_saved;
+    snapshot->last_s = now_s();
+    snapshot->failed = false;
+    snapshot_update_gate(snapshot);
+}
+
+enum status snapshot_save(struct snapshot *snapshot)
+{
+    static const struct rdb_progress nobody;
+    if (child_running(&snapshot->child))
+        return STATUS_EXISTS;
+    snapshot->saves++;
+    if (write_file(snapshot, &nobody) != STATUS_OK) {
+        log_warning("Failed saving the DB to '%s': %s", snapshot->file_name, strerror(errno));
+        return STATUS_IO;
+    }
+    log_notice("DB saved on disk");
+    note_saved(snapshot, snapshot->server->changes);
+    return STATUS_OK;
+}
+
+// --- The child ----------------------------------------------------------------------------------
+
+static void tell(void *udata, uint64_t keys)
+{
+    child_tell(udata, keys);
+}
+
+static int save_in_child(void *udata, struct child_voice *voice)
+{
+    const struct rdb_progress progress = { .fn = tell, .udata = voice };
+    const struct snapshot *snapshot = udata;
+    if (write_file(snapshot, &progress) != STATUS_OK)
+        return errno ? errno : EIO;
+    voice->report.keys = snapshot->total_keys;
+    return 0;
+}
+
+static void note_failed(struct snapshot *snapshot, int status)
+{
+    const struct child_report *report = &snapshot->child.report;
+    if (report->finished && report->error)
+        log_warning("Background saving error: '%s': %s", snapshot->file_name,
+                    strerror(report->error));
+    else if (WIFSIGNALED(status))
+        log_warning("Background saving terminated by signal %d", WTERMSIG(status));
+    else
+        log_warning("Background saving error: the child exited with status %d",
+                    WEXITSTATUS(status));
+    file_drafts_remove(snapshot->file_name);
+    snapshot->failed = true;
+    snapshot_update_gate(snapshot);
+}
+
+static void on_child_end(void *udata, int status)
+{
+    struct snapshot *snapshot = udata;
+    const struct child_report *report = &snapshot->child.report;
+    bool done = report->finished && !report->error && WIFEXITED(status) && !WEXITSTATUS(status);
+    snapshot->last_took_s = now_s() - snapshot->began_s;
+    snapshot->copied_bytes = report->copied_bytes;
+    if (report->copied_bytes > snapshot->copied_peak_bytes)
+        snapshot->copied_peak_bytes = report->copied_bytes;
+    if (!done) {
+        note_failed(snapshot, status);
+        return;
+    }
+    log_notice("Background saving terminated with success: %llu keys, %llu MB copied on write",
+               (unsigned long long)report->keys, (unsigned long long)report->copied_bytes >> 20);
+    note_saved(snapshot, snapshot->changes_at_fork);
+}
+
+enum status snapshot_begin(struct snapshot *snapshot)
+{
+    struct server *server = snapshot->server;
+    if (child_running(&snapshot->child))
+        return STATUS_EXISTS;
+    snapshot->saves++;
+    snapshot->scheduled = false;
+    snapshot->began_s = snapshot->last_try_s = now_s();
+    snapshot->changes_at_fork = server->changes;
+    snapshot->total_keys = count_keys(server->keyspace);
+    snapshot->copied_peak_bytes = 0;
+    if (child_begin(&snapshot->child, server, "respite-save", save_in_child, on_child_end,
+                    snapshot) != STATUS_OK) {
+        log_warning("Can't save in background: fork: %s", strerror(errno));
+        snapshot->failed = true;
+        snapshot_update_gate(snapshot);
+        return STATUS_IO;
+    }
+    log_notice("Background saving started by pid %ld (fork took %llu us)",
+               (long)snapshot->child.pid, (unsigned long long)server->stats.fork_us);
+    return STATUS_OK;
+}
+
+void snapshot_abort(struct snapshot *snapshot)
+{
+    if (!child_running(&snapshot->child))
+        return;
+    log_notice("Killing the child that saves, pid %ld", (long)snapshot->child.pid);
+    child_kill(&snapshot->child);
+    file_drafts_remove(snapshot->file_name);
+}
+
+bool snapshot_running(const struct snapshot *snapshot)
+{
+    return child_running(&snapshot->child);
+}
+
+int64_t snapshot_last_s(const struct snapshot *snapshot)
+{
+    return snapshot->last_s;
+}
+
+// --- When ---------------------------------------------------------------------------------------
+
+static const struct save_point *due_point(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->point_count; i++) {
+        const struct save_point *point = &snapshot->points[i];
+        if (snapshot->server->changes >= (uint64_t)point->changes &&
+            now_s() - snapshot->last_s > point->seconds)
+            return point;
+    }
+    return NULL;
+}
+
+// Every tick.
+static void save_when_due(void *udata)
+{
+    struct snapshot *snapshot = udata;
+    bool waits = snapshot->failed && now_s() - snapshot->last_try_s <= RETRY_S;
+    if (child_running(&snapshot->child) || snapshot->load.on || waits)
+        return;
+    const struct save_point *point = due_point(snapshot);
+    if (!point && !snapshot->scheduled)
+        return;
+    if (point)
+        log_notice("%lld changes in %lld seconds. Saving...", (long long)point->changes,
+                   (long long)point->seconds);
+    // The log says what fails.
+    (void)(snapshot_begin(snapshot) == STATUS_OK);
+}
+
+void snapshot_schedule(struct snapshot *snapshot)
+{
+    snapshot->scheduled = true;
+}
+
+void snapshot_flushed(struct snapshot *snapshot)
+{
+    snapshot_abort(snapshot);
+    if (snapshot->point_count)
+        (void)(snapshot_save(snapshot) == STATUS_OK);
+}
+
+// False: the server goes on.
+static bool save_at_end(void *udata, unsigned flags)
+{
+    struct snapshot *snapshot = udata;
+    bool wanted = flags & STOP_SAVE || (snapshot->point_count && !(flags & STOP_NOSAVE));
+    snapshot_abort(snapshot);
+    // What has been loaded so far is no more than a part of the file.
+    if (!wanted || snapshot->load.on)
+        return true;
+    log_notice("Saving the final RDB snapshot before exiting.");
+    if (snapshot_save(snapshot) == STATUS_OK)
+        return true;
+    if (flags & STOP_FORCE) {
+        log_warning("Error trying to save the DB. Exit anyway.");
+        return true;
+    }
+    log_warning("Error trying to save the DB, can't exit. SHUTDOWN NOSAVE ends without saving, "
+                "SHUTDOWN FORCE even if it fails");
+    return false;
+}
+
+// --- Gates --------------------------------------------------------------------------------------
+
+static bool writes_or_pings(const struct command *row)
+{
+    return row->flags & CMD_WRITE || strcmp(row->name, "ping") == 0;
+}
+
+static bool refuse_misconf(struct cmd_ctx *ctx)
+{
+    reply_error(ctx, ERR_MISCONF_RDB);
+    return true;
+}
+
+static bool needs_data(const struct command *row)
+{
+    return !(row->flags & CMD_LOADING);
+}
+
+static bool refuse_loading(struct cmd_ctx *ctx)
+{
+    reply_error(ctx, ERR_LOADING);
+    return true;
+}
+
+void snapshot_update_gate(struct snapshot *snapshot)
+{
+    struct server *server = snapshot->server;
+    bool shut = snapshot->failed && snapshot->stop_writes && snapshot->point_count;
+    server->gates &= ~snapshot->misconf_gate;
+    server->gates |= shut ? snapshot->misconf_gate : 0;
+}
+
+// --- Making -------------------------------------------------------------------------------------
+
+static void snapshot_free(void *part)
+{
+    struct snapshot *snapshot = part;
+    snapshot_abort(snapshot);
+    snapshot_release_config(snapshot);
+    snapshot->server->snapshot = NULL;
+    mem_free(snapshot, sizeof(*snapshot));
+}
+
+void snapshot_register(struct server *server)
+{
+    struct snapshot *snapshot = mem_alloc_zeroed(sizeof(*snapshot));
+    server->snapshot = snapshot;
+    snapshot->server = server;
+    snapshot->last_took_s = -1;
+    snapshot->last_s = now_s();
+    snapshot->misconf_gate = registry_add_gate(server->registry, writes_or_pings, refuse_misconf);
+    snapshot->loading_gate = registry_add_gate(server->registry, needs_data, refuse_loading);
+    snapshot_register_config(snapshot);
+    snapshot_register_info(snapshot);
+    cron_add(server->cron, 0, save_when_due, snapshot);
+    process_on_stop(server->process, save_at_end, snapshot);
+    server_add_part(server, snapshot_free, snapshot);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What INFO says of snapshots.
+#include "base/clock.h"
+#include "persist/snapshot_internal.h"
+#include "server/info.h"
+#include "server/server.h"
+
+static unsigned long long wide(uint64_t value)
+{
+    return value;
+}
+
+// How far a child is; zeros without one.
+static void child_fields(const struct snapshot *snapshot, struct bytes *out)
+{
+    static const struct child none;
+    bool running = child_running(&snapshot->child);
+    const struct child *child = running ? &snapshot->child : &none;
+    const struct child_report *report = &child->report;
+    uint64_t total = running ? snapshot->total_keys : 0;
+    uint64_t copied = report->copied_bytes;
+    uint64_t peak = snapshot->copied_peak_bytes > copied ? snapshot->copied_peak_bytes : copied;
+    int64_t age_ms = copied ? clock_wall_ms() - child->report_ms : 0;
+    bytes_printf(out,
+                 "current_cow_peak:%llu\r\n"
+                 "current_cow_size:%llu\r\n"
+                 "current_cow_size_age:%lld\r\n"
+                 "current_fork_perc:%.2f\r\n"
+                 "current_save_keys_processed:%llu\r\n"
+                 "current_save_keys_total:%llu\r\n",
+                 wide(running ? peak : 0), wide(copied), (long long)(age_ms / 1000),
+                 total ? (double)report->keys * 100 / (double)total : 0, wide(report->keys),
+                 wide(total));
+}
+
+static void snapshot_fields(void *udata, struct bytes *out)
+{
+    const struct snapshot *snapshot = udata;
+    bool running = child_running(&snapshot->child);
+    bytes_printf(out,
+                 "loading:%d\r\n"
+                 "async_loading:0\r\n",
+                 snapshot->load.on);
+    child_fields(snapshot, out);
+    bytes_printf(out,
+                 "rdb_changes_since_last_save:%llu\r\n"
+                 "rdb_bgsave_in_progress:%d\r\n"
+                 "rdb_last_save_time:%lld\r\n"
+                 "rdb_last_bgsave_status:%s\r\n"
+                 "rdb_last_bgsave_time_sec:%lld\r\n"
+                 "rdb_current_bgsave_time_sec:%lld\r\n"
+                 "rdb_saves:%llu\r\n"
+                 "rdb_last_cow_size:%llu\r\n"
+                 "rdb_last_load_keys_expired:%llu\r\n"
+                 "rdb_last_load_keys_loaded:%llu\r\n",
+                 wide(snapshot->server->changes), running, (long long)snapshot->last_s,
+                 snapshot->failed ? "err" : "ok", (long long)snapshot->last_took_s,
+                 (long long)(running ? clock_wall_ms() / 1000 - snapshot->began_s : -1),
+                 wide(snapshot->saves), wide(snapshot->copied_bytes), wide(snapshot->keys_expired),
+                 wide(snapshot->load.on ? snapshot->load.keys : snapshot->keys_loaded));
+}
+
+static void loading_fields(void *udata, struct bytes *out)
+{
+    const struct snapshot *snapshot = udata;
+    const struct snapshot_load_state *load = &snapshot->load;
+    if (!load->on)
+        return;
+    double passed_s = (double)(clock_mono_us_now() - load->began_us) / 1e6;
+    double left_bytes = (double)(load->total_bytes - load->loaded_bytes);
+    double eta_s = load->loaded_bytes ? passed_s * left_bytes / (double)load->loaded_bytes : 1;
+    bytes_printf(out,
+                 "loading_start_time:%lld\r\n"
+                 "loading_total_bytes:%llu\r\n"
+                 "loading_rdb_used_mem:%llu\r\n"
+                 "loading_loaded_bytes:%llu\r\n"
+                 "loading_loaded_perc:%.2f\r\n"
+                 "loading_eta_seconds:%lld\r\n",
+                 (long long)load->began_s, wide(load->total_bytes), wide(snapshot->used_memory),
+                 wide(load->loaded_bytes),
+                 load->total_bytes ? (double)load->loaded_bytes * 100 / (double)load->total_bytes
+                                   : 0,
+                 (long long)eta_s);
+}
+
+static void reset(void *udata)
+{
+    struct snapshot *snapshot = udata;
+    snapshot->saves = 0;
+}
+
+void snapshot_register_info(struct snapshot *snapshot)
+{
+    struct info *info = snapshot->server->info;
+    info_add_fields(info, "Persistence", "snapshots", snapshot_fields, snapshot);
+    info_add_fields(info, "Persistence", "loading", loading_fields, snapshot);
+    info_on_reset(info, reset, snapshot);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files about snapshots share.
+#pragma once
+
+#include "persist/child.h"
+#include "persist/rdb_save.h"
+
+#include <stddef.h>
+
+#define SAVE_POINTS_MAX 64
+
+// Save when more than so many seconds have passed, with so many changes.
+struct save_point {
+    int64_t seconds;
+    int64_t changes;
+};
+
+// A load that is under way.
+struct snapshot_load_state {
+    bool on;
+    bool serving;  // clients, now and then
+    bool sweep_paused_before;
+    int64_t began_s;
+    uint64_t began_us;
+    uint64_t served_us;
+    uint64_t said_us;
+    uint64_t total_bytes;
+    uint64_t loaded_bytes;
+    uint64_t keys;
+};
+
+struct snapshot {
+    struct server *server;
+    // Directives.
+    struct save_point points[SAVE_POINTS_MAX];
+    size_t point_count;
+    char *file_name;
+    bool compress;
+    bool checksum;
+    bool incremental_sync;
+    bool stop_writes;
+    // Saving.
+    struct child child;
+    bool scheduled;
+    bool failed;               // the last one
+    uint64_t changes_at_fork;  // server->changes
+    uint64_t total_keys;       // that the child has to write
+    int64_t began_s;
+    int64_t last_s;       // when the last one was complete
+    int64_t last_try_s;   // when the last one of a child began
+    int64_t last_took_s;  // -1: there was none
+    uint64_t saves;
+    uint64_t copied_bytes;  // by the last child, or its parent while it was there
+    uint64_t copied_peak_bytes;
+    // Loading.
+    struct snapshot_load_state load;
+    uint64_t keys_loaded;  // the last time
+    uint64_t keys_expired;
+    uint64_t used_memory;  // when the file was written, as it says
+    uint32_t misconf_gate;
+    uint32_t loading_gate;
+};
+
+// snapshot_config.c
+void snapshot_register_config(struct snapshot *snapshot);
+void snapshot_release_config(struct snapshot *snapshot);
+
+// snapshot_info.c
+void snapshot_register_info(struct snapshot *snapshot);
+
+// snapshot.c: whether writes are refused has changed, perhaps.
+void snapshot_update_gate(struct snapshot *snapshot);
