@@ -32,6 +32,9 @@ static void save(struct rdb_writer *w, const struct entry *entry)
 
 const struct rdb_codec rdb_set_codec = { .type = type_of, .save = save };
 
+// A table is made ready for no more members than this, whatever the count says.
+#define EXPECTED_MAX ((uint64_t)1 << 20)
+
 // A set in the making.
 struct draft {
     const struct rdb_item *item;
@@ -57,7 +60,7 @@ static bool load_members(struct rdb_reader *r, struct draft *draft)
     struct slice text;
     if (!rdb_read_count(r, 1, &count))
         return false;
-    draft->expected = count;
+    draft->expected = count < EXPECTED_MAX ? count : EXPECTED_MAX;
     for (; count > 0; count--) {
         if (!rdb_read_string(r, STRING_BYTES_MAX, &text) || !add(r, draft, text))
             return false;
