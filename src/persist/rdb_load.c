@@ -24,6 +24,9 @@
 // A table is made ready for no more than this at once, whatever the file says.
 #define RESERVE_MAX ((uint64_t)1 << 24)
 
+// Nor for more than this where nobody knows how much is to come.
+#define RESERVE_BLIND_MAX ((uint64_t)1 << 16)
+
 // Keys that we could not hold otherwise.
 #define KEY_MAX INT32_MAX
 
@@ -128,8 +131,8 @@ static bool read_resize(struct loading *loading)
         return false;
     // An entry takes three bytes at the least; a table that cannot be made ready grows as it goes.
     uint64_t left = rdb_reader_left(loading->r);
-    if (keys <= RESERVE_MAX && (left == UINT64_MAX || keys <= left / 3) &&
-        db_size(loading->db) == 0)
+    uint64_t max = left == UINT64_MAX ? RESERVE_BLIND_MAX : left / 3;
+    if (keys <= RESERVE_MAX && keys <= max && db_size(loading->db) == 0)
         (void)(table_reserve(&loading->db->table, keys) == STATUS_OK);
     return true;
 }

@@ -279,9 +279,9 @@ static bool read_integer(struct rdb_reader *r, uint8_t first, struct slice *out)
 
 static bool read_compressed(struct rdb_reader *r, size_t max, struct slice *out)
 {
-    uint64_t packed_len;
-    uint64_t len;
-    struct slice packed;
+    uint64_t packed_len = 0;
+    uint64_t len = 0;
+    struct slice packed = { 0 };
     if (!rdb_read_length(r, &packed_len) || !rdb_read_length(r, &len) ||
         !check_length(r, packed_len, max))
         return false;
@@ -303,7 +303,7 @@ static bool read_compressed(struct rdb_reader *r, size_t max, struct slice *out)
 bool rdb_read_string(struct rdb_reader *r, size_t max, struct slice *out)
 {
     uint8_t first;
-    uint64_t len;
+    uint64_t len = 0;
     if (max > UINT32_MAX)
         max = UINT32_MAX;
     if (!rdb_read_byte(r, &first))
@@ -331,7 +331,7 @@ static bool skip_bytes(struct rdb_reader *r, uint64_t len)
 bool rdb_skip_string(struct rdb_reader *r)
 {
     uint8_t first;
-    uint64_t len;
+    uint64_t len = 0;
     struct slice digits;
     if (!rdb_read_byte(r, &first))
         return false;
