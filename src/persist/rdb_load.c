@@ -224,6 +224,12 @@ static bool take_entry(struct loading *loading, struct entry *entry, uint64_t st
     return true;
 }
 
+static void note_empty(struct loading *loading)
+{
+    if (loading->out->empty++ == 0)
+        log_warning("The data set holds collections without elements: they are left out");
+}
+
 static bool read_entry(struct loading *loading, uint8_t type)
 {
     struct slice key;
@@ -237,7 +243,9 @@ static bool read_entry(struct loading *loading, uint8_t type)
         .limits = loading->options->limits,
     };
     struct entry *entry = rdb_load_value(loading->r, type, &item);
-    if (!entry || !take_entry(loading, entry, start))
+    if (!entry && rdb_pass_empty(loading->r))
+        note_empty(loading);
+    else if (!entry || !take_entry(loading, entry, start))
         return fail_in_value(loading, type);
     loading->expiry = EXPIRY_NONE;
     loading->access = loading->keyspace->access_clock;

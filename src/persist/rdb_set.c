@@ -116,7 +116,7 @@ struct entry *rdb_load_set(struct rdb_reader *r, uint8_t type, const struct rdb_
                   : type == RDB_SET_LISTPACK ? load_listpack(r, &draft)
                                              : load_members(r, &draft);
     if (loaded && !draft.entry)
-        loaded = rdb_fail(r, "a set is empty");
+        loaded = rdb_fail_empty(r, "a set");
     if (loaded)
         return draft.entry;
     if (draft.entry) {
