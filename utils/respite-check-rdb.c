@@ -160,6 +160,9 @@ static void print_end(const struct rdb_loaded *loaded)
     if (loaded->functions)
         printf("%llu libraries of functions, which respite-server leaves out\n",
                (unsigned long long)loaded->functions);
+    if (loaded->empty)
+        printf("%llu collections without elements, which respite-server leaves out\n",
+               (unsigned long long)loaded->empty);
     printf("version %d, %llu keys, %s\n", loaded->version, (unsigned long long)loaded->keys,
            loaded->has_checksum ? "the checksum is right" : "without a checksum");
 }

@@ -133,7 +133,7 @@ struct entry *rdb_load_hash(struct rdb_reader *r, uint8_t type, const struct rdb
     struct draft draft = { .item = item };
     bool loaded = load(r, type, &draft);
     if (loaded && !draft.entry)
-        loaded = rdb_fail(r, "a hash is empty");
+        loaded = rdb_fail_empty(r, "a hash");
     if (loaded)
         return draft.entry;
     if (draft.entry) {

@@ -128,7 +128,7 @@ struct entry *rdb_load_list(struct rdb_reader *r, uint8_t type, const struct rdb
     struct quicklist *list = quicklist_new((int)item->limits->list_max_listpack_size);
     bool loaded = load(r, type, list);
     if (loaded && quicklist_count(list) == 0)
-        loaded = rdb_fail(r, "a list is empty");
+        loaded = rdb_fail_empty(r, "a list");
     if (loaded)
         return list_entry_of(item->key, item->access, item->limits, list);
     quicklist_free(list);

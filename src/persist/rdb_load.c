@@ -24,6 +24,9 @@
 // A table is made ready for no more than this at once, whatever the file says.
 #define RESERVE_MAX ((uint64_t)1 << 24)
 
+// Nor for more than this where nobody knows how much is to come.
+#define RESERVE_BLIND_MAX ((uint64_t)1 << 16)
+
 // Keys that we could not hold otherwise.
 #define KEY_MAX INT32_MAX
 
@@ -128,8 +131,8 @@ static bool read_resize(struct loading *loading)
         return false;
     // An entry takes three bytes at the least; a table that cannot be made ready grows as it goes.
     uint64_t left = rdb_reader_left(loading->r);
-    if (keys <= RESERVE_MAX && (left == UINT64_MAX || keys <= left / 3) &&
-        db_size(loading->db) == 0)
+    uint64_t max = left == UINT64_MAX ? RESERVE_BLIND_MAX : left / 3;
+    if (keys <= RESERVE_MAX && keys <= max && db_size(loading->db) == 0)
         (void)(table_reserve(&loading->db->table, keys) == STATUS_OK);
     return true;
 }
@@ -233,6 +236,12 @@ static bool report(const struct rdb_load_options *options, struct rdb_reader *r,
            rdb_fail(r, "loading was stopped");
 }
 
+static void note_empty(struct loading *loading)
+{
+    if (loading->out->empty++ == 0)
+        log_warning("The data set holds collections without elements: they are left out");
+}
+
 static bool read_entry(struct loading *loading, uint8_t type)
 {
     struct slice key;
@@ -246,7 +255,9 @@ static bool read_entry(struct loading *loading, uint8_t type)
         .limits = loading->options->limits,
     };
     struct entry *entry = rdb_load_value(loading->r, type, &item);
-    if (!entry || !take_entry(loading, entry, start))
+    if (!entry && rdb_pass_empty(loading->r))
+        note_empty(loading);
+    else if (!entry || !take_entry(loading, entry, start))
         return fail_in_value(loading, type);
     loading->expiry = EXPIRY_NONE;
     loading->access = loading->keyspace->access_clock;

@@ -30,6 +30,7 @@ struct rdb_load_options {
 struct rdb_loaded {
     uint64_t keys;
     uint64_t expired;    // that were left out
+    uint64_t empty;      // without elements: bugs of servers have left such, and they are left out
     uint64_t functions;  // libraries, which are left out, too
     int version;
     bool has_checksum;           // and it was compared

@@ -124,7 +124,7 @@ bool rdb_read_intset(struct rdb_reader *r, const unsigned char **set)
     if (!intset_validate(*set, bytes.len))
         return rdb_fail(r, "an intset of %zu bytes is damaged", bytes.len);
     if (intset_count(*set) == 0)
-        return rdb_fail(r, "an intset is empty");
+        return rdb_fail_empty(r, "an intset");
     return true;
 }
 

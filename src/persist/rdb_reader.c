@@ -79,6 +79,22 @@ bool rdb_fail(struct rdb_reader *r, const char *format, ...)
     return false;
 }
 
+bool rdb_fail_empty(struct rdb_reader *r, const char *what)
+{
+    if (!r->failed)
+        r->empty = true;
+    return rdb_fail(r, "%s is empty", what);
+}
+
+bool rdb_pass_empty(struct rdb_reader *r)
+{
+    if (!r->empty)
+        return false;
+    r->failed = r->empty = false;
+    r->error[0] = '\0';
+    return true;
+}
+
 bool rdb_fail_nomem(struct rdb_reader *r, size_t bytes)
 {
     if (!r->failed)

@@ -29,6 +29,7 @@ struct rdb_reader {
     bool checksum;
     bool failed;
     bool out_of_memory;  // why it failed
+    bool empty;          // likewise: a value has no elements, and has been read whole
     uint64_t error_offset;
     char error[RDB_ERROR_TEXT_MAX];
     rdb_source_fn source;
@@ -60,6 +61,10 @@ uint64_t rdb_reader_left(const struct rdb_reader *r);
 
 // Something is wrong, right here; the first one counts. Always false.
 bool rdb_fail(struct rdb_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// A collection that has been read has no elements. Always false.
+bool rdb_fail_empty(struct rdb_reader *r, const char *what);
+// If that is why the reader failed: it may go on behind the value.
+bool rdb_pass_empty(struct rdb_reader *r);
 // There is no memory for so many bytes. Always false.
 bool rdb_fail_nomem(struct rdb_reader *r, size_t bytes);
 

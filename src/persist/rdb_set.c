@@ -32,6 +32,9 @@ static void save(struct rdb_writer *w, const struct entry *entry)
 
 const struct rdb_codec rdb_set_codec = { .type = type_of, .save = save };
 
+// A table is made ready for no more members than this, whatever the count says.
+#define EXPECTED_MAX ((uint64_t)1 << 20)
+
 // A set in the making.
 struct draft {
     const struct rdb_item *item;
@@ -57,7 +60,7 @@ static bool load_members(struct rdb_reader *r, struct draft *draft)
     struct slice text;
     if (!rdb_read_count(r, 1, &count))
         return false;
-    draft->expected = count;
+    draft->expected = count < EXPECTED_MAX ? count : EXPECTED_MAX;
     for (; count > 0; count--) {
         if (!rdb_read_string(r, STRING_BYTES_MAX, &text) || !add(r, draft, text))
             return false;
@@ -113,7 +116,7 @@ struct entry *rdb_load_set(struct rdb_reader *r, uint8_t type, const struct rdb_
                   : type == RDB_SET_LISTPACK ? load_listpack(r, &draft)
                                              : load_members(r, &draft);
     if (loaded && !draft.entry)
-        loaded = rdb_fail(r, "a set is empty");
+        loaded = rdb_fail_empty(r, "a set");
     if (loaded)
         return draft.entry;
     if (draft.entry) {

@@ -191,7 +191,7 @@ struct entry *rdb_load_zset(struct rdb_reader *r, uint8_t type, const struct rdb
     zset_draft_init(&draft);
     bool loaded = load(r, type, item, &draft, &entry);
     if (loaded && !entry && draft.count == 0)
-        loaded = rdb_fail(r, "a sorted set is empty");
+        loaded = rdb_fail_empty(r, "a sorted set");
     if (loaded && !entry)
         return zset_draft_finish(&draft, item->key, item->access, item->limits);
     zset_draft_release(&draft);

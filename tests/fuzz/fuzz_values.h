@@ -21,8 +21,9 @@
 // element, with its place in a table.
 #define FUZZ_MEMORY_PER_BYTE 8192
 
-// Whatever the input is: the reader's buffers, a small table.
-#define FUZZ_MEMORY_BASE ((size_t)4 << 20)
+// Whatever the input is: the reader's buffers, and in each database a table made ready for 65,536 keys where
+// nobody knows how many can come.
+#define FUZZ_MEMORY_BASE ((size_t)24 << 20)
 
 static const struct collection_limits fuzz_limits[] = {
     { .list_max_listpack_size = -2,

@@ -75,6 +75,8 @@ bytes twice.rdb 'REDIS0003\xfe\x00\x00\x01k\x01a\x00\x01j\x01a\x00\x01k\x01b\xff
 refuses 'a key that is there twice' 'a key is there twice' "$work/twice.rdb"
 bytes apart.rdb 'REDIS0003\xfe\x00\x00\x01k\x01a\xfe\x01\x00\x01k\x01b\xff'
 holds 'keys of two databases' 'is whole' "$check" "$work/apart.rdb"
+bytes empty.rdb 'REDIS0003\xfe\x00\x04\x01h\x00\x00\x01k\x01v\xff'
+holds 'a key without elements' '1 collections without elements' "$check" "$work/empty.rdb"
 bytes module.rdb 'REDIS0009\x07\x03key\x00\xff'
 refuses 'a module' "value of type 7: a module's value, which is not supported (value of type 7 of key \"key\" in database 0)" "$work/module.rdb"
 bytes hash.rdb 'REDIS0009\x04\x02k"\x02\x01f\x01v\x01f\x01w\xff'

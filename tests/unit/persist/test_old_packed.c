@@ -285,12 +285,12 @@ END_TEST
 static enum old_packed_step walk_map(struct slice bytes, size_t *count)
 {
     struct zipmap_iter iter;
-    struct slice pair[2];
     enum old_packed_step step = OLD_PACKED_DAMAGED;
     char *copy = malloc(bytes.len + 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy + 1, bytes.ptr, bytes.len);
     if (zipmap_iter_init(&iter, (struct slice){ .ptr = copy + 1, .len = bytes.len })) {
+        struct slice pair[2];
         do {
             step = zipmap_next(&iter, pair);
         } while (step == OLD_PACKED_ENTRY && pair[0].ptr > copy &&
