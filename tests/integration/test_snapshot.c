@@ -39,6 +39,7 @@ static void kill_server(struct test_server *server)
     // What a killed server leaves is looked at; its own folder goes with the program.
     int status;
     ck_assert_int_eq(waitpid(server->pid, &status, 0), server->pid);
+    unlink(server->log_path);
     free(server);
 }
 

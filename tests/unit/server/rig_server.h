@@ -56,9 +56,10 @@ static inline void rig_make(const struct command *commands)
 
 static inline void rig_start(void)
 {
-    char *args[] = { "--port", "0", "--unixsocket", rig_path, "--loglevel", "nothing" };
+    char *args[] = { "--port",     "0",       "--unixsocket", rig_path,
+                     "--loglevel", "nothing", "--dir",        rig_folder };
     struct config_error error;
-    ck_assert_msg(config_load_args(server->config, 6, args, &error) == STATUS_OK, "%s", error.text);
+    ck_assert_msg(config_load_args(server->config, 8, args, &error) == STATUS_OK, "%s", error.text);
     ck_assert_int_eq(server_start(server), STATUS_OK);
 }
 
@@ -68,6 +69,8 @@ static inline void rig_stop(void)
     while (rig_client_count > 0)
         close(rig_clients[--rig_client_count]);
     unlink(rig_path);
+    // Of tests that save.
+    unlink("dump.rdb");
     rmdir(rig_folder);
     ck_assert_uint_eq(mem_used(), rig_used_before);
 }
