@@ -24,6 +24,7 @@ static const struct command *const families[] = {
     key_commands,
     object_commands,
     dump_commands,
+    aof_commands,
     hash_commands,
     hash_write_commands,
     hash_scan_commands,

@@ -53,7 +53,7 @@ struct entry *rdb_restore(struct slice payload, const struct rdb_item *item, cha
     if (rdb_read_byte(&r, &type))
         entry = rdb_load_value(&r, type, item);
     if (!entry)
-        snprintf(error, RDB_ERROR_TEXT_MAX, "%s, at byte %llu", r.error,
+        snprintf(error, RDB_ERROR_TEXT_MAX, "%.200s, at byte %llu", r.error,
                  (unsigned long long)r.error_offset);
     rdb_reader_release(&r);
     return entry;

@@ -26,21 +26,20 @@ static void info_persistence(void *udata, struct bytes *out)
                  "rdb_saves:0\r\n"
                  "rdb_last_cow_size:0\r\n"
                  "rdb_last_load_keys_expired:0\r\n"
-                 "rdb_last_load_keys_loaded:0\r\n"
-                 "aof_enabled:0\r\n"
-                 "aof_rewrite_in_progress:0\r\n"
-                 "aof_rewrite_scheduled:0\r\n"
-                 "aof_last_rewrite_time_sec:-1\r\n"
-                 "aof_current_rewrite_time_sec:-1\r\n"
-                 "aof_last_bgrewrite_status:ok\r\n"
-                 "aof_rewrites:0\r\n"
-                 "aof_rewrites_consecutive_failures:0\r\n"
-                 "aof_last_write_status:ok\r\n"
-                 "aof_last_cow_size:0\r\n"
-                 "module_fork_in_progress:0\r\n"
-                 "module_fork_last_cow_size:0\r\n",
+                 "rdb_last_load_keys_loaded:0\r\n",
                  (unsigned long long)server->changes, (long long)(server->start_ms / 1000));
 }
+
+static const char no_aof[] = "aof_enabled:0\r\n"
+                             "aof_rewrite_in_progress:0\r\n"
+                             "aof_rewrite_scheduled:0\r\n"
+                             "aof_last_rewrite_time_sec:-1\r\n"
+                             "aof_current_rewrite_time_sec:-1\r\n"
+                             "aof_last_bgrewrite_status:ok\r\n"
+                             "aof_rewrites:0\r\n"
+                             "aof_rewrites_consecutive_failures:0\r\n"
+                             "aof_last_write_status:ok\r\n"
+                             "aof_last_cow_size:0\r\n";
 
 static void info_replication(void *udata, struct bytes *out)
 {
@@ -65,6 +64,12 @@ static void info_replication(void *udata, struct bytes *out)
 void sections_register_persistence(struct server *server)
 {
     info_add_section(server->info, "Persistence", true, info_persistence, server);
+    info_add_lines(server->info, "Persistence", "aof", no_aof);
+    info_add_lines(server->info, "Persistence", "modules",
+                   "module_fork_in_progress:0\r\n"
+                   "module_fork_last_cow_size:0\r\n");
+    // The place of an append-only file that is on.
+    info_add_lines(server->info, "Persistence", "aof sizes", "");
 }
 
 void sections_register_replication(struct server *server)

@@ -44,6 +44,7 @@ struct keyspace {
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
     bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    bool keep_expired;           // no key's time comes: a log of what happened is being replayed
     bool untouched;              // look-ups leave access clocks as they are
     bool sweep_paused;           // expired keys stay until somebody asks for them
     uint64_t hits;
@@ -172,6 +173,9 @@ void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry, enum
 
 // Whether its time has come.
 bool db_expired(const struct entry *entry);
+
+// Whether a key that gets this expiry is to go at once.
+bool db_is_past(const struct db *db, int64_t at_ms);
 
 // Deletes a key whose time has come, announcing it. For the sweep and for readers that walk.
 void db_expire(struct db *db, const struct key *key, struct entry_ref ref);
