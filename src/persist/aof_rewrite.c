@@ -30,7 +30,7 @@
 #define PAUSE_MAX_S   3600
 
 // Without a base nothing is written: it is tried again soon.
-#define URGENT_PAUSE_S 1
+#define URGENT_PAUSE_MAX_S 32
 
 static int64_t now_s(void)
 {
@@ -159,7 +159,8 @@ static void note_failure(struct aof *aof)
         pause_s = doublings < 6 ? PAUSE_FIRST_S << doublings : PAUSE_MAX_S;
     }
     if (aof->needs_base || aof->state == AOF_FIRST)
-        pause_s = URGENT_PAUSE_S;
+        pause_s = rewriting->failures < 6 ? INT64_C(1) << (rewriting->failures - 1)
+                                          : URGENT_PAUSE_MAX_S;
     rewriting->retry_s = now_s() + pause_s;
 }
 
