@@ -351,6 +351,7 @@ static enum status conclude(struct loader *loader, enum outcome outcome, uint64_
 {
     const struct aof_load_options *options = loader->options;
     uint64_t tail = loader->size - good;
+    unsigned long long at = loader->offset + loader->pos;
     const char *what = loader->in_group ? "the file ends within a transaction"
                                         : "the file ends within a command";
     if (outcome == GOT_END)
@@ -374,8 +375,7 @@ static enum status conclude(struct loader *loader, enum outcome outcome, uint64_
              "%s: bad file format at byte %llu: %s (whole commands end at byte %llu). Make a "
              "backup, "
              "then redis-check-aof --fix <manifest> cuts the file there",
-             loader->path, (unsigned long long)(loader->offset + loader->pos), loader->reason,
-             (unsigned long long)good);
+             loader->path, at, loader->reason, (unsigned long long)good);
     return STATUS_INVALID;
 }
 
@@ -470,7 +470,7 @@ enum status aof_load_file(struct server *server, const char *path,
     server->keyspace->keep_expired = true;
     enum status status = load_rdb_part(&loader);
     if (status == STATUS_OK) {
-        uint64_t good;
+        uint64_t good = 0;
         enum outcome outcome = run_all(&loader, &good);
         status = conclude(&loader, outcome, good);
     }

@@ -171,6 +171,7 @@ static void info_sizes(void *udata, struct bytes *out)
     const struct aof *aof = udata;
     if (!aof->log)
         return;
+    unsigned long long bytes = aof->old_bytes + aof_log_size(aof->log);
     bytes_printf(out,
                  "aof_current_size:%llu\r\n"
                  "aof_base_size:%llu\r\n"
@@ -178,8 +179,7 @@ static void info_sizes(void *udata, struct bytes *out)
                  "aof_buffer_length:%zu\r\n"
                  "aof_pending_bio_fsync:%d\r\n"
                  "aof_delayed_fsync:%llu\r\n",
-                 (unsigned long long)(aof->old_bytes + aof_log_size(aof->log)),
-                 (unsigned long long)aof->base_bytes, aof->rewriting.wanted,
+                 bytes, (unsigned long long)aof->base_bytes, aof->rewriting.wanted,
                  aof_log_buffered(aof->log), aof_log_syncing(aof->log),
                  (unsigned long long)aof->delayed);
 }
