@@ -8,7 +8,8 @@
 // BGREWRITEAOF
 static void cmd_bgrewriteaof(struct cmd_ctx *ctx)
 {
-    switch (aof_rewrite(ctx->server->aof)) {
+    struct aof *aof = ctx->server->aof;
+    switch (aof ? aof_rewrite(aof) : STATUS_IO) {
     case STATUS_OK:
         resp_simple(&ctx->reply, SLICE("Background append only file rewriting started"));
         break;
