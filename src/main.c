@@ -8,6 +8,8 @@
 #include "base/siphash.h"
 #include "commands/families.h"
 #include "net/loop.h"
+#include "persist/aof.h"
+#include "persist/aof_worker.h"
 #include "persist/snapshot.h"
 #include "server/batch.h"
 #include "server/config.h"
@@ -142,17 +144,19 @@ static int report_check(const struct server *server)
 
 static int serve(struct server *server)
 {
-    if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
+    if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK ||
+        aof_start(server->aof) != STATUS_OK)
         return 1;
     process_listen(server->process);
-    if (snapshot_load(server->snapshot) != STATUS_OK)
+    if (!aof_is_on(server->aof) && snapshot_load(server->snapshot) != STATUS_OK)
         return 1;
     if (!process_stopping(server->process)) {
         process_ready(server->process);
         loop_run(server->loop);
     }
+    enum status status = aof_stop(server->aof);
     process_end(server->process);
-    return 0;
+    return status == STATUS_OK ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -171,6 +175,7 @@ int main(int argc, char **argv)
 
     init_process();
     struct server *server = server_new();
+    aof_new(server, &aof_system_calls);
     panic_install(report_command, server);
     keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
     keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
@@ -189,6 +194,7 @@ int main(int argc, char **argv)
     if (load_config(server, argc - first, argv + first, &config_file))
         result = only_check ? report_check(server) : serve(server);
 
+    aof_free(server->aof);
     server_free(server);
     free(executable);
     free(config_file);

@@ -151,7 +151,7 @@ static void cmd_restore(struct cmd_ctx *ctx)
     struct entry *entry = read_value(ctx, &restore, at_ms);
     if (!entry)
         return;
-    if (at_ms != EXPIRY_NONE && at_ms <= clock_wall_ms()) {
+    if (at_ms != EXPIRY_NONE && db_is_past(ctx->db, at_ms)) {
         drop(ctx, ref, entry);
     } else {
         db_put(ctx->db, &ctx->keys[0], &ref, entry);

@@ -92,7 +92,7 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
         reply_int(ctx, 0);
         return;
     }
-    if (at_ms <= clock_wall_ms()) {
+    if (db_is_past(ctx->db, at_ms)) {
         db_remove_for(ctx->db, &ctx->keys[0], ref, REMOVED_BY_EXPIRY);
         ctx_removed(ctx, 0);
         effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);

@@ -25,6 +25,7 @@ static const struct command *const families[] = {
     object_commands,
     dump_commands,
     persistence_commands,
+    aof_commands,
     hash_commands,
     hash_write_commands,
     hash_scan_commands,

@@ -21,6 +21,7 @@ extern const struct command key_commands[];
 extern const struct command object_commands[];
 extern const struct command dump_commands[];
 extern const struct command persistence_commands[];
+extern const struct command aof_commands[];
 extern const struct command zset_commands[];
 extern const struct command zset_range_commands[];
 extern const struct command zset_pop_commands[];

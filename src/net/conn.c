@@ -106,6 +106,11 @@ static enum status wait_writable(struct conn *conn)
     return STATUS_AGAIN;
 }
 
+void conn_pause_writing(struct conn *conn)
+{
+    ev_io_stop(loop_ev(conn->loop), &conn->write_watcher);
+}
+
 enum status conn_flush(struct conn *conn, size_t *sent)
 {
     *sent = 0;

@@ -43,6 +43,9 @@ void conn_shut_down(struct conn *conn);
 void conn_pause_reading(struct conn *conn);
 void conn_resume_reading(struct conn *conn);
 
+// What waits to be sent goes on waiting: the socket is not watched for room any more, until conn_flush().
+void conn_pause_writing(struct conn *conn);
+
 // Receives at most `room` bytes; `received` is set on STATUS_OK. STATUS_AGAIN: nothing there now.
 // STATUS_CLOSED: the peer is done. STATUS_IO: errno is set.
 MUST_CHECK enum status conn_recv(struct conn *conn, char *into, size_t room, size_t *received);

@@ -265,6 +265,44 @@ void loop_on_signal(struct loop *loop, int signal, loop_fn fn, void *udata)
     ev_signal_start(loop->ev, &handler->watcher);
 }
 
+struct loop_async {
+    struct ev_async watcher;
+    struct ev_loop *ev;
+    loop_fn fn;
+    void *udata;
+};
+
+static void on_async(struct ev_loop *ev, struct ev_async *watcher, int events)
+{
+    (void)ev;
+    (void)events;
+    struct loop_async *async = watcher->data;
+    async->fn(async->udata);
+}
+
+struct loop_async *loop_async_new(struct loop *loop, loop_fn fn, void *udata)
+{
+    struct loop_async *async = mem_alloc_zeroed(sizeof(*async));
+    async->ev = loop->ev;
+    async->fn = fn;
+    async->udata = udata;
+    ev_async_init(&async->watcher, on_async);
+    async->watcher.data = async;
+    ev_async_start(loop->ev, &async->watcher);
+    return async;
+}
+
+void loop_async_ring(struct loop_async *async)
+{
+    ev_async_send(async->ev, &async->watcher);
+}
+
+void loop_async_free(struct loop_async *async)
+{
+    ev_async_stop(async->ev, &async->watcher);
+    mem_free(async, sizeof(*async));
+}
+
 struct ev_loop *loop_ev(struct loop *loop)
 {
     return loop->ev;

@@ -61,5 +61,13 @@ void loop_timer_set_period(struct loop *loop, struct loop_timer *timer, unsigned
 // Calls `fn` in the loop (not in signal context) when the signal arrives.
 void loop_on_signal(struct loop *loop, int signal, loop_fn fn, void *udata);
 
+// A bell that other threads ring: `fn` runs in the loop, once for any number of rings before it. Ringing is
+// safe in any thread; the bell lives until loop_async_free(), in the loop's thread, when nobody rings it
+// any more.
+struct loop_async;
+struct loop_async *loop_async_new(struct loop *loop, loop_fn fn, void *udata);
+void loop_async_ring(struct loop_async *async);
+void loop_async_free(struct loop_async *async);
+
 // The libev loop, for watchers of this folder.
 struct ev_loop *loop_ev(struct loop *loop);

@@ -207,6 +207,16 @@ void batch_hold(struct batch *batch, struct client *client)
     batch->server->clients->held++;
 }
 
+// A client that waited reads on, and what it has sent is run.
+static void go_on(struct batch *batch, struct client *client)
+{
+    conn_resume_reading(&client->conn);
+    if (client->input.len == 0 || incoming_active(client->incoming))
+        return;
+    list_append(&batch->ready, &client->ready_link);
+    loop_keep_awake(batch->server->loop, &batch->waker, true);
+}
+
 void batch_resume(struct batch *batch, struct client *client)
 {
     if (!(client->flags & CLIENT_HELD))
@@ -214,13 +224,24 @@ void batch_resume(struct batch *batch, struct client *client)
     client->flags &= ~(uint32_t)CLIENT_HELD;
     batch->server->clients->held--;
     list_remove(&client->ready_link);
-    if (client->flags & CLIENT_CLOSING)
-        return;
-    conn_resume_reading(&client->conn);
-    if (client->input.len) {
-        list_append(&batch->ready, &client->ready_link);
-        loop_keep_awake(batch->server->loop, &batch->waker, true);
-    }
+    if (!(client->flags & (CLIENT_CLOSING | CLIENT_PARKED)))
+        go_on(batch, client);
+}
+
+void batch_park(struct batch *batch, struct client *client)
+{
+    (void)batch;
+    client->flags |= CLIENT_PARKED;
+    // One that is held may stand at a gate.
+    if (!(client->flags & CLIENT_HELD))
+        list_remove(&client->ready_link);
+}
+
+void batch_unpark(struct batch *batch, struct client *client)
+{
+    client->flags &= ~(uint32_t)CLIENT_PARKED;
+    if (!(client->flags & (CLIENT_CLOSING | CLIENT_HELD)))
+        go_on(batch, client);
 }
 
 void batch_resume_held(struct batch *batch)

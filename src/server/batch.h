@@ -40,6 +40,10 @@ void batch_limit_request(struct client *client, size_t kept_bytes);
 // Runs it.
 void batch_resume(struct batch *batch, struct client *client);
 
+// The same two between turns, whoever else holds the client: not counted as blocked.
+void batch_park(struct batch *batch, struct client *client);
+void batch_unpark(struct batch *batch, struct client *client);
+
 // Commands at the gates of server->holds wait, with all that their clients send behind them; to be
 // called when a gate is taken off.
 void batch_resume_held(struct batch *batch);

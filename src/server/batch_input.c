@@ -17,7 +17,7 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
     server->stats.reads++;
     client->active_us = clock_mono_us();
     // libev tells what has happened last first: in front, they stand in the order of their arrival.
-    if (!list_linked(&client->ready_link) && !(client->flags & CLIENT_HELD))
+    if (!list_linked(&client->ready_link) && !(client->flags & (CLIENT_HELD | CLIENT_PARKED)))
         list_prepend(&batch->ready, &client->ready_link);
 }
 
@@ -114,7 +114,8 @@ static void read_held(struct batch *batch, struct client *client)
 void batch_read(struct batch *batch, struct client *client)
 {
     struct client_input *input = &client->input;
-    if (unlikely(client->flags & CLIENT_HELD)) {
+    if (unlikely(client->flags & (CLIENT_HELD | CLIENT_PARKED)) &&
+        !incoming_active(client->incoming)) {
         read_held(batch, client);
         return;
     }

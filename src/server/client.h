@@ -49,9 +49,10 @@ struct client {
     struct tracker *tracker;              // CLIENT TRACKING, or NULL
     struct incoming *incoming;            // large arguments of the command that is arriving
     uint32_t turn_commands;               // run in this turn of the loop
+    uint64_t effect_offset;               // of the stream, behind its last write
     struct list_link all_link;            // clients->all
     struct list_link ready_link;          // one of the batch's lists
-    struct list_link pending_link;        // clients->pending: has replies to send
+    struct list_link pending_link;        // clients->pending or ->parked: has replies to send
     struct list_link closing_link;        // clients->closing
     struct list_link monitor_link;        // monitors->clients
     uint64_t created_us;                  // monotonic time
@@ -96,6 +97,7 @@ struct clients {
     struct outq_pool pool;
     struct list all;
     struct list pending;
+    struct list parked;
     struct list closing;
     size_t count;
     size_t held;  // whose input waits: INFO's blocked_clients
@@ -135,6 +137,10 @@ void client_close_after_reply(struct client *client);
 // To be called when something was added to the client's output: sends it before the loop sleeps,
 // and cuts the client if it passes its output limits.
 void client_output_added(struct client *client);
+
+// server->durable_offset has been raised: sends the replies that waited for it, and lets their clients go
+// on. O(clients that wait).
+void clients_made_durable(struct clients *clients);
 
 // Sets who the client is: authenticated or not.
 void client_set_authenticated(struct client *client, bool authenticated);

@@ -17,6 +17,7 @@ enum client_flag {
     CLIENT_MULTI = 1u << 11,       // inside a transaction
     CLIENT_TOUCHED = 1u << 13,     // a key that it watched has been touched
     CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
+    CLIENT_PARKED = 1u << 14,      // its replies wait until its writes are durable (batch_park)
 };
 
 // Flags that a command's way has to look at.

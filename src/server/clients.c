@@ -465,6 +465,30 @@ static void send_replies(struct client *client)
         client_close(client);
 }
 
+// Nothing that it has written is acknowledged before it is durable. What the client sends meanwhile is not
+// run: else there might always be one more write to wait for.
+static void park(struct clients *clients, struct client *client)
+{
+    conn_pause_writing(&client->conn);
+    batch_park(clients->server->batch, client);
+    list_append(&clients->parked, &client->pending_link);
+}
+
+void clients_made_durable(struct clients *clients)
+{
+    uint64_t durable = clients->server->durable_offset;
+    struct list_link *next;
+    for (struct list_link *link = list_first(&clients->parked); link; link = next) {
+        struct client *client = LIST_ITEM(link, struct client, pending_link);
+        next = list_next(&clients->parked, link);
+        if (client->effect_offset > durable || client->flags & CLIENT_CLOSING)
+            continue;
+        list_remove(link);
+        send_replies(client);
+        batch_unpark(clients->server->batch, client);
+    }
+}
+
 // Before the loop sleeps: sends every pending reply, then frees who is to be closed.
 static void flush_all(void *udata)
 {
@@ -473,7 +497,11 @@ static void flush_all(void *udata)
     while ((link = list_first(&clients->pending)) != NULL) {
         struct client *client = LIST_ITEM(link, struct client, pending_link);
         list_remove(link);
-        if (!(client->flags & CLIENT_CLOSING))
+        if (client->flags & CLIENT_CLOSING)
+            continue;
+        if (unlikely(client->effect_offset > clients->server->durable_offset))
+            park(clients, client);
+        else
             send_replies(client);
     }
     while ((link = list_first(&clients->closing)) != NULL)
@@ -484,7 +512,7 @@ static void flush_all(void *udata)
 
 static void check_client(struct clients *clients, struct client *client)
 {
-    bool may_idle = client->flags & CLIENT_HELD;
+    bool may_idle = client->flags & (CLIENT_HELD | CLIENT_PARKED);
     if (clients->config.timeout_s && !may_idle &&
         client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
         log_verbose("Closing idle client");
@@ -568,6 +596,7 @@ struct clients *clients_new(struct server *server)
     clients->next_id = 1;
     list_init(&clients->all);
     list_init(&clients->pending);
+    list_init(&clients->parked);
     list_init(&clients->closing);
     config_register(server->config, client_directives, clients);
     clients->limits = (struct resp_limits){ .max_multibulk = INT32_MAX, .authenticated = true };

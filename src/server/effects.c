@@ -7,9 +7,11 @@
 #include "base/panic.h"
 #include "resp/parser.h"
 #include "resp/request.h"
+#include "server/client.h"
 #include "server/server.h"
 
-#define SINKS_MAX 4
+#define SINKS_MAX      4
+#define TURN_HOOKS_MAX 4
 
 // The buffer is kept up to this size.
 #define KEEP_BYTES (1u << 20)
@@ -25,7 +27,13 @@ struct effects {
         effect_sink_fn fn;
         void *udata;
     } sinks[SINKS_MAX];
+    int turn_hook_count;
+    struct {
+        void (*fn)(void *udata);
+        void *udata;
+    } turn_hooks[TURN_HOOKS_MAX];
     enum grouping group;
+    uint64_t offset;
     int selected_db;        // that the stream is in; -1 at its start
     struct bytes replaced;  // what the running command's handler said
     struct bytes encoded;
@@ -33,6 +41,7 @@ struct effects {
 
 static void feed_sinks(struct effects *effects, struct slice resp)
 {
+    effects->offset += resp.len;
     for (int i = 0; i < effects->sink_count; i++)
         effects->sinks[i].fn(effects->sinks[i].udata, resp);
 }
@@ -73,12 +82,20 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
     feed_command(effects, (struct slice[]){ SLICE("DEL"), key_slice(key) }, 2);
 }
 
+static void end_turn(void *udata)
+{
+    const struct effects *effects = udata;
+    for (int i = 0; i < effects->turn_hook_count; i++)
+        effects->turn_hooks[i].fn(effects->turn_hooks[i].udata);
+}
+
 struct effects *effects_new(struct server *server)
 {
     struct effects *effects = mem_alloc_zeroed(sizeof(*effects));
     effects->selected_db = -1;
     effects->keyspace = server->keyspace;
     effects->listener = keyspace_listen(server->keyspace, on_key_event, effects);
+    loop_on_sleep(server->loop, end_turn, effects);
     return effects;
 }
 
@@ -89,16 +106,55 @@ void effects_free(struct effects *effects)
     mem_free(effects, sizeof(*effects));
 }
 
+static void hear(struct effects *effects)
+{
+    uint32_t events = KEY_EVENT(KEY_EXPIRED) | KEY_EVENT(KEY_EVICTED);
+    keyspace_hear(effects->keyspace, effects->listener, effects->sink_count ? events : 0);
+}
+
 void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
 {
     ASSERT(effects->sink_count < SINKS_MAX);
     int i = effects->sink_count++;
     effects->sinks[i].fn = fn;
     effects->sinks[i].udata = udata;
-    keyspace_hear(effects->keyspace, effects->listener,
-                  KEY_EVENT(KEY_EXPIRED) | KEY_EVENT(KEY_EVICTED));
+    hear(effects);
     // It has not heard yet which database the stream is in.
     effects->selected_db = -1;
+}
+
+void effects_remove_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+{
+    int i = 0;
+    while (i < effects->sink_count &&
+           (effects->sinks[i].fn != fn || effects->sinks[i].udata != udata))
+        i++;
+    ASSERT(i < effects->sink_count);
+    effects->sinks[i] = effects->sinks[--effects->sink_count];
+    hear(effects);
+}
+
+void effects_on_turn(struct effects *effects, void (*fn)(void *udata), void *udata)
+{
+    ASSERT(effects->turn_hook_count < TURN_HOOKS_MAX);
+    int i = effects->turn_hook_count++;
+    effects->turn_hooks[i].fn = fn;
+    effects->turn_hooks[i].udata = udata;
+}
+
+uint64_t effects_offset(const struct effects *effects)
+{
+    return effects->offset;
+}
+
+void effects_restate_db(struct effects *effects)
+{
+    effects->selected_db = -1;
+}
+
+bool effects_in_group(const struct effects *effects)
+{
+    return effects->group != UNGROUPED;
 }
 
 void effects_begin_group(struct effects *effects)
@@ -148,6 +204,7 @@ void effects_commit(struct cmd_ctx *ctx)
         feed(effects, ctx->raw);
     else
         feed_command(effects, ctx->argv, ctx->argc);
+    ctx->client->effect_offset = effects->offset;
     bytes_clear(&effects->replaced);
     if (effects->replaced.cap > KEEP_BYTES)
         bytes_release(&effects->replaced);

@@ -20,6 +20,23 @@ void effects_free(struct effects *effects);
 typedef void (*effect_sink_fn)(void *udata, struct slice resp);
 void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata);
 
+// It gets nothing any more.
+void effects_remove_sink(struct effects *effects, effect_sink_fn fn, void *udata);
+
+// At start-up: `fn` is called at the end of each turn of the loop, before any reply is sent. What has been
+// fed until then is whole: no transaction is under way.
+void effects_on_turn(struct effects *effects, void (*fn)(void *udata), void *udata);
+
+// Bytes that have been fed so far. A client whose replies may have to wait for its writes remembers where its
+// last one ended (client->effect_offset).
+uint64_t effects_offset(const struct effects *effects);
+
+// The next effect says its database, whatever the one before it was: a sink begins anew.
+void effects_restate_db(struct effects *effects);
+
+// Between effects_begin_group() and effects_end_group().
+bool effects_in_group(const struct effects *effects);
+
 // Whether anybody listens: building an effect is pointless if not.
 bool effects_wanted(const struct effects *effects);
 

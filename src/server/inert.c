@@ -63,9 +63,6 @@ struct inert {
 static const struct config_name sanitize_words[] = {
     { "no", 0 }, { "yes", 1 }, { "clients", 2 }, { 0 }
 };
-static const struct config_name fsync_policies[] = {
-    { "everysec", 0 }, { "always", 1 }, { "no", 2 }, { 0 }
-};
 static const struct config_name propagation_errors[] = {
     { "ignore", 0 }, { "panic", 1 }, { "panic-on-replicas", 2 }, { 0 }
 };

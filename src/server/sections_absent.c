@@ -45,6 +45,8 @@ void sections_register_persistence(struct server *server)
     info_add_lines(info, "Persistence", "modules",
                    "module_fork_in_progress:0\r\n"
                    "module_fork_last_cow_size:0\r\n");
+    // The place of an append-only file that is on.
+    info_add_lines(info, "Persistence", "aof sizes", "");
 }
 
 void sections_register_replication(struct server *server)

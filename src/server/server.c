@@ -80,6 +80,7 @@ struct server *server_new(void)
 {
     struct server *server = mem_alloc_zeroed(sizeof(*server));
     server->executable = server->config_file = "";
+    server->durable_offset = UINT64_MAX;
     random_hex(server->run_id, RUN_ID_LEN);
     random_hex(server->replication_id, RUN_ID_LEN);
     server->loop = loop_new();

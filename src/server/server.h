@@ -47,6 +47,7 @@ struct notifications;
 struct transactions;
 struct tracking;
 struct snapshot;
+struct aof;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
@@ -140,12 +141,14 @@ struct server {
         server_part_fn free_part;
         void *part;
     } parts[SERVER_PARTS_MAX];
+    struct aof *aof;               // NULL where no append-only file is offered
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
     uint32_t observers;            // who looks at every command that has been run
     uint32_t notified;             // classes of events that somebody wants to hear of
     uint8_t after_command;         // bits of enum after_command
+    uint64_t durable_offset;       // replies to effects beyond wait; UINT64_MAX: none do
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;

@@ -140,6 +140,14 @@ static bool refuse_queued(struct cmd_ctx *ctx)
     return shut && registry_ask_gates(server->registry, shut, ctx);
 }
 
+static bool refused_behind(struct cmd_ctx *ctx)
+{
+    const struct server *server = ctx->server;
+    uint32_t own = server->transactions->gate;
+    uint32_t behind = ctx->command->gates & server->gates & ~(own | (own - 1));
+    return behind && registry_ask_gates(server->registry, behind, ctx);
+}
+
 static bool queue(struct cmd_ctx *ctx)
 {
     const struct command *row = ctx->command->row;
@@ -154,6 +162,9 @@ static bool queue(struct cmd_ctx *ctx)
         return true;
     if (answers_itself(row))
         return false;
+    // Queued or not, what the gates behind this one refuse is refused now.
+    if (refused_behind(ctx))
+        return true;
     add(ctx);
     return true;
 }

@@ -186,6 +186,11 @@ bool db_expired(const struct entry *entry)
     return unlikely(entry_has_expiry(entry)) && entry_expiry(entry) <= clock_wall_ms();
 }
 
+bool db_is_past(const struct db *db, int64_t at_ms)
+{
+    return at_ms <= clock_wall_ms() && !db->keyspace->keep_expired;
+}
+
 void db_expire(struct db *db, const struct key *key, struct entry_ref ref)
 {
     struct keyspace *keyspace = db->keyspace;
@@ -200,7 +205,7 @@ struct entry_ref db_peek(struct db *db, const struct key *key)
     if (!slot)
         return (struct entry_ref){ 0 };
     struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
-    if (db_expired(ref.entry)) {
+    if (db_expired(ref.entry) && likely(!db->keyspace->keep_expired)) {
         if (!db->keyspace->expire_passively)
             db_expire(db, key, ref);
         return (struct entry_ref){ 0 };

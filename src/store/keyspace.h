@@ -45,6 +45,7 @@ struct keyspace {
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
     bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    bool keep_expired;           // no key's time comes: a log is being replayed
     bool untouched;              // look-ups leave access clocks as they are
     bool sweep_paused;           // expired keys stay until somebody asks for them
     uint64_t hits;
@@ -168,8 +169,9 @@ void db_swap(struct db *a, struct db *b);
 // Releases an entry that is in no database any more: at once, or in slices if it is large.
 void keyspace_release_entry(struct keyspace *keyspace, struct entry *entry, enum removal why);
 
-// Whether its time has come.
+// Whether its time has come; whether a key that gets this expiry is to go at once.
 bool db_expired(const struct entry *entry);
+bool db_is_past(const struct db *db, int64_t at_ms);
 
 // Deletes a key whose time has come, announcing it. For the sweep and for readers that walk.
 void db_expire(struct db *db, const struct key *key, struct entry_ref ref);

@@ -308,6 +308,16 @@ void server_stop(struct test_server *server)
     server_stop_with(server, SIGTERM);
 }
 
+void server_kill(struct test_server *server)
+{
+    int status = 0;
+    kill(server->pid, SIGKILL);
+    ck_assert(wait_end(server->pid, &status));
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    remove_tree(server->dir);
+    free(server);
+}
+
 int server_run(const char *dir, const char *const *args, char *output, size_t room)
 {
     char log_path[SERVER_PATH_MAX + 8];

@@ -46,6 +46,9 @@ void server_stop(struct test_server *server);
 // The same with another signal.
 void server_stop_with(struct test_server *server, int signal_number);
 
+// Ends it with SIGKILL, in the middle of whatever it does, and frees the struct.
+void server_kill(struct test_server *server);
+
 // For starts that must fail: runs the server with exactly these arguments (a NULL ends them) in
 // `dir` until it exits, and returns its exit status (-1: it ended by a signal or had to be ended).
 // What it printed is in `output`, as text.

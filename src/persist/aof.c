@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The append-only file: see aof.h. Here: on and off, and what happens in a turn of the loop.
+//
+// The effects of a turn are handed to the log before any reply of the turn is sent. With `always` the
+// replies of those who wrote wait in their clients (server/client.h) until server->durable_offset has passed
+// their writes.
+#include "persist/aof_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "server/batch.h"
+#include "server/client.h"
+#include "server/config.h"
+#include "server/cron.h"
+#include "server/ctx.h"
+#include "server/effects.h"
+#include "server/registry.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+// --- Effects ------------------------------------------------------------------------------------
+
+static void stamp(struct aof *aof)
+{
+    char text[32];
+    int64_t now_s = clock_wall_ms() / 1000;
+    if (now_s <= aof->stamped_s)
+        return;
+    aof->stamped_s = now_s;
+    int len = snprintf(text, sizeof(text), "#TS:%lld\r\n", (long long)now_s);
+    aof_log_append(aof->log, (struct slice){ .ptr = text, .len = (size_t)len });
+}
+
+static void on_effect(void *udata, struct slice resp)
+{
+    struct aof *aof = udata;
+    if (aof->config.timestamps)
+        stamp(aof);
+    aof_log_append(aof->log, resp);
+}
+
+void aof_listen(struct aof *aof, bool on)
+{
+    if (aof->is_sink == on)
+        return;
+    aof->is_sink = on;
+    if (on)
+        effects_add_sink(aof->server->effects, on_effect, aof);
+    else
+        effects_remove_sink(aof->server->effects, on_effect, aof);
+}
+
+// --- Gates --------------------------------------------------------------------------------------
+
+static int error_of(const struct aof *aof)
+{
+    if (!aof->log)
+        return 0;
+    int error = aof_log_write_error(aof->log);
+    return error ? error : aof->lost_error;
+}
+
+static bool is_refused(const struct command *row)
+{
+    return row->flags & CMD_WRITE || strcmp(row->name, "ping") == 0;
+}
+
+static bool refuse(struct cmd_ctx *ctx)
+{
+    const struct aof *aof = ctx->server->aof;
+    reply_errorf(ctx, "MISCONF Errors writing to the AOF file: %s", strerror(error_of(aof)));
+    return true;
+}
+
+static bool is_write(const struct command *row)
+{
+    return row->flags & CMD_WRITE;
+}
+
+static void hold_writes(struct aof *aof, bool hold)
+{
+    struct server *server = aof->server;
+    if (!(server->holds & aof->busy_gate) == !hold)
+        return;
+    if (hold) {
+        server->holds |= aof->busy_gate;
+        aof->delayed++;
+        log_notice("Asynchronous AOF fsync is taking too long (disk is busy?). Writes wait for it");
+        return;
+    }
+    server->holds &= ~aof->busy_gate;
+    batch_resume_held(server->batch);
+}
+
+static void refuse_writes(struct aof *aof, bool shut)
+{
+    aof->server->gates &= ~aof->misconf_gate;
+    aof->server->gates |= shut ? aof->misconf_gate : 0;
+}
+
+// --- The turn -----------------------------------------------------------------------------------
+
+static void set_durable(struct aof *aof, uint64_t offset)
+{
+    if (aof->server->durable_offset == offset)
+        return;
+    aof->server->durable_offset = offset;
+    clients_made_durable(aof->server->clients);
+}
+
+void aof_settle(struct aof *aof)
+{
+    if (!aof->log)
+        return;
+    int lost = aof_log_lost(aof->log);
+    if (lost && !aof->needs_base) {
+        aof->needs_base = true;
+        aof->lost_error = lost;
+        log_warning("The AOF has to be written anew before writes are accepted again");
+    }
+    refuse_writes(aof, error_of(aof) != 0);
+    hold_writes(aof, aof_log_is_behind(aof->log));
+    if (aof->state != AOF_ON || aof->config.fsync != AOF_FSYNC_ALWAYS)
+        set_durable(aof, UINT64_MAX);
+    else if (!aof->needs_base)
+        set_durable(aof, aof_log_synced_mark(aof->log));
+}
+
+static void on_turn(void *udata)
+{
+    struct aof *aof = udata;
+    if (aof->state == AOF_OFF)
+        return;
+    aof_rewrite_turn(aof);
+    aof_log_turn(aof->log, effects_offset(aof->server->effects));
+    aof_settle(aof);
+}
+
+static void on_cron(void *udata)
+{
+    aof_rewrite_cron(udata);
+}
+
+// --- On and off ---------------------------------------------------------------------------------
+
+void aof_apply_fsync(struct aof *aof)
+{
+    if (!aof->log)
+        return;
+    aof_log_set_fsync(aof->log, (enum aof_fsync)aof->config.fsync);
+    aof_log_suspend_sync(aof->log, aof->config.no_sync_on_rewrite && aof->rewriting.child > 0);
+}
+
+enum status aof_open_log(struct aof *aof)
+{
+    aof->log = aof_log_new(aof->server->loop, aof->calls, on_turn, aof);
+    if (!aof->log) {
+        log_warning("Can't start the threads of the append-only file: %s", strerror(errno));
+        return STATUS_IO;
+    }
+    aof_apply_fsync(aof);
+    return STATUS_OK;
+}
+
+static void close_log(struct aof *aof)
+{
+    aof_listen(aof, false);
+    aof_log_free(aof->log);
+    aof->log = NULL;
+    aof->state = AOF_OFF;
+    aof->needs_base = false;
+    aof->lost_error = 0;
+    refuse_writes(aof, false);
+    hold_writes(aof, false);
+    set_durable(aof, UINT64_MAX);
+}
+
+bool aof_turn_on(struct aof *aof, struct config_error *error)
+{
+    static const char text[] = "Unable to turn on AOF. Check server logs.";
+    aof_rewrite_abort(aof);
+    enum status status = aof_make_folder(aof) == STATUS_OK ? aof_read_manifest(aof) : STATUS_IO;
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return config_refuse(error, text);
+    if (aof_open_log(aof) != STATUS_OK)
+        return config_refuse(error, text);
+    aof->state = AOF_FIRST;
+    aof->stamped_s = 0;
+    if (aof_rewrite(aof) == STATUS_OK)
+        return true;
+    close_log(aof);
+    return config_refuse(error, text);
+}
+
+void aof_turn_off(struct aof *aof)
+{
+    aof_rewrite_abort(aof);
+    // What was acknowledged so far was acknowledged with a promise.
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK)
+        log_warning("The AOF is turned off, and its last writes did not reach the disk");
+    close_log(aof);
+}
+
+enum status aof_start(struct aof *aof)
+{
+    if (!aof->config.enabled)
+        return STATUS_OK;
+    if (aof_open_log(aof) != STATUS_OK)
+        return STATUS_IO;
+    enum status status = aof_load_files(aof);
+    if (status != STATUS_OK)
+        return status;
+    aof->state = AOF_ON;
+    aof_listen(aof, true);
+    aof_settle(aof);
+    return STATUS_OK;
+}
+
+enum status aof_stop(struct aof *aof)
+{
+    aof_rewrite_abort(aof);
+    if (aof->state == AOF_OFF)
+        return STATUS_OK;
+    enum status status = STATUS_IO;
+    if (!aof->needs_base)
+        status = aof_log_finish(aof->log, effects_offset(aof->server->effects));
+    if (status == STATUS_OK)
+        aof_settle(aof);
+    else
+        log_warning("The append-only file did not reach the disk whole: what is missing is lost");
+    return status;
+}
+
+bool aof_is_on(const struct aof *aof)
+{
+    return aof->state != AOF_OFF;
+}
+
+struct aof *aof_new(struct server *server, const struct aof_calls *calls)
+{
+    struct aof *aof = mem_alloc_zeroed(sizeof(*aof));
+    aof->server = server;
+    aof->calls = calls;
+    aof->rewriting.last_s = -1;
+    aof_register_settings(aof);
+    aof->misconf_gate = registry_add_gate(server->registry, is_refused, refuse);
+    aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);
+    effects_on_turn(server->effects, on_turn, aof);
+    cron_add(server->cron, 0, on_cron, aof);
+    server->aof = aof;
+    return aof;
+}
+
+void aof_free(struct aof *aof)
+{
+    aof_rewrite_abort(aof);
+    if (aof->log)
+        close_log(aof);
+    aof_manifest_release(&aof->manifest);
+    config_release_strings(aof->server->config, aof);
+    aof->server->aof = NULL;
+    mem_free(aof, sizeof(*aof));
+}

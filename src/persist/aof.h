@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The append-only file: a sink of the effect stream that keeps every write, and is read at the start.
+//
+//   <dir>/<appenddirname>/<appendfilename>.manifest        which files, in which order
+//                         <appendfilename>.N.base.rdb      the data as of some moment
+//                         <appendfilename>.N.incr.aof      the effects since, one file or more
+//
+// What `appendfsync` promises for a write whose reply has been sent: `always`: it survives a power cut.
+// `everysec`, `no`: it survives the end of the process, unless the disk is so busy that a sync is under way, and
+// then for a moment; everysec: at most about a second of writes, or two if the disk is slow, is lost with the power.
+//
+// While writing fails, or a sync has failed, writes are refused (MISCONF) and reads are answered. A failed write is
+// tried again; after a failed sync the file is written anew.
+#pragma once
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+struct aof;
+struct aof_calls;
+struct server;
+
+// Registers directives, INFO fields, gates and a cron job. `calls` are those to write with.
+struct aof *aof_new(struct server *server, const struct aof_calls *calls);
+// Ends a child that rewrites, and drops what has not been written: aof_stop() comes first.
+void aof_free(struct aof *aof);
+
+// At the start, with empty databases, before anybody is served: with `appendonly yes` reads the files, or makes
+// them if there are none. STATUS_IO, STATUS_INVALID: the log says why; the server must not start.
+MUST_CHECK enum status aof_start(struct aof *aof);
+
+// At the end: writes and syncs everything, and sends the replies that waited for it. STATUS_IO: not all of it is
+// on the disk; the log says why.
+MUST_CHECK enum status aof_stop(struct aof *aof);
+
+bool aof_is_on(const struct aof *aof);
+
+// Begins to write the file anew, in a child, or says that it is to be done as soon as nothing stands in the
+// way. STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
+MUST_CHECK enum status aof_rewrite(struct aof *aof);

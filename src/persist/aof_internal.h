@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The append-only file, for the files that make it: the state and the turn (aof.c), the folder (aof_files.c),
+// rewriting (aof_rewrite.c), INFO and directives (aof_settings.c).
+#pragma once
+
+#include "persist/aof.h"
+#include "persist/aof_log.h"
+#include "persist/aof_manifest.h"
+
+#include <limits.h>
+#include <sys/types.h>
+
+struct config_error;
+
+enum aof_state {
+    AOF_OFF,
+    AOF_FIRST,  // turned on at run time: promises nothing before its first base is there
+    AOF_ON,
+};
+
+struct aof_config {
+    bool enabled;
+    int fsync;  // enum aof_fsync
+    char *folder;
+    char *stem;
+    bool no_sync_on_rewrite;
+    bool timestamps;
+    bool load_truncated;
+    int64_t corrupt_tail_bytes;
+    int64_t rewrite_percent;
+    int64_t rewrite_min_bytes;
+};
+
+struct aof_rewriting {
+    pid_t child;      // 0: none
+    bool wanted;      // as soon as possible
+    bool detached;    // the manifest doesn't know the file that is being written
+    int64_t began_s;  // monotonic
+    int64_t last_s;   // how long the last one took; -1
+    bool last_failed;
+    uint64_t count;     // that succeeded
+    uint64_t failures;  // in a row
+    int64_t retry_s;    // not before, by itself
+};
+
+struct aof {
+    struct server *server;
+    const struct aof_calls *calls;
+    struct aof_config config;
+    enum aof_state state;
+    struct aof_log *log;  // NULL while it is off
+    struct aof_manifest manifest;
+    bool is_sink;
+    bool needs_base;  // the files that there are lack something: only a new base helps
+    int lost_error;   // why
+    struct aof_rewriting rewriting;
+    uint64_t base_bytes;  // of the base and the files behind it, when it was made
+    uint64_t old_bytes;   // of all files but the open one
+    uint64_t delayed;     // how often effects had to wait for the disk
+    int64_t stamped_s;    // the last time stamp
+    uint32_t misconf_gate;
+    uint32_t busy_gate;
+};
+
+// --- aof.c
+// All that follows from what the log has come to: gates, waiting replies, a rewrite that has to begin.
+void aof_settle(struct aof *aof);
+// Becomes a sink of the effects, or ceases to be one.
+void aof_listen(struct aof *aof, bool on);
+MUST_CHECK enum status aof_open_log(struct aof *aof);
+MUST_CHECK bool aof_turn_on(struct aof *aof, struct config_error *error);
+void aof_turn_off(struct aof *aof);
+void aof_apply_fsync(struct aof *aof);
+
+// --- aof_files.c
+// "<folder>/<name>". False: too long (errno).
+MUST_CHECK bool aof_path(const struct aof *aof, const char *name, char out[PATH_MAX]);
+MUST_CHECK enum status aof_make_folder(const struct aof *aof);
+// STATUS_NOT_FOUND: there is none; others: the log says why.
+MUST_CHECK enum status aof_read_manifest(struct aof *aof);
+MUST_CHECK enum status aof_write_manifest(const struct aof *aof,
+                                          const struct aof_manifest *manifest);
+// Deletes the history's files and forgets them.
+void aof_delete_history(struct aof *aof);
+// Reads the files that the manifest names, or makes the first ones; the log is open then.
+MUST_CHECK enum status aof_load_files(struct aof *aof);
+
+// --- aof_rewrite.c
+// Once a turn, and from cron.
+void aof_rewrite_turn(struct aof *aof);
+void aof_rewrite_cron(struct aof *aof);
+void aof_rewrite_abort(struct aof *aof);
+// Writes the data set to the file, as a base. STATUS_IO: errno.
+MUST_CHECK enum status aof_write_base(const struct aof *aof, const char *path);
+
+// --- aof_settings.c
+void aof_register_settings(struct aof *aof);

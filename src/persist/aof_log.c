@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The open end of an append-only file: see aof_log.h.
+#include "persist/aof_log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/panic.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SYNC_EVERY_US 1000000
+#define RETRY_US      100000
+
+// Unwritten, so much or so old, effects have to wait.
+#define BEHIND_BYTES ((size_t)64 << 20)
+#define BEHIND_US    1000000
+
+// While writing fails, the log says so this often.
+#define SAY_EVERY_US 30000000
+
+// A buffer is kept up to this size.
+#define KEEP_BYTES ((size_t)1 << 20)
+
+struct marks {
+    uint64_t pending;  // all that was appended
+    uint64_t writing;  // what the bytes in `writing` reach
+    uint64_t written;
+    uint64_t syncing;
+    uint64_t synced;
+};
+
+struct aof_log {
+    const struct aof_calls *calls;
+    struct loop_async *bell;
+    void (*progress)(void *udata);
+    void *udata;
+    struct aof_worker *writer;
+    struct aof_worker *syncer;
+    enum aof_fsync fsync;
+    bool sync_suspended;
+    int fd;
+    int retired_fd;  // written whole, not synced yet
+    uint64_t size;   // whole turns in the file
+    struct bytes pending;
+    struct bytes writing;
+    bool in_flight;    // a thread writes `writing`
+    bool sync_writes;  // it is the syncer
+    uint64_t pending_since_us;
+    uint64_t writing_since_us;
+    struct marks marks;
+    uint64_t sync_began_us;
+    int write_error;
+    uint64_t retry_at_us;
+    uint64_t said_us;
+    int sync_error;
+};
+
+// --- What came of it ----------------------------------------------------------------------------
+
+static void empty(struct bytes *bytes)
+{
+    if (bytes->cap > KEEP_BYTES)
+        bytes_release(bytes);
+    bytes_clear(bytes);
+}
+
+static void say_write_error(struct aof_log *log, size_t written)
+{
+    uint64_t now_us = clock_mono_us_now();
+    if (log->said_us && now_us - log->said_us < SAY_EVERY_US)
+        return;
+    log->said_us = now_us;
+    log_warning("Error writing to the AOF file: %s (%zu of %zu bytes written). Writes are refused "
+                "until it succeeds; trying again",
+                strerror(log->write_error), written, log->writing.len);
+}
+
+// The file must not end within a command.
+static void cut_torn_tail(struct aof_log *log, size_t written)
+{
+    if (written == 0 || log->calls->truncate(log->fd, (off_t)log->size) == 0)
+        return;
+    log_warning("Could not cut the AOF file back after a partial write: %s. It is completed by the "
+                "next write that succeeds",
+                strerror(errno));
+    log->size += written;
+    bytes_consume(&log->writing, written);
+}
+
+static void note_written(struct aof_log *log, const struct aof_done *done)
+{
+    log->in_flight = false;
+    if (!done->write_error && done->written == log->writing.len) {
+        if (log->write_error)
+            log_warning("AOF write error looks solved: writing again");
+        log->write_error = 0;
+        log->said_us = 0;
+        log->size += done->written;
+        log->marks.written = log->marks.writing;
+        empty(&log->writing);
+        return;
+    }
+    // A retired file's sync failed before anything was written.
+    if (!done->write_error)
+        return;
+    log->write_error = done->write_error;
+    log->retry_at_us = clock_mono_us_now() + RETRY_US;
+    say_write_error(log, done->written);
+    cut_torn_tail(log, done->written);
+}
+
+static void note_synced(struct aof_log *log, const struct aof_done *done)
+{
+    if (!done->sync_error) {
+        if (!done->write_error && log->marks.syncing > log->marks.synced)
+            log->marks.synced = log->marks.syncing;
+        return;
+    }
+    log->sync_error = done->sync_error;
+    log_warning("Error syncing the AOF file: %s. What the disk has of it is unknown: writes are "
+                "refused until it has been rewritten",
+                strerror(done->sync_error));
+}
+
+static void collect(struct aof_log *log, bool wait)
+{
+    struct aof_done done;
+    if (aof_worker_take(log->writer, wait, &done))
+        note_written(log, &done);
+    if (!aof_worker_take(log->syncer, wait, &done))
+        return;
+    if (log->sync_writes)
+        note_written(log, &done);
+    note_synced(log, &done);
+}
+
+// --- Writing and syncing ------------------------------------------------------------------------
+
+static bool has_bytes(const struct aof_log *log)
+{
+    return log->pending.len > 0 || log->writing.len > 0;
+}
+
+static bool is_idle(const struct aof_log *log)
+{
+    return !aof_worker_busy(log->writer) && !aof_worker_busy(log->syncer);
+}
+
+bool aof_log_is_busy(struct aof_log *log)
+{
+    collect(log, false);
+    return !is_idle(log) || log->retired_fd >= 0;
+}
+
+// Behind what an earlier write has left, comes what is pending.
+static struct slice take_pending(struct aof_log *log)
+{
+    ASSERT(!log->in_flight);
+    if (log->writing.len == 0) {
+        struct bytes spare = log->writing;
+        log->writing = log->pending;
+        log->pending = spare;
+        log->writing_since_us = log->pending_since_us;
+    } else {
+        bytes_append_slice(&log->writing, bytes_slice(&log->pending));
+    }
+    empty(&log->pending);
+    log->marks.writing = log->marks.pending;
+    return bytes_slice(&log->writing);
+}
+
+static void write_here(struct aof_log *log)
+{
+    struct aof_done done = { 0 };
+    aof_write_all(log->calls, log->fd, take_pending(log), &done);
+    note_written(log, &done);
+}
+
+static void begin_sync(struct aof_log *log, struct slice bytes)
+{
+    const struct aof_job job = {
+        .retired = log->retired_fd,
+        .fd = log->fd,
+        .bytes = bytes,
+        .sync = !log->sync_suspended && log->fsync != AOF_FSYNC_NO,
+    };
+    log->retired_fd = -1;
+    log->in_flight = log->sync_writes = bytes.len > 0;
+    log->marks.syncing = bytes.len > 0 ? log->marks.writing : log->marks.written;
+    log->sync_began_us = clock_mono_us_now();
+    aof_worker_begin(log->syncer, &job);
+}
+
+static void turn_always(struct aof_log *log)
+{
+    if (!is_idle(log))
+        return;
+    bool behind = log->marks.written > log->marks.synced || log->retired_fd >= 0;
+    if (has_bytes(log))
+        begin_sync(log, take_pending(log));
+    else if (behind)
+        begin_sync(log, (struct slice){ 0 });
+}
+
+static bool sync_is_due(const struct aof_log *log)
+{
+    if (log->retired_fd >= 0)
+        return true;
+    return log->fsync == AOF_FSYNC_EVERYSEC && !log->sync_suspended &&
+           log->marks.written > log->marks.synced &&
+           clock_mono_us_now() - log->sync_began_us >= SYNC_EVERY_US;
+}
+
+static void turn_later(struct aof_log *log)
+{
+    if (has_bytes(log) && !log->in_flight && !aof_worker_busy(log->syncer)) {
+        write_here(log);
+    } else if (has_bytes(log) && !log->in_flight && !aof_worker_busy(log->writer)) {
+        const struct aof_job job = { .retired = -1, .fd = log->fd, .bytes = take_pending(log) };
+        log->in_flight = true;
+        aof_worker_begin(log->writer, &job);
+    }
+    if (is_idle(log) && sync_is_due(log))
+        begin_sync(log, (struct slice){ 0 });
+}
+
+void aof_log_turn(struct aof_log *log, uint64_t mark)
+{
+    if (log->fd < 0)
+        return;
+    log->marks.pending = mark;
+    collect(log, false);
+    if (log->sync_error || (log->write_error && clock_mono_us_now() < log->retry_at_us))
+        return;
+    if (log->fsync == AOF_FSYNC_ALWAYS)
+        turn_always(log);
+    else
+        turn_later(log);
+}
+
+enum status aof_log_finish(struct aof_log *log, uint64_t mark)
+{
+    if (log->fd < 0)
+        return STATUS_OK;
+    log->marks.pending = mark;
+    collect(log, true);
+    if (log->sync_error)
+        return STATUS_IO;
+    write_here(log);
+    if (log->write_error)
+        return STATUS_IO;
+    bool suspended = log->sync_suspended;
+    enum aof_fsync fsync = log->fsync;
+    log->sync_suspended = false;
+    log->fsync = AOF_FSYNC_ALWAYS;
+    begin_sync(log, (struct slice){ 0 });
+    collect(log, true);
+    log->sync_suspended = suspended;
+    log->fsync = fsync;
+    return log->sync_error ? STATUS_IO : STATUS_OK;
+}
+
+void aof_log_append(struct aof_log *log, struct slice bytes)
+{
+    if (log->pending.len == 0)
+        log->pending_since_us = clock_mono_us();
+    bytes_append_slice(&log->pending, bytes);
+}
+
+// --- Files --------------------------------------------------------------------------------------
+
+static int open_file(const char *path, bool anew)
+{
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0);
+    return open(path, flags, 0644);
+}
+
+static void begin_file(struct aof_log *log, int fd, uint64_t size, uint64_t mark)
+{
+    log->fd = fd;
+    log->size = size;
+    log->marks.pending = log->marks.writing = log->marks.written = mark;
+}
+
+static void forget_bytes(struct aof_log *log)
+{
+    ASSERT(!log->in_flight);
+    bytes_release(&log->pending);
+    bytes_release(&log->writing);
+    log->write_error = log->sync_error = 0;
+    log->said_us = 0;
+}
+
+enum status aof_log_open(struct aof_log *log, const char *path, bool anew, uint64_t mark)
+{
+    ASSERT(log->fd < 0);
+    struct stat stat;
+    int fd = open_file(path, anew);
+    if (fd < 0)
+        return STATUS_IO;
+    if (fstat(fd, &stat) != 0) {
+        close(fd);
+        return STATUS_IO;
+    }
+    begin_file(log, fd, (uint64_t)stat.st_size, mark);
+    log->marks.synced = log->marks.syncing = mark;
+    return STATUS_OK;
+}
+
+enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark)
+{
+    if (aof_log_is_busy(log))
+        return STATUS_AGAIN;
+    log->marks.pending = mark;
+    if (has_bytes(log))
+        write_here(log);
+    if (log->write_error || log->sync_error) {
+        errno = log->write_error ? log->write_error : log->sync_error;
+        return STATUS_IO;
+    }
+    int fd = open_file(path, true);
+    if (fd < 0)
+        return STATUS_IO;
+    log->retired_fd = log->fd;
+    begin_file(log, fd, 0, mark);
+    return STATUS_OK;
+}
+
+enum status aof_log_restart(struct aof_log *log, const char *path, uint64_t mark)
+{
+    collect(log, false);
+    if (!is_idle(log))
+        return STATUS_AGAIN;
+    int fd = open_file(path, true);
+    if (fd < 0)
+        return STATUS_IO;
+    aof_log_close(log);
+    begin_file(log, fd, 0, mark);
+    log->marks.synced = log->marks.syncing = mark;
+    return STATUS_OK;
+}
+
+void aof_log_close(struct aof_log *log)
+{
+    collect(log, true);
+    forget_bytes(log);
+    if (log->fd >= 0)
+        close(log->fd);
+    if (log->retired_fd >= 0)
+        close(log->retired_fd);
+    log->fd = log->retired_fd = -1;
+}
+
+// --- Figures ------------------------------------------------------------------------------------
+
+bool aof_log_is_behind(const struct aof_log *log)
+{
+    bool busy = log->in_flight || aof_worker_busy(log->syncer);
+    if (log->fsync == AOF_FSYNC_ALWAYS || !busy || !has_bytes(log))
+        return false;
+    uint64_t since_us = log->writing.len > 0 ? log->writing_since_us : log->pending_since_us;
+    return aof_log_buffered(log) >= BEHIND_BYTES || clock_mono_us_now() - since_us >= BEHIND_US;
+}
+
+uint64_t aof_log_written_mark(const struct aof_log *log)
+{
+    return log->marks.written;
+}
+
+uint64_t aof_log_synced_mark(const struct aof_log *log)
+{
+    return log->marks.synced;
+}
+
+uint64_t aof_log_size(const struct aof_log *log)
+{
+    return log->size;
+}
+
+int aof_log_write_error(const struct aof_log *log)
+{
+    return log->write_error;
+}
+
+int aof_log_lost(const struct aof_log *log)
+{
+    return log->sync_error;
+}
+
+size_t aof_log_buffered(const struct aof_log *log)
+{
+    return log->pending.len + log->writing.len;
+}
+
+bool aof_log_syncing(const struct aof_log *log)
+{
+    return aof_worker_busy(log->syncer);
+}
+
+void aof_log_set_fsync(struct aof_log *log, enum aof_fsync fsync)
+{
+    log->fsync = fsync;
+}
+
+void aof_log_suspend_sync(struct aof_log *log, bool suspended)
+{
+    log->sync_suspended = suspended;
+}
+
+static void on_bell(void *udata)
+{
+    const struct aof_log *log = udata;
+    log->progress(log->udata);
+}
+
+struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls,
+                            void (*progress)(void *udata), void *udata)
+{
+    struct aof_log *log = mem_alloc_zeroed(sizeof(*log));
+    log->calls = calls;
+    log->progress = progress;
+    log->udata = udata;
+    log->fd = log->retired_fd = -1;
+    log->bell = loop_async_new(loop, on_bell, log);
+    log->writer = aof_worker_new(calls, log->bell);
+    log->syncer = log->writer ? aof_worker_new(calls, log->bell) : NULL;
+    if (log->syncer)
+        return log;
+    int why = errno;
+    aof_log_free(log);
+    errno = why;
+    return NULL;
+}
+
+void aof_log_free(struct aof_log *log)
+{
+    if (log->syncer)
+        aof_log_close(log);
+    aof_worker_free(log->writer);
+    aof_worker_free(log->syncer);
+    loop_async_free(log->bell);
+    mem_free(log, sizeof(*log));
+}
