@@ -164,7 +164,7 @@ static void cmd_restore(struct cmd_ctx *ctx)
 
 const struct command dump_commands[] = {
     { .name = "dump",
-      .summary = "The value of a key in a form that RESTORE takes",
+      .summary = "Gives the value of a key in the form that RESTORE takes.",
       .since = "2.6.0",
       .complexity = "O(1) to find the key, and O(N) for a value of N bytes",
       .group = GROUP_GENERIC,
@@ -176,7 +176,7 @@ const struct command dump_commands[] = {
       .args = ARGS({ .name = "key", .type = ARG_KEY }),
       .handler = cmd_dump },
     { .name = "restore",
-      .summary = "Makes a key of a value that DUMP has given",
+      .summary = "Makes a key of a value that DUMP has given.",
       .since = "2.6.0",
       .complexity =
           "O(1) for the key, and O(N) for a value of N bytes; O(N*log(N)) for sorted sets",

@@ -306,8 +306,8 @@ START_TEST(upstart)
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execl(program ? program : "build/respite-server", "respite-server", "--port", "0",
-              "--unixsocket", socket_path, "--supervised", "auto", "--logfile", log_path,
+        execl(program ? program : "build/respite-server", "respite-server", "--port", "0", "--save",
+              "", "--unixsocket", socket_path, "--supervised", "auto", "--logfile", log_path,
               (char *)NULL);
         _exit(127);
     }
