@@ -156,18 +156,18 @@ END_TEST
 
 START_TEST(unsupported_directives)
 {
-    expect_run(SERVER_ARGS("--port", "0", "--appendonly", "yes"), 1, "'appendonly'");
-    struct test_server *server = start("appendonly yes\nignore-unsupported yes\n", NULL);
+    expect_run(SERVER_ARGS("--port", "0", "--tls-cluster", "yes"), 1, "'tls-cluster'");
+    struct test_server *server = start("tls-cluster yes\nignore-unsupported yes\n", NULL);
     redisContext *c = client_connect(server);
-    expect_config(c, "appendonly", "yes");
-    ck_assert(server_logged(server, "'appendonly' is not supported"));
-    expect_ok(c, "CONFIG SET appendonly no");
+    expect_config(c, "tls-cluster", "yes");
+    ck_assert(server_logged(server, "'tls-cluster' is not supported"));
+    expect_ok(c, "CONFIG SET tls-cluster no");
     expect_error(
         c,
-        "ERR CONFIG SET failed (possibly related to argument 'appendonly') - not supported "
+        "ERR CONFIG SET failed (possibly related to argument 'tls-cluster') - not supported "
         "by this server",
-        "CONFIG SET appendonly yes");
-    expect_config(c, "appendonly", "no");
+        "CONFIG SET tls-cluster yes");
+    expect_config(c, "tls-cluster", "no");
     redisFree(c);
     server_stop(server);
 }
