@@ -184,7 +184,7 @@ START_TEST(check_config)
     expect_run(SERVER_ARGS("--check-config", path), 0, "OK");
     expect_run(SERVER_ARGS("--check-config", path, "--timeout", "5"), 0, "OK");
     expect_run(SERVER_ARGS("--check-config", path, "--timeout", "x"), 1, "'timeout \"x\"'");
-    expect_run(SERVER_ARGS("--check-config", path, "--appendonly", "yes"), 1, "appendonly");
+    expect_run(SERVER_ARGS("--check-config", path, "--tls-cluster", "yes"), 1, "tls-cluster");
     // Nothing but the file itself, and what was printed.
     ck_assert_int_eq(count_files(), 2);
     expect_file(text);
