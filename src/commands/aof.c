@@ -20,7 +20,7 @@ static void cmd_bgrewriteaof(struct cmd_ctx *ctx)
 
 const struct command aof_commands[] = {
     { .name = "bgrewriteaof",
-      .summary = "Has the append-only file written anew, in the background",
+      .summary = "Has the append-only file written anew, in the background.",
       .since = "1.0.0",
       .complexity = "O(1)",
       .group = GROUP_SERVER,

@@ -261,7 +261,8 @@ void aof_free(struct aof *aof)
     if (aof->log)
         close_log(aof);
     aof_manifest_release(&aof->manifest);
-    config_release_strings(aof->server->config, aof);
+    mem_free(aof->config.folder, strlen(aof->config.folder) + 1);
+    mem_free(aof->config.stem, strlen(aof->config.stem) + 1);
     aof->server->aof = NULL;
     mem_free(aof, sizeof(*aof));
 }

@@ -114,10 +114,8 @@ struct entry_ref {
 
 // Looks a key up for writing: touches it, deletes it if its time has come. O(1).
 struct entry_ref db_find(struct db *db, const struct key *key);
-
 // The same for reading: counts a hit or a miss, and announces the miss.
 struct entry_ref db_find_read(struct db *db, const struct key *key);
-
 // The same two without touching the key: its access clock stays.
 struct entry_ref db_peek(struct db *db, const struct key *key);
 struct entry_ref db_peek_read(struct db *db, const struct key *key);

@@ -153,18 +153,18 @@ END_TEST
 
 START_TEST(unsupported_directives)
 {
-    expect_run(SERVER_ARGS("--port", "0", "--appendonly", "yes"), 1, "'appendonly'");
-    struct test_server *server = start("appendonly yes\nignore-unsupported yes\n", NULL);
+    expect_run(SERVER_ARGS("--port", "0", "--tls-cluster", "yes"), 1, "'tls-cluster'");
+    struct test_server *server = start("tls-cluster yes\nignore-unsupported yes\n", NULL);
     redisContext *c = client_connect(server);
-    expect_config(c, "appendonly", "yes");
-    ck_assert(server_logged(server, "'appendonly' is not supported"));
-    expect_ok(c, "CONFIG SET appendonly no");
+    expect_config(c, "tls-cluster", "yes");
+    ck_assert(server_logged(server, "'tls-cluster' is not supported"));
+    expect_ok(c, "CONFIG SET tls-cluster no");
     expect_error(
         c,
-        "ERR CONFIG SET failed (possibly related to argument 'appendonly') - not supported "
+        "ERR CONFIG SET failed (possibly related to argument 'tls-cluster') - not supported "
         "by this server",
-        "CONFIG SET appendonly yes");
-    expect_config(c, "appendonly", "no");
+        "CONFIG SET tls-cluster yes");
+    expect_config(c, "tls-cluster", "no");
     redisFree(c);
     server_stop(server);
 }
@@ -181,7 +181,7 @@ START_TEST(check_config)
     expect_run(SERVER_ARGS("--check-config", path), 0, "OK");
     expect_run(SERVER_ARGS("--check-config", path, "--timeout", "5"), 0, "OK");
     expect_run(SERVER_ARGS("--check-config", path, "--timeout", "x"), 1, "'timeout \"x\"'");
-    expect_run(SERVER_ARGS("--check-config", path, "--appendonly", "yes"), 1, "appendonly");
+    expect_run(SERVER_ARGS("--check-config", path, "--tls-cluster", "yes"), 1, "tls-cluster");
     // Nothing but the file itself, and what was printed.
     ck_assert_int_eq(count_files(), 2);
     expect_file(text);

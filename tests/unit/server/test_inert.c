@@ -46,7 +46,7 @@ static void expect_value(const char *name, const char *want)
 
 START_TEST(nothing_stops_the_start_by_itself)
 {
-    ck_assert_int_eq(LOAD("--appendonly", "no"), STATUS_OK);
+    ck_assert_int_eq(LOAD("--tls-cluster", "no"), STATUS_OK);
     ck_assert_int_eq(LOAD("--tls-port", "0", "--tls-cert-file", "", "--cluster-enabled", "no"),
                      STATUS_OK);
     ck_assert_int_eq(LOAD("--replicaof", "no", "one"), STATUS_OK);
