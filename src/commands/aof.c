@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The append-only file, as clients see it: BGREWRITEAOF.
-#include "commands/tables.h"
 #include "persist/aof.h"
+#include "commands/tables.h"
 #include "server/ctx.h"
 #include "server/server.h"
 

@@ -243,18 +243,22 @@ static void say_progress(struct loader *loader)
                loader->size ? 100.0 * (double)loader->offset / (double)loader->size : 100.0);
 }
 
+// Whether the command of this name begins or ends a transaction.
+static bool is_frame(struct slice name)
+{
+    return slice_is(name, "multi") || slice_is(name, "exec");
+}
+
 // The whole transaction is in the window: runs it from its beginning. It has been parsed once.
 static enum outcome run_group(struct loader *loader)
 {
-    struct resp_command parsed;
+    struct resp_command parsed = { 0 };
     enum outcome outcome = GOT_COMMAND;
     size_t end = loader->pos;
     loader->pos = loader->group;
     while (outcome == GOT_COMMAND && loader->pos < end) {
         outcome = next_command(loader, &parsed);
-        bool is_frame = slice_is(loader->argv.items[0], "multi") ||
-                        slice_is(loader->argv.items[0], "exec");
-        if (outcome == GOT_COMMAND && !is_frame)
+        if (outcome == GOT_COMMAND && !is_frame(loader->argv.items[0]))
             outcome = run(loader, parsed.argc);
     }
     loader->in_group = outcome != GOT_COMMAND;
@@ -280,7 +284,7 @@ static enum outcome take(struct loader *loader, const struct resp_command *parse
 // `good` is behind the last thing that was run, or passed over.
 static enum outcome run_all(struct loader *loader, uint64_t *good)
 {
-    struct resp_command parsed;
+    struct resp_command parsed = { 0 };
     enum outcome outcome;
     for (;;) {
         *good = loader->offset + (loader->in_group ? loader->group : loader->pos);
