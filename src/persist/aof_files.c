@@ -124,8 +124,8 @@ static enum status open_incr(struct aof *aof, const char *name, bool anew)
 // A manifest that names them is written when they are there.
 static enum status make_files(struct aof *aof)
 {
-    char path[PATH_MAX];
     if (!aof_manifest_base(&aof->manifest)) {
+        char path[PATH_MAX];
         const char *base = aof_manifest_add_base(&aof->manifest, aof->config.stem, SIZE_MAX);
         log_notice("Creating AOF base file %s on server start", base);
         if (!aof_path(aof, base, path) || aof_write_base(aof, path) != STATUS_OK) {

@@ -285,10 +285,9 @@ static enum outcome take(struct loader *loader, const struct resp_command *parse
 static enum outcome run_all(struct loader *loader, uint64_t *good)
 {
     struct resp_command parsed = { 0 };
-    enum outcome outcome;
     for (;;) {
         *good = loader->offset + (loader->in_group ? loader->group : loader->pos);
-        outcome = next_command(loader, &parsed);
+        enum outcome outcome = next_command(loader, &parsed);
         if (outcome == GOT_COMMAND)
             outcome = take(loader, &parsed);
         if (outcome == GOT_END && loader->in_group)

@@ -123,8 +123,10 @@ static int reap(struct child *child)
     int status = 0;
     readable_stop(&child->readable);
     close(child->fd);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+    pid_t gone;
+    do {
+        gone = waitpid(child->pid, &status, 0);
+    } while (gone < 0 && errno == EINTR);
     child->pid = 0;
     return status;
 }

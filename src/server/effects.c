@@ -123,7 +123,7 @@ void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
     effects->selected_db = -1;
 }
 
-void effects_remove_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void *udata)
 {
     int i = 0;
     while (i < effects->sink_count &&

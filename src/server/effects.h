@@ -21,7 +21,7 @@ typedef void (*effect_sink_fn)(void *udata, struct slice resp);
 void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata);
 
 // It gets nothing any more.
-void effects_remove_sink(struct effects *effects, effect_sink_fn fn, void *udata);
+void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void *udata);
 
 // At start-up: `fn` is called at the end of each turn of the loop, before any reply is sent. What has been
 // fed until then is whole: no transaction is under way.

@@ -366,8 +366,9 @@ START_TEST(save_points)
     redisContext *c = client_connect(server);
     expect_ok(c, "SET a 1");
     expect_ok(c, "SET b 1");
-    for (struct deadline limit = deadline(); !file_exists(); deadline_wait(&limit))
-        continue;
+    struct deadline limit = deadline();
+    while (!file_exists())
+        deadline_wait(&limit);
     wait_saved(server);
     ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), 0);
     ck_assert(server_logged(server, "2 changes in 1 seconds. Saving..."));

@@ -29,7 +29,7 @@ static const char text[] = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
 
 static char path[128];
 static struct aof_loaded loaded;
-static char error[AOF_ERROR_TEXT_MAX];
+static char why[AOF_ERROR_TEXT_MAX];
 
 static void set_up(void)
 {
@@ -53,8 +53,8 @@ static enum status load(const char *bytes, size_t len, bool is_last)
     EXPECT(file_write(fd, (struct slice){ .ptr = bytes, .len = len }) == STATUS_OK);
     close(fd);
     db_flush(&server->keyspace->dbs[0], REMOVED_BY_FLUSH);
-    error[0] = '\0';
-    enum status status = aof_load_file(server, path, &options, &loaded, error);
+    why[0] = '\0';
+    enum status status = aof_load_file(server, path, &options, &loaded, why);
     char cut[192];
     snprintf(cut, sizeof(cut), "%s.cut-%llu", path, (unsigned long long)loaded.size);
     EXPECT((unlink(cut) == 0) == (loaded.cut_bytes > 0));
@@ -71,7 +71,7 @@ START_TEST(cut_at_every_byte)
 {
     for (size_t len = 0; len <= LEN; len++) {
         struct stat info;
-        ck_assert_msg(load(text, len, true) == STATUS_OK, "%zu: %s", len, error);
+        ck_assert_msg(load(text, len, true) == STATUS_OK, "%zu: %s", len, why);
         ck_assert_uint_eq(loaded.size + loaded.cut_bytes, len);
         ck_assert_int_eq(stat(path, &info), 0);
         ck_assert_uint_eq((uint64_t)info.st_size, loaded.size);
@@ -100,7 +100,7 @@ START_TEST(only_the_last_file_is_cut)
         status = load(text, len, false);
         ck_assert_int_eq(status, was_whole ? STATUS_OK : STATUS_INVALID);
         ck_assert_uint_eq(loaded.cut_bytes, 0);
-        ck_assert_int_eq(error[0] == '\0', was_whole);
+        ck_assert_int_eq(why[0] == '\0', was_whole);
     }
 }
 END_TEST
@@ -115,7 +115,7 @@ START_TEST(any_byte_may_be_another)
         bytes[random_below(&dice, LEN)] = (char)random_below(&dice, 256);
         enum status status = load(bytes, LEN, random_below(&dice, 2));
         ck_assert(status == STATUS_OK || status == STATUS_INVALID);
-        ck_assert(status == STATUS_OK || strstr(error, path));
+        ck_assert(status == STATUS_OK || strstr(why, path));
         ck_assert(status != STATUS_OK || loaded.size <= LEN);
     }
 }
@@ -125,7 +125,7 @@ START_TEST(garbage_and_zeros)
 {
     static char zeros[100000];
     ck_assert_int_eq(load(zeros, sizeof(zeros), true), STATUS_INVALID);
-    ck_assert_ptr_nonnull(strstr(error, "byte 0:"));
+    ck_assert_ptr_nonnull(strstr(why, "byte 0:"));
     static const char huge[] = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$99999999999\r\nx";
     ck_assert_int_eq(load(huge, sizeof(huge) - 1, true), STATUS_INVALID);
     static const char many[] = "*2147483647\r\n$3\r\nDEL\r\n";
@@ -146,7 +146,7 @@ START_TEST(a_large_file_is_read_in_parts)
     large.len += 3000000;
     bytes_append_text(&large, "\r\n*1\r\n$4\r\nEXEC\r\n");
     bytes_append(&large, text, LEN);
-    ck_assert_msg(load(large.data, large.len, true) == STATUS_OK, "%s", error);
+    ck_assert_msg(load(large.data, large.len, true) == STATUS_OK, "%s", why);
     ck_assert_uint_eq(loaded.commands, 100001 + 2 * 8);
     const struct key key = key_of(SLICE("b"));
     ck_assert_uint_eq(string_length(db_peek(&server->keyspace->dbs[0], &key).entry), 3000000);
