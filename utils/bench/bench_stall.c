@@ -8,15 +8,21 @@
 // sent, so a stall shows in all that fall into it. After 200 ms the command is sent (its words
 // between single blanks), and from then on the probe goes on for MS (1000), and until used_memory
 // is down to BYTES, but not longer than 10 s; used_memory is asked every 10 ms, without a command
-// too. Prints in ms the longest answer, p99.9, the most CPU time that the server (process PID, all
-// threads) used while one PING waited, after how long the memory was back ("-" if it was not, or
-// nobody asked), p99, and how long the command's own reply took ("-" without one). The CPU time is what a stall is without what else runs on the machine.
+// too. Prints in ms the longest answer, p99.9, the longest stall of the server's own making, after how
+// long the memory was back ("-" if it was not, or nobody asked), p99, and how long the command's own
+// reply took ("-" without one).
+//
+// Of the server's own making is of a wait what the thread that executes commands (the first of process
+// PID) worked meanwhile: without what else runs on the machine, threads that free memory on the side
+// included. The kernel books a running thread's time every few ms only, and so at times to the next
+// PING; what a PING did not even wait by the clock doesn't count.
 #include "connect.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -34,7 +40,7 @@
 
 struct options {
     uint16_t port;
-    clockid_t server_clock;
+    pid_t server;
     uint64_t window_us;
     uint64_t back_bytes;  // 0: nobody waits for the memory
     const char *command;  // or NULL
@@ -44,9 +50,10 @@ struct probe {
     struct options options;
     int pings;
     int control;
+    int schedstat;               // of the server's first thread
     uint64_t sent_us[RING];      // of PINGs, by their number modulo RING
-    uint64_t sent_cpu_us[RING];  // what the server's CPU clock said then
-    uint64_t longest_cpu_us;
+    uint64_t sent_cpu_us[RING];  // what the server's thread had worked then
+    uint64_t longest_stall_us;
     uint64_t sent;
     uint64_t answered;
     size_t pong_bytes;  // of the answer that has begun
@@ -64,10 +71,12 @@ struct probe {
 
 static uint64_t server_cpu_us(const struct probe *probe)
 {
-    struct timespec time;
-    if (clock_gettime(probe->options.server_clock, &time) != 0)
+    char text[128];
+    ssize_t len = pread(probe->schedstat, text, sizeof text - 1, 0);
+    if (len <= 0)
         fail("the server has ended");
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+    text[len] = '\0';
+    return strtoull(text, NULL, 10) / 1000;  // its first figure is in ns
 }
 
 static void send_ping(struct probe *probe, uint64_t now_us)
@@ -87,9 +96,12 @@ static void note_answer(struct probe *probe, uint64_t now_us, uint64_t cpu_us)
     if (probe->begun_us == 0 || sent_us + EARLY_US < probe->begun_us ||
         probe->took_count == sizeof probe->took_us / sizeof *probe->took_us)
         return;
-    probe->took_us[probe->took_count++] = (uint32_t)(now_us - sent_us);
-    if (cpu_us - probe->sent_cpu_us[at] > probe->longest_cpu_us)
-        probe->longest_cpu_us = cpu_us - probe->sent_cpu_us[at];
+    uint64_t took_us = now_us - sent_us;
+    uint64_t worked_us = cpu_us - probe->sent_cpu_us[at];
+    uint64_t stall_us = worked_us < took_us ? worked_us : took_us;
+    probe->took_us[probe->took_count++] = (uint32_t)took_us;
+    if (stall_us > probe->longest_stall_us)
+        probe->longest_stall_us = stall_us;
 }
 
 static void read_pongs(struct probe *probe)
@@ -210,7 +222,7 @@ static void report(struct probe *probe)
     size_t p999 = count * 999 / 1000;
     size_t p99 = count * 99 / 100;
     printf("%.3f %.3f %.3f ", probe->took_us[count - 1] / 1e3, probe->took_us[p999] / 1e3,
-           (double)probe->longest_cpu_us / 1e3);
+           (double)probe->longest_stall_us / 1e3);
     if (probe->back_us == 0)
         printf("-");
     else
@@ -225,23 +237,30 @@ static void report(struct probe *probe)
 static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .window_us = 1000000 };
-    pid_t server = 0;
     int letter;
     while ((letter = getopt(argc, argv, "p:s:t:m:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
-        case 's': server = (pid_t)option_number(optarg, INT32_MAX); break;
+        case 's': options.server = (pid_t)option_number(optarg, INT32_MAX); break;
         case 't': options.window_us = option_number(optarg, LIMIT_US / 1000) * 1000; break;
         case 'm': options.back_bytes = option_number(optarg, INT64_MAX); break;
         default: exit(2);
         }
     }
-    if (!options.port || !server || optind < argc - 1)
+    if (!options.port || !options.server || optind < argc - 1)
         fail("usage: bench_stall -p PORT -s PID [-t MS] [-m BYTES] [COMMAND]");
-    if (clock_getcpuclockid(server, &options.server_clock) != 0)
-        fail("there is no such process");
     options.command = argv[optind];
     return options;
+}
+
+static int open_schedstat(pid_t server)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)server, (int)server);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fail("there is no such process, or the kernel doesn't say how long it runs");
+    return fd;
 }
 
 int main(int argc, char **argv)
@@ -250,6 +269,7 @@ int main(int argc, char **argv)
     mem_init();
     struct probe *probe = mem_alloc_zeroed(sizeof *probe);
     probe->options = options;
+    probe->schedstat = open_schedstat(options.server);
     probe->pings = connect_local(options.port);
     probe->control = connect_local(options.port);
     // A sleep ends when it should: by default the kernel may take 50 us longer.
@@ -258,6 +278,7 @@ int main(int argc, char **argv)
     report(probe);
     close(probe->pings);
     close(probe->control);
+    close(probe->schedstat);
     bytes_release(&probe->reply);
     mem_free(probe, sizeof *probe);
     return 0;

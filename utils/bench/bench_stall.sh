@@ -11,8 +11,7 @@
 # three times, or up to nine times if that leaves it at the bound or above, and the smallest maximum
 # counts: what a server itself does is in all of them. The row "nothing" was measured
 # in the same way with no command at all, and says what the machine itself does to a maximum. The bound
-# is on the CPU time that the server used while one PING waited: its own stall, with what it did while
-# the probe itself was late on top; on a quiet machine it is what the clock says.
+# is on the stall of the server's own making: what its thread worked while one PING waited.
 #
 #   BENCH_REPEATS=3           runs of each case; up to three times as many if they don't settle it
 #   BENCH_QUICK=1             one run each, 100,000 elements; docs/benchmarks.md stays as it is

@@ -6,7 +6,7 @@
 #
 #   stall  server type command max_ms p999_ms cpu_ms memory_back_ms
 #
-# The bound is on cpu_ms, the most CPU time that the server used while one PING waited.
+# The bound is on cpu_ms, the longest stall of the server's own making (bench_stall.c).
 
 BEGIN { FS = "\t" }
 
@@ -43,7 +43,8 @@ END {
         print "nothing was measured"
         exit 1
     }
-    print "Milliseconds; CPU: the most that the server used while one PING waited; memory: until 95 % of"
+    print "Milliseconds; CPU: the most that the thread which executes commands worked while one PING waited, and at"
+    print "most how long it waited; memory: until 95 % of"
     print "what the collection took was free again."
     print ""
     print "| type | command | max ours | max theirs | p99.9 ours | p99.9 theirs | CPU ours | CPU theirs | memory ours | memory theirs |"
