@@ -124,10 +124,10 @@ void aof_settle(struct aof *aof)
     }
     refuse_writes(aof, error_of(aof) != 0);
     hold_writes(aof, aof_log_is_behind(aof->log));
-    if (aof->state != AOF_ON || aof->config.fsync != AOF_FSYNC_ALWAYS)
+    if (aof->state != AOF_ON)
         set_durable(aof, UINT64_MAX);
     else if (!aof->needs_base)
-        set_durable(aof, aof_log_synced_mark(aof->log));
+        set_durable(aof, aof_log_durable_mark(aof->log));
 }
 
 static void on_turn(void *udata)
@@ -157,7 +157,7 @@ void aof_apply_fsync(struct aof *aof)
 
 enum status aof_open_log(struct aof *aof)
 {
-    aof->log = aof_log_new(aof->server->loop, aof->calls, on_turn, aof);
+    aof->log = aof_log_new(aof->server->loop, aof->calls);
     if (!aof->log) {
         log_warning("Can't start the threads of the append-only file: %s", strerror(errno));
         return STATUS_IO;
@@ -199,9 +199,14 @@ bool aof_turn_on(struct aof *aof, struct config_error *error)
 void aof_turn_off(struct aof *aof)
 {
     aof_rewrite_abort(aof);
-    // What was acknowledged so far was acknowledged with a promise.
-    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK)
-        log_warning("The AOF is turned off, and its last writes did not reach the disk");
+    // What was acknowledged so far was acknowledged with a promise, and what is owed may not be acknowledged.
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK) {
+        size_t dropped = clients_drop_parked(aof->server->clients);
+        log_warning("The AOF is turned off, and its last writes did not reach the disk. Clients "
+                    "whose replies "
+                    "waited for that are disconnected: %zu",
+                    dropped);
+    }
     close_log(aof);
 }
 

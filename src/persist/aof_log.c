@@ -24,6 +24,12 @@
 // While writing fails, the log says so this often.
 #define SAY_EVERY_US 30000000
 
+// With `always` a sync waits for more effects at most so long, and for at most so many bytes of them.
+#define GATHER_US    1000
+#define GATHER_BYTES ((size_t)1 << 20)
+
+#define SYNCERS 2
+
 // A buffer is kept up to this size.
 #define KEEP_BYTES ((size_t)1 << 20)
 
@@ -31,29 +37,36 @@ struct marks {
     uint64_t pending;  // all that was appended
     uint64_t writing;  // what the bytes in `writing` reach
     uint64_t written;
-    uint64_t syncing;
     uint64_t synced;
+    uint64_t owed;  // was appended under `always`
+};
+
+struct syncer {
+    struct aof_worker *worker;
+    int fd;         // the file, opened for this one
+    uint64_t mark;  // what is synced if its job succeeds
 };
 
 struct aof_log {
     const struct aof_calls *calls;
+    struct loop *loop;
     struct loop_async *bell;
-    void (*progress)(void *udata);
-    void *udata;
+    struct loop_waker gathering;
     struct aof_worker *writer;
-    struct aof_worker *syncer;
+    struct syncer syncers[SYNCERS];  // the loop and the writer write to the first one's file
     enum aof_fsync fsync;
     bool sync_suspended;
-    int fd;
+    bool draining;   // somebody waits for the threads to be idle
     int retired_fd;  // written whole, not synced yet
     uint64_t size;   // whole turns in the file
     struct bytes pending;
     struct bytes writing;
-    bool in_flight;    // a thread writes `writing`
-    bool sync_writes;  // it is the syncer
+    const struct syncer *retiring;  // who syncs it; NULL: nobody
+    struct aof_worker *at_work;     // who writes `writing`; NULL: nobody
     uint64_t pending_since_us;
     uint64_t writing_since_us;
     struct marks marks;
+    uint64_t turn_mark;  // of the last turn
     uint64_t sync_began_us;
     int write_error;
     uint64_t retry_at_us;
@@ -84,7 +97,7 @@ static void say_write_error(struct aof_log *log, size_t written)
 // The file must not end within a command.
 static void cut_torn_tail(struct aof_log *log, size_t written)
 {
-    if (written == 0 || log->calls->truncate(log->fd, (off_t)log->size) == 0)
+    if (written == 0 || log->calls->truncate(log->syncers[0].fd, (off_t)log->size) == 0)
         return;
     log_warning("Could not cut the AOF file back after a partial write: %s. It is completed by the "
                 "next write that succeeds",
@@ -93,19 +106,25 @@ static void cut_torn_tail(struct aof_log *log, size_t written)
     bytes_consume(&log->writing, written);
 }
 
+static void note_all_written(struct aof_log *log)
+{
+    if (log->write_error)
+        log_warning("AOF write error looks solved: writing again");
+    log->write_error = 0;
+    log->said_us = 0;
+    log->at_work = NULL;
+    log->size += log->writing.len;
+    log->marks.written = log->marks.writing;
+    empty(&log->writing);
+}
+
 static void note_written(struct aof_log *log, const struct aof_done *done)
 {
-    log->in_flight = false;
     if (!done->write_error && done->written == log->writing.len) {
-        if (log->write_error)
-            log_warning("AOF write error looks solved: writing again");
-        log->write_error = 0;
-        log->said_us = 0;
-        log->size += done->written;
-        log->marks.written = log->marks.writing;
-        empty(&log->writing);
+        note_all_written(log);
         return;
     }
+    log->at_work = NULL;
     // A retired file's sync failed before anything was written.
     if (!done->write_error)
         return;
@@ -115,11 +134,14 @@ static void note_written(struct aof_log *log, const struct aof_done *done)
     cut_torn_tail(log, done->written);
 }
 
-static void note_synced(struct aof_log *log, const struct aof_done *done)
+static void note_synced(struct aof_log *log, const struct syncer *syncer,
+                        const struct aof_done *done)
 {
+    if (log->retiring == syncer)
+        log->retiring = NULL;
     if (!done->sync_error) {
-        if (!done->write_error && log->marks.syncing > log->marks.synced)
-            log->marks.synced = log->marks.syncing;
+        if (!done->write_error && !log->sync_error && syncer->mark > log->marks.synced)
+            log->marks.synced = syncer->mark;
         return;
     }
     log->sync_error = done->sync_error;
@@ -128,16 +150,25 @@ static void note_synced(struct aof_log *log, const struct aof_done *done)
                 strerror(done->sync_error));
 }
 
+static bool take(struct aof_log *log, struct aof_worker *worker, bool wait, struct aof_done *done)
+{
+    if (!aof_worker_take(worker, wait, done))
+        return false;
+    if (log->at_work == worker)
+        note_written(log, done);
+    return true;
+}
+
 static void collect(struct aof_log *log, bool wait)
 {
     struct aof_done done;
-    if (aof_worker_take(log->writer, wait, &done))
-        note_written(log, &done);
-    if (!aof_worker_take(log->syncer, wait, &done))
-        return;
-    if (log->sync_writes)
-        note_written(log, &done);
-    note_synced(log, &done);
+    (void)take(log, log->writer, wait, &done);
+    for (int i = 0; i < SYNCERS; i++) {
+        if (take(log, log->syncers[i].worker, wait, &done))
+            note_synced(log, &log->syncers[i], &done);
+    }
+    if (log->at_work && log->at_work != log->writer && aof_worker_has_written(log->at_work))
+        note_all_written(log);
 }
 
 // --- Writing and syncing ------------------------------------------------------------------------
@@ -147,21 +178,40 @@ static bool has_bytes(const struct aof_log *log)
     return log->pending.len > 0 || log->writing.len > 0;
 }
 
+static struct syncer *idle_syncer(struct aof_log *log)
+{
+    for (int i = 0; i < SYNCERS; i++) {
+        if (!aof_worker_busy(log->syncers[i].worker))
+            return &log->syncers[i];
+    }
+    return NULL;
+}
+
+static bool is_syncing(const struct aof_log *log)
+{
+    for (int i = 0; i < SYNCERS; i++) {
+        if (aof_worker_busy(log->syncers[i].worker))
+            return true;
+    }
+    return false;
+}
+
 static bool is_idle(const struct aof_log *log)
 {
-    return !aof_worker_busy(log->writer) && !aof_worker_busy(log->syncer);
+    return !aof_worker_busy(log->writer) && !is_syncing(log);
 }
 
 bool aof_log_is_busy(struct aof_log *log)
 {
     collect(log, false);
-    return !is_idle(log) || log->retired_fd >= 0;
+    log->draining = !is_idle(log) || log->retired_fd >= 0;
+    return log->draining;
 }
 
 // Behind what an earlier write has left, comes what is pending.
 static struct slice take_pending(struct aof_log *log)
 {
-    ASSERT(!log->in_flight);
+    ASSERT(!log->at_work);
     if (log->writing.len == 0) {
         struct bytes spare = log->writing;
         log->writing = log->pending;
@@ -178,64 +228,82 @@ static struct slice take_pending(struct aof_log *log)
 static void write_here(struct aof_log *log)
 {
     struct aof_done done = { 0 };
-    aof_write_all(log->calls, log->fd, take_pending(log), &done);
+    aof_write_all(log->calls, log->syncers[0].fd, take_pending(log), &done);
     note_written(log, &done);
 }
 
-static void begin_sync(struct aof_log *log, struct slice bytes)
+static void begin_sync(struct aof_log *log, struct syncer *syncer, struct slice bytes)
 {
+    bool owes = log->marks.owed > log->marks.synced;
     const struct aof_job job = {
         .retired = log->retired_fd,
-        .fd = log->fd,
+        .fd = syncer->fd,
         .bytes = bytes,
-        .sync = !log->sync_suspended && log->fsync != AOF_FSYNC_NO,
+        .sync = !log->sync_suspended && (owes || log->fsync != AOF_FSYNC_NO),
     };
+    if (job.retired >= 0)
+        log->retiring = syncer;
     log->retired_fd = -1;
-    log->in_flight = log->sync_writes = bytes.len > 0;
-    log->marks.syncing = bytes.len > 0 ? log->marks.writing : log->marks.written;
+    if (bytes.len > 0)
+        log->at_work = syncer->worker;
+    syncer->mark = bytes.len > 0 ? log->marks.writing : log->marks.written;
+    if (!job.sync && !log->sync_suspended)
+        syncer->mark = log->marks.synced;
     log->sync_began_us = clock_mono_us_now();
-    aof_worker_begin(log->syncer, &job);
+    aof_worker_begin(syncer->worker, &job);
 }
 
+// Whether effects are coming, so that a sync had better wait for them.
+static bool is_gathering(const struct aof_log *log)
+{
+    return log->marks.pending != log->turn_mark && log->pending.len < GATHER_BYTES &&
+           clock_mono_us() - log->pending_since_us < GATHER_US;
+}
+
+// What is in a new file counts only when the old one is on the disk.
 static void turn_always(struct aof_log *log)
 {
-    if (!is_idle(log))
-        return;
+    struct syncer *syncer = idle_syncer(log);
+    bool waits = !syncer || log->at_work || log->retiring || log->draining ||
+                 aof_worker_busy(log->writer);
+    bool gathers = !waits && has_bytes(log) && is_gathering(log);
     bool behind = log->marks.written > log->marks.synced || log->retired_fd >= 0;
+    loop_keep_awake(log->loop, &log->gathering, gathers);
+    if (waits || gathers)
+        return;
     if (has_bytes(log))
-        begin_sync(log, take_pending(log));
-    else if (behind)
-        begin_sync(log, (struct slice){ 0 });
+        begin_sync(log, syncer, take_pending(log));
+    else if (behind && !is_syncing(log))
+        begin_sync(log, syncer, (struct slice){ 0 });
 }
 
 static bool sync_is_due(const struct aof_log *log)
 {
     if (log->retired_fd >= 0)
         return true;
-    return log->fsync == AOF_FSYNC_EVERYSEC && !log->sync_suspended &&
-           log->marks.written > log->marks.synced &&
-           clock_mono_us_now() - log->sync_began_us >= SYNC_EVERY_US;
+    if (log->sync_suspended || log->marks.written <= log->marks.synced)
+        return false;
+    return log->marks.owed > log->marks.synced ||
+           (log->fsync == AOF_FSYNC_EVERYSEC &&
+            clock_mono_us_now() - log->sync_began_us >= SYNC_EVERY_US);
 }
 
 static void turn_later(struct aof_log *log)
 {
-    if (has_bytes(log) && !log->in_flight && !aof_worker_busy(log->syncer)) {
+    struct syncer *syncer = &log->syncers[0];
+    if (has_bytes(log) && !log->at_work && !is_syncing(log)) {
         write_here(log);
-    } else if (has_bytes(log) && !log->in_flight && !aof_worker_busy(log->writer)) {
-        const struct aof_job job = { .retired = -1, .fd = log->fd, .bytes = take_pending(log) };
-        log->in_flight = true;
+    } else if (has_bytes(log) && !log->at_work && !aof_worker_busy(log->writer)) {
+        const struct aof_job job = { .retired = -1, .fd = syncer->fd, .bytes = take_pending(log) };
+        log->at_work = log->writer;
         aof_worker_begin(log->writer, &job);
     }
     if (is_idle(log) && sync_is_due(log))
-        begin_sync(log, (struct slice){ 0 });
+        begin_sync(log, syncer, (struct slice){ 0 });
 }
 
-void aof_log_turn(struct aof_log *log, uint64_t mark)
+static void do_turn(struct aof_log *log)
 {
-    if (log->fd < 0)
-        return;
-    log->marks.pending = mark;
-    collect(log, false);
     if (log->sync_error || (log->write_error && clock_mono_us_now() < log->retry_at_us))
         return;
     if (log->fsync == AOF_FSYNC_ALWAYS)
@@ -244,9 +312,22 @@ void aof_log_turn(struct aof_log *log, uint64_t mark)
         turn_later(log);
 }
 
+void aof_log_turn(struct aof_log *log, uint64_t mark)
+{
+    if (log->syncers[0].fd < 0)
+        return;
+    log->marks.pending = mark;
+    if (log->fsync == AOF_FSYNC_ALWAYS)
+        log->marks.owed = mark;
+    collect(log, false);
+    do_turn(log);
+    log->turn_mark = mark;
+    log->draining = false;
+}
+
 enum status aof_log_finish(struct aof_log *log, uint64_t mark)
 {
-    if (log->fd < 0)
+    if (log->syncers[0].fd < 0)
         return STATUS_OK;
     log->marks.pending = mark;
     collect(log, true);
@@ -259,7 +340,7 @@ enum status aof_log_finish(struct aof_log *log, uint64_t mark)
     enum aof_fsync fsync = log->fsync;
     log->sync_suspended = false;
     log->fsync = AOF_FSYNC_ALWAYS;
-    begin_sync(log, (struct slice){ 0 });
+    begin_sync(log, &log->syncers[0], (struct slice){ 0 });
     collect(log, true);
     log->sync_suspended = suspended;
     log->fsync = fsync;
@@ -275,22 +356,44 @@ void aof_log_append(struct aof_log *log, struct slice bytes)
 
 // --- Files --------------------------------------------------------------------------------------
 
-static int open_file(const char *path, bool anew)
+static void close_all(int fds[SYNCERS])
 {
-    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0);
-    return open(path, flags, 0644);
+    for (int i = 0; i < SYNCERS; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
+    }
 }
 
-static void begin_file(struct aof_log *log, int fd, uint64_t size, uint64_t mark)
+// Once for each syncer.
+static enum status open_all(const char *path, bool anew, int fds[SYNCERS])
 {
-    log->fd = fd;
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+    for (int i = 0; i < SYNCERS; i++)
+        fds[i] = -1;
+    for (int i = 0; i < SYNCERS; i++) {
+        fds[i] = open(path, flags | (anew && i == 0 ? O_TRUNC : 0), 0644);
+        if (fds[i] >= 0)
+            continue;
+        int why = errno;
+        close_all(fds);
+        errno = why;
+        return STATUS_IO;
+    }
+    return STATUS_OK;
+}
+
+static void begin_file(struct aof_log *log, const int fds[SYNCERS], uint64_t size, uint64_t mark)
+{
+    for (int i = 0; i < SYNCERS; i++)
+        log->syncers[i].fd = fds[i];
     log->size = size;
     log->marks.pending = log->marks.writing = log->marks.written = mark;
 }
 
 static void forget_bytes(struct aof_log *log)
 {
-    ASSERT(!log->in_flight);
+    ASSERT(!log->at_work);
     bytes_release(&log->pending);
     bytes_release(&log->writing);
     log->write_error = log->sync_error = 0;
@@ -299,22 +402,23 @@ static void forget_bytes(struct aof_log *log)
 
 enum status aof_log_open(struct aof_log *log, const char *path, bool anew, uint64_t mark)
 {
-    ASSERT(log->fd < 0);
+    ASSERT(log->syncers[0].fd < 0);
     struct stat stat;
-    int fd = open_file(path, anew);
-    if (fd < 0)
+    int fds[SYNCERS];
+    if (open_all(path, anew, fds) != STATUS_OK)
         return STATUS_IO;
-    if (fstat(fd, &stat) != 0) {
-        close(fd);
+    if (fstat(fds[0], &stat) != 0) {
+        close_all(fds);
         return STATUS_IO;
     }
-    begin_file(log, fd, (uint64_t)stat.st_size, mark);
-    log->marks.synced = log->marks.syncing = mark;
+    begin_file(log, fds, (uint64_t)stat.st_size, mark);
+    log->marks.synced = log->turn_mark = mark;
     return STATUS_OK;
 }
 
 enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark)
 {
+    int fds[SYNCERS];
     if (aof_log_is_busy(log))
         return STATUS_AGAIN;
     log->marks.pending = mark;
@@ -324,25 +428,28 @@ enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark)
         errno = log->write_error ? log->write_error : log->sync_error;
         return STATUS_IO;
     }
-    int fd = open_file(path, true);
-    if (fd < 0)
+    if (open_all(path, true, fds) != STATUS_OK)
         return STATUS_IO;
-    log->retired_fd = log->fd;
-    begin_file(log, fd, 0, mark);
+    log->retired_fd = log->syncers[0].fd;
+    for (int i = 1; i < SYNCERS; i++)
+        close(log->syncers[i].fd);
+    begin_file(log, fds, 0, mark);
     return STATUS_OK;
 }
 
 enum status aof_log_restart(struct aof_log *log, const char *path, uint64_t mark)
 {
+    int fds[SYNCERS];
     collect(log, false);
-    if (!is_idle(log))
+    if (!is_idle(log)) {
+        log->draining = true;
         return STATUS_AGAIN;
-    int fd = open_file(path, true);
-    if (fd < 0)
+    }
+    if (open_all(path, true, fds) != STATUS_OK)
         return STATUS_IO;
     aof_log_close(log);
-    begin_file(log, fd, 0, mark);
-    log->marks.synced = log->marks.syncing = mark;
+    begin_file(log, fds, 0, mark);
+    log->marks.synced = mark;
     return STATUS_OK;
 }
 
@@ -350,18 +457,21 @@ void aof_log_close(struct aof_log *log)
 {
     collect(log, true);
     forget_bytes(log);
-    if (log->fd >= 0)
-        close(log->fd);
+    for (int i = 0; i < SYNCERS; i++) {
+        if (log->syncers[i].fd >= 0)
+            close(log->syncers[i].fd);
+        log->syncers[i].fd = -1;
+    }
     if (log->retired_fd >= 0)
         close(log->retired_fd);
-    log->fd = log->retired_fd = -1;
+    log->retired_fd = -1;
 }
 
 // --- Figures ------------------------------------------------------------------------------------
 
 bool aof_log_is_behind(const struct aof_log *log)
 {
-    bool busy = log->in_flight || aof_worker_busy(log->syncer);
+    bool busy = log->at_work || is_syncing(log);
     if (log->fsync == AOF_FSYNC_ALWAYS || !busy || !has_bytes(log))
         return false;
     uint64_t since_us = log->writing.len > 0 ? log->writing_since_us : log->pending_since_us;
@@ -383,6 +493,12 @@ uint64_t aof_log_size(const struct aof_log *log)
     return log->size;
 }
 
+uint64_t aof_log_durable_mark(const struct aof_log *log)
+{
+    bool open = log->fsync == AOF_FSYNC_ALWAYS || log->marks.owed > log->marks.synced;
+    return open ? log->marks.synced : UINT64_MAX;
+}
+
 int aof_log_write_error(const struct aof_log *log)
 {
     return log->write_error;
@@ -400,12 +516,13 @@ size_t aof_log_buffered(const struct aof_log *log)
 
 bool aof_log_syncing(const struct aof_log *log)
 {
-    return aof_worker_busy(log->syncer);
+    return is_syncing(log);
 }
 
 void aof_log_set_fsync(struct aof_log *log, enum aof_fsync fsync)
 {
     log->fsync = fsync;
+    loop_keep_awake(log->loop, &log->gathering, false);
 }
 
 void aof_log_suspend_sync(struct aof_log *log, bool suspended)
@@ -413,24 +530,27 @@ void aof_log_suspend_sync(struct aof_log *log, bool suspended)
     log->sync_suspended = suspended;
 }
 
+// The loop is awake: its turn does the rest.
 static void on_bell(void *udata)
 {
-    const struct aof_log *log = udata;
-    log->progress(log->udata);
+    (void)udata;
 }
 
-struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls,
-                            void (*progress)(void *udata), void *udata)
+struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls)
 {
     struct aof_log *log = mem_alloc_zeroed(sizeof(*log));
     log->calls = calls;
-    log->progress = progress;
-    log->udata = udata;
-    log->fd = log->retired_fd = -1;
+    log->loop = loop;
+    log->retired_fd = -1;
     log->bell = loop_async_new(loop, on_bell, log);
     log->writer = aof_worker_new(calls, log->bell);
-    log->syncer = log->writer ? aof_worker_new(calls, log->bell) : NULL;
-    if (log->syncer)
+    bool complete = log->writer != NULL;
+    for (int i = 0; i < SYNCERS; i++) {
+        log->syncers[i].fd = -1;
+        log->syncers[i].worker = complete ? aof_worker_new(calls, log->bell) : NULL;
+        complete = log->syncers[i].worker != NULL;
+    }
+    if (complete)
         return log;
     int why = errno;
     aof_log_free(log);
@@ -440,10 +560,12 @@ struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls,
 
 void aof_log_free(struct aof_log *log)
 {
-    if (log->syncer)
+    if (log->syncers[SYNCERS - 1].worker)
         aof_log_close(log);
+    loop_keep_awake(log->loop, &log->gathering, false);
     aof_worker_free(log->writer);
-    aof_worker_free(log->syncer);
+    for (int i = 0; i < SYNCERS; i++)
+        aof_worker_free(log->syncers[i].worker);
     loop_async_free(log->bell);
     mem_free(log, sizeof(*log));
 }

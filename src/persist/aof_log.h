@@ -5,12 +5,19 @@
 //             (memory)  (in a job)  (written)   (synced)
 //
 // A position in the stream of effects is a mark. The loop says once a turn which mark all that was appended
-// reaches; written and synced marks follow. All calls are the loop's; two threads do what may block:
+// reaches; written and synced marks follow. All calls are the loop's; threads do what may block:
 //
-// always    the syncer writes and syncs, one job at a time: what comes meanwhile shares the next sync
-// everysec  the loop writes, once a turn; the syncer syncs once a second. While it does, a write by the loop
+// always    the syncers write and sync. While new effects come in turn after turn, a sync that could begin waits
+//           for them, shortly: those whose replies have just been sent are about to write again. What comes
+//           once it has begun is the next syncer's
+// everysec  the loop writes, once a turn; a syncer syncs once a second. While it does, a write by the loop
 //           could wait for the disk, so that the writer thread writes
 // no        as everysec, without syncs
+//
+// Syncs may overlap, writes don't: a sync covers all that was written before it began. The kernel tells an error of
+// writing back once per open file: each syncer has the file open for itself, so that each hears of it.
+//
+// When `always` ends, what was appended under it is still synced, and counts as durable only then.
 //
 // An error of write() leaves the file as it was at the end of the last turn that was written whole (a torn tail is
 // cut off), keeps the bytes, and tries again. After an error of fdatasync() nobody knows what the disk has of
@@ -30,9 +37,8 @@ enum aof_fsync { AOF_FSYNC_EVERYSEC, AOF_FSYNC_ALWAYS, AOF_FSYNC_NO };
 struct aof_log;
 struct loop;
 
-// `progress` is called in the loop when a thread has done something. NULL: no threads (errno).
-struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls,
-                            void (*progress)(void *udata), void *udata);
+// A thread that has done something wakes the loop. NULL: no threads (errno).
+struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls);
 // Closes the file without writing what is pending.
 void aof_log_free(struct aof_log *log);
 
@@ -49,7 +55,8 @@ MUST_CHECK enum status aof_log_open(struct aof_log *log, const char *path, bool 
 bool aof_log_is_busy(struct aof_log *log);
 
 // Goes on in a new file from here: all that was appended is written to the old one, which is synced and closed in
-// its time. STATUS_AGAIN: a thread is at work, ask again when it is done; STATUS_IO: the old file stays.
+// its time. STATUS_AGAIN: a thread is at work, ask again in each turn until it is done: no sync begins meanwhile;
+// STATUS_IO: the old file stays.
 MUST_CHECK enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark);
 
 // The same, but what has not been written yet is forgotten, and so are the errors: the next base has it.
@@ -58,8 +65,7 @@ MUST_CHECK enum status aof_log_restart(struct aof_log *log, const char *path, ui
 // Adds bytes of a whole command, or of a part of a transaction.
 void aof_log_append(struct aof_log *log, struct slice bytes);
 
-// Once a turn, and when progress has been made: all that was appended reaches `mark`. Writes and syncs as the
-// policy says.
+// Once a turn: all that was appended reaches `mark`. Writes and syncs as the policy says.
 void aof_log_turn(struct aof_log *log, uint64_t mark);
 
 // Writes and syncs everything, waiting for it. STATUS_IO: not all of it is on the disk.
@@ -74,6 +80,8 @@ bool aof_log_is_behind(const struct aof_log *log);
 
 uint64_t aof_log_written_mark(const struct aof_log *log);
 uint64_t aof_log_synced_mark(const struct aof_log *log);
+// What may be acknowledged; UINT64_MAX: everything, as nothing that `always` has promised is open.
+uint64_t aof_log_durable_mark(const struct aof_log *log);
 
 // Bytes in the file that is open.
 uint64_t aof_log_size(const struct aof_log *log);

@@ -142,6 +142,9 @@ void client_output_added(struct client *client);
 // on. O(clients that wait).
 void clients_made_durable(struct clients *clients);
 
+// Closes, without a reply, whoever waits for one of these: their writes will never be durable. Returns how many.
+size_t clients_drop_parked(struct clients *clients);
+
 // Sets who the client is: authenticated or not.
 void client_set_authenticated(struct client *client, bool authenticated);
 

@@ -489,6 +489,17 @@ void clients_made_durable(struct clients *clients)
     }
 }
 
+size_t clients_drop_parked(struct clients *clients)
+{
+    size_t count = 0;
+    struct list_link *next;
+    for (struct list_link *link = list_first(&clients->parked); link; link = next, count++) {
+        next = list_next(&clients->parked, link);
+        client_close(LIST_ITEM(link, struct client, pending_link));
+    }
+    return count;
+}
+
 // Before the loop sleeps: sends every pending reply, then frees who is to be closed.
 static void flush_all(void *udata)
 {

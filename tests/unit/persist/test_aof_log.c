@@ -37,7 +37,6 @@ static char folder[64];
 static char path[96];
 static char path2[96];
 static uint64_t mark;
-static int bells;
 
 static ssize_t fake_write(int fd, const void *bytes, size_t len)
 {
@@ -111,16 +110,9 @@ static int syncs_begun(void)
     return count;
 }
 
-static void on_progress(void *udata)
-{
-    (void)udata;
-    bells++;
-    aof_log_turn(log_, mark);
-}
-
 static void set_up(void)
 {
-    write_error = sync_error = truncate_error = syncs = bells = 0;
+    write_error = sync_error = truncate_error = syncs = 0;
     write_room = write_part = synced_bytes = 0;
     sync_waits = false;
     mark = 0;
@@ -131,7 +123,7 @@ static void set_up(void)
     snprintf(path, sizeof(path), "%s/1", folder);
     snprintf(path2, sizeof(path2), "%s/2", folder);
     loop = loop_new();
-    log_ = aof_log_new(loop, &fake_calls, on_progress, NULL);
+    log_ = aof_log_new(loop, &fake_calls);
     ck_assert_ptr_nonnull(log_);
     ck_assert_int_eq(aof_log_open(log_, path, true, 0), STATUS_OK);
 }
@@ -196,7 +188,63 @@ START_TEST(always_syncs_before_it_counts)
     ck_assert_int_eq(syncs_begun(), 2);
     ck_assert_uint_eq(synced_bytes, mark);
     expect_file(path, "one two three ");
-    ck_assert_int_gt(bells, 0);
+}
+END_TEST
+
+// A second sync begins beside the first, and covers what that one does.
+START_TEST(syncs_overlap)
+{
+    aof_log_set_fsync(log_, AOF_FSYNC_ALWAYS);
+    let_syncs_wait(true);
+    turn("one ");
+    AWAIT(syncs_begun() == 1);
+    turn("two ");
+    AWAIT(syncs_begun() == 2);
+    turn("three ");
+    expect_file(path, "one two ");
+    ck_assert_uint_eq(aof_log_synced_mark(log_), 0);
+    let_syncs_wait(false);
+    AWAIT(aof_log_synced_mark(log_) == mark);
+    ck_assert_int_eq(syncs_begun(), 3);
+    expect_file(path, "one two three ");
+}
+END_TEST
+
+START_TEST(a_sync_waits_for_effects_that_keep_coming)
+{
+    aof_log_set_fsync(log_, AOF_FSYNC_ALWAYS);
+    turn("one ");
+    aof_log_turn(log_, mark);
+    AWAIT(aof_log_synced_mark(log_) == mark);
+    for (int i = 0; i < 5; i++) {
+        // By the loop's clock all at once.
+        aof_log_append(log_, SLICE("more "));
+        mark += 5;
+        aof_log_turn(log_, mark);
+        ck_assert(!aof_log_syncing(log_));
+    }
+    AWAIT(aof_log_synced_mark(log_) == mark);
+    ck_assert_int_eq(syncs_begun(), 2);
+}
+END_TEST
+
+// The policy has changed, and what it promised is open: that is synced even if nothing else is.
+START_TEST(what_always_owes_is_synced)
+{
+    static const enum aof_fsync others[] = { AOF_FSYNC_EVERYSEC, AOF_FSYNC_NO };
+    aof_log_set_fsync(log_, AOF_FSYNC_ALWAYS);
+    let_syncs_wait(true);
+    turn("one ");
+    AWAIT(syncs_begun() == 1);
+    turn("two ");
+    uint64_t owed = mark;
+    aof_log_set_fsync(log_, others[_i]);
+    turn("free ");
+    ck_assert_uint_eq(aof_log_durable_mark(log_), 0);
+    let_syncs_wait(false);
+    AWAIT(aof_log_durable_mark(log_) == UINT64_MAX);
+    ck_assert_uint_ge(aof_log_synced_mark(log_), owed);
+    ck_assert_uint_ge(synced_bytes, owed);
 }
 END_TEST
 
@@ -428,6 +476,9 @@ static Suite *make_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, always_syncs_before_it_counts);
+    tcase_add_test(tcase, syncs_overlap);
+    tcase_add_test(tcase, a_sync_waits_for_effects_that_keep_coming);
+    tcase_add_loop_test(tcase, what_always_owes_is_synced, 0, 2);
     tcase_add_test(tcase, always_never_counts_what_failed);
     tcase_add_test(tcase, a_failed_sync_is_final);
     tcase_add_test(tcase, always_takes_over_what_was_only_written);
