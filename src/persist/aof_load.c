@@ -3,10 +3,10 @@
 #include "persist/aof_load.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/numbers.h"
+#include "persist/aof_cut.h"
 #include "persist/aof_reader.h"
 #include "persist/rdb.h"
 #include "persist/rdb_load.h"
@@ -83,34 +83,36 @@ static bool find_keys(struct loader *loader, struct cmd_ctx *ctx)
     return true;
 }
 
-// Refuses what a server can't have written, before anything of its transaction is run.
+struct command_entry *aof_vet(struct aof_reader *r, const struct registry *registry, int db_count)
+{
+    struct slice name = r->argv.items[0];
+    int name_len = (int)(name.len < 32 ? name.len : 32);
+    struct command_entry *command = registry_lookup(registry, name);
+    struct command_entry *sub = NULL;
+    if (command && command->is_container && r->argc > 1)
+        sub = registry_subcommand(command, r->argv.items[1]);
+    command = sub ? sub : command;
+    bool is_select = slice_is(name, "select");
+    int64_t db;
+    if (!command || !command->handler)
+        aof_refuse(r, "unknown command '%.*s'", name_len, name.ptr);
+    else if (!dispatch_right_arity(command, r->argc))
+        aof_refuse(r, "'%.*s' has %u words", name_len, name.ptr, r->argc);
+    else if (!is_select && !(command->flags & CMD_WRITE))
+        aof_refuse(r, "'%.*s' does not write", name_len, name.ptr);
+    else if (is_select && (!parse_int64(r->argv.items[1], &db) || db < 0 || db >= db_count))
+        aof_refuse(r, "a database is selected that does not exist: 'databases' is %d", db_count);
+    else
+        return command;
+    return NULL;
+}
+
 static bool vet(void *udata, struct aof_reader *r)
 {
     struct loader *loader = udata;
-    struct cmd_ctx ctx = {
-        .server = loader->server,
-        .argv = r->argv.items,
-        .argc = r->argc,
-    };
-    struct slice name = ctx.argv[0];
-    int name_len = (int)(name.len < 32 ? name.len : 32);
-    dispatch_resolve(&ctx);
-    loader->command = ctx.command;
-    if (!ctx.command || !ctx.command->handler)
-        return aof_refuse(r, "unknown command '%.*s'", name_len, name.ptr);
-    if (!dispatch_right_arity(ctx.command, ctx.argc))
-        return aof_refuse(r, "'%.*s' has %u words", name_len, name.ptr, ctx.argc);
-    int db_count = loader->server->keyspace->db_count;
-    int64_t db;
-    if (slice_is(name, "select")) {
-        if (parse_int64(ctx.argv[1], &db) && db >= 0 && db < db_count)
-            return true;
-        return aof_refuse(r, "a database is selected that does not exist: 'databases' is %d",
-                          db_count);
-    }
-    if (!(ctx.command->flags & CMD_WRITE))
-        return aof_refuse(r, "'%.*s' does not write", name_len, name.ptr);
-    return true;
+    const struct server *server = loader->server;
+    loader->command = aof_vet(r, server->registry, server->keyspace->db_count);
+    return loader->command != NULL;
 }
 
 static enum aof_found run(struct loader *loader)
@@ -174,44 +176,22 @@ static void fail(struct loader *loader, const char *format, ...)
     va_end(args);
 }
 
-// Copies what is behind `good` to a file beside this one.
-static bool keep_tail(const struct loader *loader, uint64_t good, const char *path)
+static enum status cut(struct loader *loader)
 {
-    char buf[4096];
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    uint64_t at = good;
-    bool done = true;
-    while (done && at < loader->size) {
-        ssize_t got = pread(loader->fd, buf, sizeof(buf), (off_t)at);
-        done = got > 0 &&
-               file_write(fd, (struct slice){ .ptr = buf, .len = (size_t)got }) == STATUS_OK;
-        at += done ? (uint64_t)got : 0;
-    }
-    done = fsync(fd) == 0 && done;
-    close(fd);
-    return done;
-}
-
-static enum status cut(struct loader *loader, uint64_t good, const char *why)
-{
-    struct bytes path = { 0 };
-    bytes_printf(&path, "%s.cut-%llu", loader->path, (unsigned long long)good);
-    bytes_append_char(&path, '\0');
-    loader->out->cut_bytes = loader->size - good;
-    loader->out->size = good;
-    bool done = keep_tail(loader, good, path.data) && ftruncate(loader->fd, (off_t)good) == 0 &&
-                fsync(loader->fd) == 0;
-    if (done)
-        log_warning("%s: %s: the last %llu bytes, from byte %llu on, are cut off and kept in %s",
-                    loader->path, why, (unsigned long long)loader->out->cut_bytes,
-                    (unsigned long long)good, path.data);
-    else
+    char kept[PATH_MAX];
+    const char *why = loader->reader.reason;
+    uint64_t keep = loader->reader.whole;
+    loader->out->cut_bytes = loader->size - keep;
+    loader->out->size = keep;
+    if (aof_cut(loader->fd, loader->path, loader->size, keep, kept) != STATUS_OK) {
         fail(loader, "%s: %s, and cutting it back to %llu bytes failed: %s", loader->path, why,
-             (unsigned long long)good, strerror(errno));
-    bytes_release(&path);
-    return done ? STATUS_OK : STATUS_IO;
+             (unsigned long long)keep, strerror(errno));
+        return STATUS_IO;
+    }
+    log_warning("%s: %s: the last %llu bytes, from byte %llu on, are cut off and kept in %s",
+                loader->path, why, (unsigned long long)loader->out->cut_bytes,
+                (unsigned long long)keep, kept);
+    return STATUS_OK;
 }
 
 static enum status conclude(struct loader *loader, enum aof_found found)
@@ -227,9 +207,9 @@ static enum status conclude(struct loader *loader, enum aof_found found)
         return STATUS_IO;
     }
     if (found == AOF_TORN && options->is_last && options->cut_truncated)
-        return cut(loader, r->whole, r->reason);
+        return cut(loader);
     if (found == AOF_GARBAGE && options->is_last && tail <= options->cut_tail_max)
-        return cut(loader, r->whole, r->reason);
+        return cut(loader);
     if (found == AOF_TORN)
         fail(
             loader,

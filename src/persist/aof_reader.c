@@ -31,6 +31,8 @@ void aof_reader_init(struct aof_reader *r, uint64_t offset, aof_source_fn source
         .whole = offset,
         .offset = offset,
         .until_s = INT64_MAX,
+        .first_stamp_s = -1,
+        .last_stamp_s = -1,
         .source = source,
         .vet = vet,
         .udata = udata,
@@ -50,6 +52,11 @@ bool aof_refuse(struct aof_reader *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(r->reason, sizeof(r->reason), format, args);
     va_end(args);
+    // Bytes of the file may be among it, and it goes to logs and terminals.
+    for (char *c = r->reason; *c; c++) {
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
     return false;
 }
 
@@ -88,17 +95,23 @@ static enum aof_found read_more(struct aof_reader *r)
     return AOF_COMMAND;
 }
 
-// Whether the comment is a time stamp that lies beyond what is wanted. One that is none is any comment.
-static bool is_later(const struct aof_reader *r, const char *line, size_t len)
+// A comment. False: it is a time stamp that lies beyond what is wanted.
+static bool pass_comment(struct aof_reader *r, const char *line, size_t len)
 {
     static const char mark[] = "#TS:";
     size_t mark_len = sizeof(mark) - 1;
-    int64_t time_s;
+    int64_t stamp_s;
     if (len > 0 && line[len - 1] == '\r')
         len--;
-    return len > mark_len && memcmp(line, mark, mark_len) == 0 &&
-           parse_int64((struct slice){ .ptr = line + mark_len, .len = len - mark_len }, &time_s) &&
-           time_s > r->until_s;
+    if (len <= mark_len || memcmp(line, mark, mark_len) != 0 ||
+        !parse_int64((struct slice){ .ptr = line + mark_len, .len = len - mark_len }, &stamp_s))
+        return true;
+    if (stamp_s > r->until_s)
+        return false;
+    if (r->first_stamp_s < 0)
+        r->first_stamp_s = stamp_s;
+    r->last_stamp_s = stamp_s;
+    return true;
 }
 
 // AOF_COMMAND: one begins here.
@@ -114,7 +127,7 @@ static enum aof_found skip_comments(struct aof_reader *r)
         if (left > 0 && *at != '#')
             return AOF_COMMAND;
         if (end) {
-            if (is_later(r, at, (size_t)(end - at)))
+            if (!pass_comment(r, at, (size_t)(end - at)))
                 return AOF_LATER;
             r->pos += (size_t)(end - at) + 1;
             continue;

@@ -45,9 +45,11 @@ struct aof_reader {
     // The command: argv.items[0 .. argc), which live until the next call.
     struct resp_argv argv;
     uint32_t argc;
-    uint64_t at;      // where what was found begins
-    uint64_t whole;   // whole commands, transactions and comments end here
-    int64_t until_s;  // may be set: INT64_MAX
+    uint64_t at;            // where what was found begins
+    uint64_t whole;         // whole commands, transactions and comments end here
+    int64_t until_s;        // may be set: INT64_MAX
+    int64_t first_stamp_s;  // of the time stamps that were passed; -1: there was none
+    int64_t last_stamp_s;
     char reason[AOF_REASON_MAX];
 
     // Private.
