@@ -118,8 +118,8 @@ static bool pass_comment(struct aof_reader *r, const char *line, size_t len)
 static enum aof_found skip_comments(struct aof_reader *r)
 {
     for (;;) {
-        const char *at = r->window.data + r->pos;
         size_t left = r->window.len - r->pos;
+        const char *at = left > 0 ? r->window.data + r->pos : NULL;
         const char *end = left > 0 && *at == '#' ? memchr(at, '\n', left) : NULL;
         r->at = r->offset + r->pos;
         if (r->state == STATE_PLAIN)
