@@ -309,8 +309,7 @@ static void debug_help(struct cmd_ctx *ctx)
         "LISTPACK <key>",
         "    What the value's listpack holds.",
         "LOADAOF",
-        "    Write what is pending to the append-only file, delete the data, and load the file "
-        "again.",
+        "    Write what is pending to the append-only file, delete the data, and load it again.",
         "LOG <message>",
         "    Write a line to the log.",
         "OBJECT <key>",
