@@ -138,8 +138,9 @@ INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
-# Programs for people.
+# Programs for people, and what they share.
 UTIL_SOURCES := $(wildcard utils/respite-*.c)
+UTIL_SHARED := $(filter-out $(UTIL_SOURCES),$(wildcard utils/*.c))
 CLIENT_SOURCES := $(wildcard redis-compat/clients/*.c redis-compat/clients/*.go)
 CLIENT_PROGRAMS := $(patsubst redis-compat/%,$(B)/%,$(basename $(CLIENT_SOURCES)))
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/fuzz_*.c))
@@ -415,7 +416,8 @@ $(B)/$1/compat: $(COMPAT_SOURCES:%.c=$(B)/$1/%.o) $(B)/$1/sources
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lm -lpthread
 
-$(call util_programs,$1): $(B)/$(if $(filter release,$1),,$1/)%: $(B)/$1/utils/%.o $(call libs,$1,$(LIBRARY_ORDER))
+$(call util_programs,$1): $(B)/$(if $(filter release,$1),,$1/)%: $(B)/$1/utils/%.o \
+    $(patsubst %.c,$(B)/$1/%.o,$(UTIL_SHARED)) $(call libs,$1,$(LIBRARY_ORDER))
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
 

@@ -69,7 +69,7 @@ static void folder_of(const char *path, char folder[PATH_MAX])
     snprintf(folder, PATH_MAX, "%.*s", len, slash ? path : ".");
 }
 
-static bool sync_folder(const char *path)
+bool file_sync_folder(const char *path)
 {
     char folder[PATH_MAX];
     folder_of(path, folder);
@@ -111,7 +111,7 @@ enum status file_draft_commit(struct file_draft *draft)
         file_draft_drop(draft);
         return STATUS_IO;
     }
-    return sync_folder(draft->target) ? STATUS_OK : STATUS_IO;
+    return file_sync_folder(draft->target) ? STATUS_OK : STATUS_IO;
 }
 
 void file_draft_drop(struct file_draft *draft)

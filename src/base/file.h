@@ -34,5 +34,9 @@ void file_draft_drop(struct file_draft *draft);
 // were. For a target that nobody is writing.
 size_t file_drafts_remove(const char *target);
 
+// Syncs the folder that the path lies in, so that a power cut leaves new and new named files there. False: errno
+// is set.
+MUST_CHECK bool file_sync_folder(const char *path);
+
 // Writes all of it. STATUS_IO: errno is set, and some of it may have been written.
 MUST_CHECK enum status file_write(int fd, struct slice bytes);

@@ -7,9 +7,11 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "commands/tables.h"
+#include "persist/aof.h"
 #include "persist/snapshot.h"
 #include "server/client.h"
 #include "server/effects.h"
+#include "server/process.h"
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/digest.h"
@@ -248,6 +250,26 @@ static void debug_reload(struct cmd_ctx *ctx)
         reply_error(ctx, ERR_RELOAD);
 }
 
+// DEBUG LOADAOF
+static void debug_loadaof(struct cmd_ctx *ctx)
+{
+    struct server *server = ctx->server;
+    if (snapshot_loading(server->snapshot)) {
+        reply_error(ctx, ERR_LOADING);
+        return;
+    }
+    switch (server->aof ? aof_reload(server->aof) : STATUS_NOT_FOUND) {
+    case STATUS_OK: reply_ok(ctx); break;
+    case STATUS_NOT_FOUND: reply_error(ctx, ERR_LOADAOF_OFF); break;
+    case STATUS_INVALID:
+        // Nobody is to work with half of the data.
+        reply_error(ctx, ERR_LOADAOF);
+        (void)process_stop(server->process, STOP_NOSAVE | STOP_NOW | STOP_FORCE);
+        break;
+    default: reply_error(ctx, ERR_LOADAOF_NOT_WHOLE); break;
+    }
+}
+
 // DEBUG LISTPACK key
 static void debug_listpack(struct cmd_ctx *ctx)
 {
@@ -286,6 +308,8 @@ static void debug_help(struct cmd_ctx *ctx)
         "    These lines.",
         "LISTPACK <key>",
         "    What the value's listpack holds.",
+        "LOADAOF",
+        "    Write what is pending to the append-only file, delete the data, and load it again.",
         "LOG <message>",
         "    Write a line to the log.",
         "OBJECT <key>",
@@ -321,6 +345,7 @@ static const struct {
     { "error", 3, 3, debug_error },
     { "help", 2, 2, debug_help },
     { "listpack", 3, 3, debug_listpack },
+    { "loadaof", 2, UINT32_MAX, debug_loadaof },
     { "log", 3, 3, debug_log },
     { "object", 3, 3, debug_object },
     { "populate", 3, 5, debug_populate },

@@ -240,6 +240,26 @@ enum status aof_stop(struct aof *aof)
     return status;
 }
 
+enum status aof_reload(struct aof *aof)
+{
+    struct server *server = aof->server;
+    if (aof->state == AOF_OFF)
+        return STATUS_NOT_FOUND;
+    if (aof->state == AOF_FIRST || aof->needs_base || effects_in_group(server->effects))
+        return STATUS_AGAIN;
+    enum status status = aof_log_finish(aof->log, effects_offset(server->effects));
+    aof_settle(aof);
+    if (status != STATUS_OK)
+        return STATUS_IO;
+    for (int i = 0; i < server->keyspace->db_count; i++)
+        db_flush(&server->keyspace->dbs[i], REMOVED_NOW);
+    if (aof_load_again(aof) != STATUS_OK)
+        return STATUS_INVALID;
+    server->changes = 0;
+    log_notice("The append-only file was loaded by DEBUG LOADAOF");
+    return STATUS_OK;
+}
+
 bool aof_is_on(const struct aof *aof)
 {
     return aof->state != AOF_OFF;

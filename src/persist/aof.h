@@ -36,6 +36,12 @@ MUST_CHECK enum status aof_stop(struct aof *aof);
 
 bool aof_is_on(const struct aof *aof);
 
+// DEBUG LOADAOF: writes and syncs everything, deletes all data, and reads the files again. STATUS_NOT_FOUND: it is
+// off; STATUS_AGAIN: the files are not whole now (within a transaction, or they wait for a base); STATUS_IO: writing
+// failed; all three change nothing. STATUS_INVALID: the files can't be read, the log says why, and the databases
+// have some of the data only: they must not be used.
+MUST_CHECK enum status aof_reload(struct aof *aof);
+
 // Begins to write the file anew, in a child, or says that it is to be done as soon as nothing stands in the
 // way. STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
 MUST_CHECK enum status aof_rewrite(struct aof *aof);

@@ -184,7 +184,8 @@ static enum status load_one(struct aof *aof, size_t i)
     struct aof_loaded loaded;
     const struct aof_file *file = &aof->manifest.files[i];
     const struct aof_load_options options = {
-        .is_last = is_last(&aof->manifest, i),
+        // Behind the log's back nothing is cut.
+        .is_last = aof->state == AOF_OFF && is_last(&aof->manifest, i),
         .cut_truncated = aof->config.load_truncated,
         .cut_tail_max = (uint64_t)aof->config.corrupt_tail_bytes,
     };
@@ -234,6 +235,14 @@ static enum status load_and_go_on(struct aof *aof)
         return make_files(aof);
     aof->old_bytes -= file_bytes(aof, last->name);
     return open_incr(aof, last->name, false);
+}
+
+enum status aof_load_again(struct aof *aof)
+{
+    uint64_t old_bytes = aof->old_bytes;
+    enum status status = load_all(aof);
+    aof->old_bytes = old_bytes;
+    return status;
 }
 
 enum status aof_load_files(struct aof *aof)

@@ -84,6 +84,8 @@ MUST_CHECK enum status aof_write_manifest(const struct aof *aof,
 void aof_delete_history(struct aof *aof);
 // Reads the files that the manifest names, or makes the first ones; the log is open then.
 MUST_CHECK enum status aof_load_files(struct aof *aof);
+// Reads the files that the manifest names once more, while the log goes on: nothing is cut off.
+MUST_CHECK enum status aof_load_again(struct aof *aof);
 
 // --- aof_rewrite.c
 // Once a turn, and from cron.

@@ -3,12 +3,13 @@
 #include "persist/aof_load.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/numbers.h"
+#include "persist/aof_cut.h"
+#include "persist/aof_reader.h"
 #include "persist/rdb.h"
 #include "persist/rdb_load.h"
-#include "resp/parser.h"
 #include "server/client.h"
 #include "server/dispatch.h"
 #include "server/registry.h"
@@ -22,22 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_BYTES ((size_t)1 << 20)
-
-// A line of comment: a time stamp is 20 bytes.
-#define COMMENT_MAX 65536
-
 // The log tells how far a long load is.
 #define SAY_EVERY_US  5000000
 #define LOOK_COMMANDS 65536
-
-enum outcome {
-    GOT_COMMAND,
-    GOT_END,
-    GOT_PART,  // the file ends within a command
-    GOT_GARBAGE,
-    GOT_ERROR,  // of read()
-};
 
 struct loader {
     struct server *server;
@@ -46,119 +34,16 @@ struct loader {
     struct aof_loaded *out;
     char *error;
     int fd;
-    bool at_end;
     uint64_t size;
-    struct bytes window;  // of the file: what has not been run
-    uint64_t offset;      // of the window
-    size_t pos;           // of the next command in it
-    size_t group;         // where the transaction that is being read begins in it
-    bool in_group;
-    struct resp_parser parser;
-    struct resp_argv argv;
+    uint64_t begin;  // of the commands
+    struct aof_reader reader;
+    struct command_entry *command;  // that was vetted last
     struct client *client;
     struct outq nowhere;
     struct key *keys;
     size_t key_cap;
     uint64_t said_us;
-    char reason[128];
 };
-
-static enum outcome garbage(struct loader *loader, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static enum outcome garbage(struct loader *loader, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(loader->reason, sizeof(loader->reason), format, args);
-    va_end(args);
-    return GOT_GARBAGE;
-}
-
-// --- The file -----------------------------------------------------------------------------------
-
-// Reads more behind the window; what has been run goes.
-static enum outcome read_more(struct loader *loader)
-{
-    size_t done = loader->in_group ? loader->group : loader->pos;
-    if (done > 0) {
-        bytes_consume(&loader->window, done);
-        loader->offset += done;
-        loader->pos -= done;
-        loader->group = 0;
-    }
-    size_t room = loader->window.len > READ_BYTES ? loader->window.len : READ_BYTES;
-    if (bytes_try_reserve(&loader->window, room) != STATUS_OK)
-        return garbage(loader, "there is no memory for so large a command or transaction");
-    ssize_t got;
-    do {
-        got = read(loader->fd, loader->window.data + loader->window.len, room);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return GOT_ERROR;
-    loader->at_end = got == 0;
-    loader->window.len += (size_t)got;
-    return GOT_COMMAND;
-}
-
-// Comments tell of the time; they are passed over. GOT_END: there is nothing more.
-static enum outcome skip_comments(struct loader *loader)
-{
-    for (;;) {
-        const char *at = loader->window.data + loader->pos;
-        size_t left = loader->window.len - loader->pos;
-        const char *end = left > 0 && *at == '#' ? memchr(at, '\n', left) : NULL;
-        if (left > 0 && *at != '#')
-            return GOT_COMMAND;
-        if (end) {
-            loader->pos += (size_t)(end - at) + 1;
-            continue;
-        }
-        if (left > COMMENT_MAX)
-            return garbage(loader, "a comment has no end");
-        if (loader->at_end)
-            return left == 0 ? GOT_END : GOT_PART;
-        enum outcome outcome = read_more(loader);
-        if (outcome != GOT_COMMAND)
-            return outcome;
-    }
-}
-
-// The next command; its words are in loader->argv, until anything else is read.
-static enum outcome next_command(struct loader *loader, struct resp_command *parsed)
-{
-    const struct resp_limits limits = {
-        .max_bulk = STRING_BYTES_MAX,
-        .max_multibulk = INT32_MAX,
-        .authenticated = true,
-    };
-    char text[RESP_ERROR_TEXT_MAX];
-    enum outcome outcome = skip_comments(loader);
-    while (outcome == GOT_COMMAND) {
-        char *at = loader->window.data + loader->pos;
-        size_t left = loader->window.len - loader->pos;
-        if (*at != '*')
-            return garbage(loader, "a command begins with '*', here is byte 0x%02x",
-                           (unsigned char)*at);
-        resp_argv_clear(&loader->argv);
-        switch (resp_parse(&loader->parser, at, left, &limits, &loader->argv, parsed)) {
-        case RESP_ERROR: return garbage(loader, "%s", resp_parser_error(&loader->parser, text));
-        case RESP_COMMAND:
-            if (parsed->argc == 0)
-                return garbage(loader, "a command without a name");
-            if (!resp_is_regular((struct slice){ .ptr = at, .len = parsed->consumed },
-                                 loader->argv.items, parsed->argc))
-                return garbage(loader, "a line has no CRLF at its end");
-            loader->pos += parsed->consumed;
-            return GOT_COMMAND;
-        default: break;
-        }
-        if (loader->at_end)
-            return GOT_PART;
-        outcome = read_more(loader);
-    }
-    return outcome;
-}
 
 // --- Running ------------------------------------------------------------------------------------
 
@@ -198,37 +83,60 @@ static bool find_keys(struct loader *loader, struct cmd_ctx *ctx)
     return true;
 }
 
-static enum outcome run(struct loader *loader, uint32_t argc)
+struct command_entry *aof_vet(struct aof_reader *r, const struct registry *registry, int db_count)
+{
+    struct slice name = r->argv.items[0];
+    int name_len = (int)(name.len < 32 ? name.len : 32);
+    struct command_entry *command = registry_lookup(registry, name);
+    struct command_entry *sub = NULL;
+    if (command && command->is_container && r->argc > 1)
+        sub = registry_subcommand(command, r->argv.items[1]);
+    command = sub ? sub : command;
+    bool is_select = slice_is(name, "select");
+    int64_t db;
+    if (!command || !command->handler)
+        aof_refuse(r, "unknown command '%.*s'", name_len, name.ptr);
+    else if (!dispatch_right_arity(command, r->argc))
+        aof_refuse(r, "'%.*s' has %u words", name_len, name.ptr, r->argc);
+    else if (!is_select && !(command->flags & CMD_WRITE))
+        aof_refuse(r, "'%.*s' does not write", name_len, name.ptr);
+    else if (is_select && (!parse_int64(r->argv.items[1], &db) || db < 0 || db >= db_count))
+        aof_refuse(r, "a database is selected that does not exist: 'databases' is %d", db_count);
+    else
+        return command;
+    return NULL;
+}
+
+static bool vet(void *udata, struct aof_reader *r)
+{
+    struct loader *loader = udata;
+    const struct server *server = loader->server;
+    loader->command = aof_vet(r, server->registry, server->keyspace->db_count);
+    return loader->command != NULL;
+}
+
+static enum aof_found run(struct loader *loader)
 {
     struct client *client = loader->client;
     struct cmd_ctx ctx = {
         .server = loader->server,
         .client = client,
         .db = client->db,
-        .argv = loader->argv.items,
-        .argc = argc,
+        .command = loader->command,
+        .argv = loader->reader.argv.items,
+        .argc = loader->reader.argc,
         .reply = { .out = &loader->nowhere, .proto = 2 },
         .must_not_wait = true,
     };
-    int name_len = (int)(ctx.argv[0].len < 32 ? ctx.argv[0].len : 32);
-    dispatch_resolve(&ctx);
-    if (!ctx.command || !ctx.command->handler)
-        return garbage(loader, "unknown command '%.*s'", name_len, ctx.argv[0].ptr);
-    bool is_select = slice_is(ctx.argv[0], "select");
-    if (!dispatch_right_arity(ctx.command, argc))
-        return garbage(loader, "'%.*s' has %u words", name_len, ctx.argv[0].ptr, argc);
-    if (!is_select && !(ctx.command->flags & CMD_WRITE))
-        return garbage(loader, "'%.*s' does not write", name_len, ctx.argv[0].ptr);
-    if (!find_keys(loader, &ctx))
-        return garbage(loader, "there is no memory for the keys of a command");
+    if (!find_keys(loader, &ctx)) {
+        errno = ENOMEM;
+        return AOF_FAILED;
+    }
     ctx.command->handler(&ctx);
     outq_clear(&loader->nowhere);
     loader->out->commands++;
     loader->out->failed += ctx.failed;
-    if (is_select && ctx.failed)
-        return garbage(loader, "a database is selected that does not exist: 'databases' is %d",
-                       loader->server->keyspace->db_count);
-    return GOT_COMMAND;
+    return AOF_COMMAND;
 }
 
 static void say_progress(struct loader *loader)
@@ -240,60 +148,18 @@ static void say_progress(struct loader *loader)
         return;
     loader->said_us = now_us;
     log_notice("Loading %s: %.0f %%", loader->path,
-               loader->size ? 100.0 * (double)loader->offset / (double)loader->size : 100.0);
+               loader->size ? 100.0 * (double)loader->reader.at / (double)loader->size : 100.0);
 }
 
-// Whether the command of this name begins or ends a transaction.
-static bool is_frame(struct slice name)
+static enum aof_found run_all(struct loader *loader)
 {
-    return slice_is(name, "multi") || slice_is(name, "exec");
-}
-
-// The whole transaction is in the window: runs it from its beginning. It has been parsed once.
-static enum outcome run_group(struct loader *loader)
-{
-    struct resp_command parsed = { 0 };
-    enum outcome outcome = GOT_COMMAND;
-    size_t end = loader->pos;
-    loader->pos = loader->group;
-    while (outcome == GOT_COMMAND && loader->pos < end) {
-        outcome = next_command(loader, &parsed);
-        if (outcome == GOT_COMMAND && !is_frame(loader->argv.items[0]))
-            outcome = run(loader, parsed.argc);
-    }
-    loader->in_group = outcome != GOT_COMMAND;
-    return outcome;
-}
-
-static enum outcome take(struct loader *loader, const struct resp_command *parsed)
-{
-    struct slice name = loader->argv.items[0];
-    if (slice_is(name, "multi")) {
-        if (loader->in_group)
-            return garbage(loader, "MULTI within MULTI");
-        loader->in_group = true;
-        loader->group = loader->pos - parsed->consumed;
-        return GOT_COMMAND;
-    }
-    if (slice_is(name, "exec"))
-        return loader->in_group ? run_group(loader) : garbage(loader, "EXEC without MULTI");
-    say_progress(loader);
-    return loader->in_group ? GOT_COMMAND : run(loader, parsed->argc);
-}
-
-// `good` is behind the last thing that was run, or passed over.
-static enum outcome run_all(struct loader *loader, uint64_t *good)
-{
-    struct resp_command parsed = { 0 };
     for (;;) {
-        *good = loader->offset + (loader->in_group ? loader->group : loader->pos);
-        enum outcome outcome = next_command(loader, &parsed);
-        if (outcome == GOT_COMMAND)
-            outcome = take(loader, &parsed);
-        if (outcome == GOT_END && loader->in_group)
-            outcome = GOT_PART;
-        if (outcome != GOT_COMMAND)
-            return outcome;
+        enum aof_found found = aof_reader_next(&loader->reader);
+        if (found == AOF_COMMAND)
+            found = run(loader);
+        if (found != AOF_COMMAND)
+            return found;
+        say_progress(loader);
     }
 }
 
@@ -310,75 +176,51 @@ static void fail(struct loader *loader, const char *format, ...)
     va_end(args);
 }
 
-// Copies what is behind `good` to a file beside this one.
-static bool keep_tail(const struct loader *loader, uint64_t good, const char *path)
+static enum status cut(struct loader *loader)
 {
-    char buf[4096];
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    uint64_t at = good;
-    bool done = true;
-    while (done && at < loader->size) {
-        ssize_t got = pread(loader->fd, buf, sizeof(buf), (off_t)at);
-        done = got > 0 &&
-               file_write(fd, (struct slice){ .ptr = buf, .len = (size_t)got }) == STATUS_OK;
-        at += done ? (uint64_t)got : 0;
-    }
-    done = fsync(fd) == 0 && done;
-    close(fd);
-    return done;
-}
-
-static enum status cut(struct loader *loader, uint64_t good, const char *why)
-{
-    struct bytes path = { 0 };
-    bytes_printf(&path, "%s.cut-%llu", loader->path, (unsigned long long)good);
-    bytes_append_char(&path, '\0');
-    loader->out->cut_bytes = loader->size - good;
-    loader->out->size = good;
-    bool done = keep_tail(loader, good, path.data) && ftruncate(loader->fd, (off_t)good) == 0 &&
-                fsync(loader->fd) == 0;
-    if (done)
-        log_warning("%s: %s: the last %llu bytes, from byte %llu on, are cut off and kept in %s",
-                    loader->path, why, (unsigned long long)loader->out->cut_bytes,
-                    (unsigned long long)good, path.data);
-    else
+    char kept[PATH_MAX];
+    const char *why = loader->reader.reason;
+    uint64_t keep = loader->reader.whole;
+    loader->out->cut_bytes = loader->size - keep;
+    loader->out->size = keep;
+    if (aof_cut(loader->fd, loader->path, loader->size, keep, kept) != STATUS_OK) {
         fail(loader, "%s: %s, and cutting it back to %llu bytes failed: %s", loader->path, why,
-             (unsigned long long)good, strerror(errno));
-    bytes_release(&path);
-    return done ? STATUS_OK : STATUS_IO;
-}
-
-static enum status conclude(struct loader *loader, enum outcome outcome, uint64_t good)
-{
-    const struct aof_load_options *options = loader->options;
-    uint64_t tail = loader->size - good;
-    unsigned long long at = loader->offset + loader->pos;
-    const char *what = loader->in_group ? "the file ends within a transaction"
-                                        : "the file ends within a command";
-    if (outcome == GOT_END)
-        return STATUS_OK;
-    if (outcome == GOT_ERROR) {
-        fail(loader, "%s: %s", loader->path, strerror(errno));
+             (unsigned long long)keep, strerror(errno));
         return STATUS_IO;
     }
-    if (outcome == GOT_PART && options->is_last && options->cut_truncated)
-        return cut(loader, good, what);
-    if (outcome == GOT_GARBAGE && options->is_last && tail <= options->cut_tail_max)
-        return cut(loader, good, loader->reason);
-    if (outcome == GOT_PART)
+    log_warning("%s: %s: the last %llu bytes, from byte %llu on, are cut off and kept in %s",
+                loader->path, why, (unsigned long long)loader->out->cut_bytes,
+                (unsigned long long)keep, kept);
+    return STATUS_OK;
+}
+
+static enum status conclude(struct loader *loader, enum aof_found found)
+{
+    const struct aof_load_options *options = loader->options;
+    const struct aof_reader *r = &loader->reader;
+    uint64_t tail = loader->size - r->whole;
+    if (found == AOF_END)
+        return STATUS_OK;
+    if (found == AOF_FAILED) {
+        fail(loader, "%s: at byte %llu: %s", loader->path, (unsigned long long)r->at,
+             strerror(errno));
+        return STATUS_IO;
+    }
+    if (found == AOF_TORN && options->is_last && options->cut_truncated)
+        return cut(loader);
+    if (found == AOF_GARBAGE && options->is_last && tail <= options->cut_tail_max)
+        return cut(loader);
+    if (found == AOF_TORN)
         fail(
             loader,
             "%s: at byte %llu: %s. With 'aof-load-truncated yes' the last file may end so, and the "
-            "server starts without that command",
-            loader->path, (unsigned long long)good, what);
+            "server starts without what was torn; respite-check-aof tells more",
+            loader->path, (unsigned long long)r->whole, r->reason);
     else
         fail(loader,
              "%s: bad file format at byte %llu: %s (whole commands end at byte %llu). Make a "
-             "backup, "
-             "then redis-check-aof --fix <manifest> cuts the file there",
-             loader->path, at, loader->reason, (unsigned long long)good);
+             "backup, then respite-check-aof --fix <manifest> cuts the file there",
+             loader->path, (unsigned long long)r->at, r->reason, (unsigned long long)r->whole);
     return STATUS_INVALID;
 }
 
@@ -386,7 +228,7 @@ static enum status read_source(void *udata, char *into, size_t room, size_t *got
 {
     ssize_t len;
     do {
-        len = read(*(const int *)udata, into, room);
+        len = read(((const struct loader *)udata)->fd, into, room);
     } while (len < 0 && errno == EINTR);
     *got = len > 0 ? (size_t)len : 0;
     return len < 0 ? STATUS_IO : STATUS_OK;
@@ -406,17 +248,17 @@ static enum status load_rdb_part(struct loader *loader)
     };
     struct rdb_loaded loaded;
     struct rdb_reader r;
-    rdb_reader_init(&r, read_source, &loader->fd, loader->size, true);
+    rdb_reader_init(&r, read_source, loader, loader->size, true);
     bool good = rdb_load_keyspace(&r, loader->server->keyspace, &options, &loaded);
     if (!good)
         fail(loader, "%s: at byte %llu: %.200s", loader->path, (unsigned long long)r.error_offset,
              r.error);
-    loader->offset = rdb_reader_offset(&r);
+    loader->begin = rdb_reader_offset(&r);
     loader->out->keys = loaded.keys;
     rdb_reader_release(&r);
     if (!good)
         return STATUS_INVALID;
-    return lseek(loader->fd, (off_t)loader->offset, SEEK_SET) >= 0 ? STATUS_OK : STATUS_IO;
+    return lseek(loader->fd, (off_t)loader->begin, SEEK_SET) >= 0 ? STATUS_OK : STATUS_IO;
 }
 
 static void init_client(struct loader *loader)
@@ -436,9 +278,7 @@ static void init_client(struct loader *loader)
 static void release(struct loader *loader)
 {
     loader->out->selected_db = loader->client->db->id;
-    resp_parser_reset(&loader->parser);
-    resp_argv_release(&loader->argv);
-    bytes_release(&loader->window);
+    aof_reader_release(&loader->reader);
     mem_free(loader->keys, loader->key_cap * sizeof(*loader->keys));
     mem_free(loader->client, sizeof(*loader->client));
     close(loader->fd);
@@ -473,9 +313,8 @@ enum status aof_load_file(struct server *server, const char *path,
     server->keyspace->keep_expired = true;
     enum status status = load_rdb_part(&loader);
     if (status == STATUS_OK) {
-        uint64_t good = 0;
-        enum outcome outcome = run_all(&loader, &good);
-        status = conclude(&loader, outcome, good);
+        aof_reader_init(&loader.reader, loader.begin, read_source, vet, &loader);
+        status = conclude(&loader, run_all(&loader));
     }
     server->keyspace->keep_expired = kept;
     release(&loader);

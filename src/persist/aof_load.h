@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct aof_reader;
+struct command_entry;
+struct registry;
 struct server;
 
 #define AOF_ERROR_TEXT_MAX 512
@@ -32,8 +35,12 @@ struct aof_loaded {
     int selected_db;  // at its end
 };
 
-// Runs what the file holds. What is cut off is kept beside it, as <path>.cut-<offset>. STATUS_NOT_FOUND, STATUS_IO,
+// Runs what the file holds. What is cut off is kept beside it (aof_cut.h). STATUS_NOT_FOUND, STATUS_IO,
 // STATUS_INVALID: `error` says why, with the file and the offset; what was read up to there is in the keyspace.
 MUST_CHECK enum status aof_load_file(struct server *server, const char *path,
                                      const struct aof_load_options *options, struct aof_loaded *out,
                                      char error[AOF_ERROR_TEXT_MAX]);
+
+// The command that was read, or NULL if no server can have written it, which the reader's reason then says: it is
+// unknown, has a wrong number of words, does not write, or selects a database that does not exist.
+struct command_entry *aof_vet(struct aof_reader *r, const struct registry *registry, int db_count);

@@ -7,10 +7,14 @@
 #include "base/panic.h"
 #include "resp/words.h"
 
+#include <limits.h>
 #include <string.h>
 
-// As Redis limits them.
-#define LINE_MAX_BYTES 1024
+// Redis takes 1,024; the longest name there can be, written as \xHH, has more.
+#define LINE_MAX_BYTES 2048
+
+// Numbers in names beyond this are not counted on from.
+#define NAME_NUMBER_MAX (UINT64_C(1) << 53)
 
 static void free_name(char *name)
 {
@@ -31,6 +35,25 @@ bool aof_name_is_plain(struct slice name)
            !slice_is(name, ".") && !slice_is(name, "..");
 }
 
+// The number in front of `mark` in a name, as in "appendonly.aof.7.incr.aof"; 0: it has none.
+static uint64_t number_before(const char *name, const char *mark)
+{
+    uint64_t number;
+    const char *end = strstr(name, mark);
+    const char *at = end;
+    while (at && at > name && at[-1] >= '0' && at[-1] <= '9')
+        at--;
+    bool is_number = at &&
+                     parse_uint64((struct slice){ .ptr = at, .len = (size_t)(end - at) }, &number);
+    return is_number && number <= NAME_NUMBER_MAX ? number : 0;
+}
+
+static void raise(uint64_t *highest, uint64_t seq)
+{
+    if (seq > *highest)
+        *highest = seq;
+}
+
 // The manifest takes the name over.
 static void insert(struct aof_manifest *manifest, size_t at, const struct aof_file *file)
 {
@@ -39,9 +62,11 @@ static void insert(struct aof_manifest *manifest, size_t at, const struct aof_fi
     memmove(manifest->files + at + 1, manifest->files + at, (manifest->count - at) * sizeof(*file));
     manifest->files[at] = *file;
     manifest->count++;
-    uint64_t *highest = file->type == AOF_BASE ? &manifest->base_seq : &manifest->incr_seq;
-    if (file->type != AOF_HISTORY && file->seq > *highest)
-        *highest = file->seq;
+    if (file->type != AOF_HISTORY)
+        raise(file->type == AOF_BASE ? &manifest->base_seq : &manifest->incr_seq, file->seq);
+    // A name that is taken is not given again, whatever stands beside it.
+    raise(&manifest->base_seq, number_before(file->name, ".base."));
+    raise(&manifest->incr_seq, number_before(file->name, ".incr."));
 }
 
 static void append(struct aof_manifest *manifest, const struct aof_file *file)
@@ -100,6 +125,8 @@ static const char *misfit(const struct aof_manifest *manifest, struct slice name
     const struct aof_file *last = aof_manifest_last(manifest);
     if (!aof_name_is_plain(name))
         return "the file name is a path";
+    if (name.len > NAME_MAX)
+        return "the file name is too long";
     if (is_known(manifest, name))
         return "the file is named twice";
     if (type == AOF_BASE && aof_manifest_base(manifest))

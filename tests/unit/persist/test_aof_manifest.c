@@ -166,6 +166,15 @@ START_TEST(only_history_may_vanish)
 }
 END_TEST
 
+START_TEST(a_taken_name_is_not_given_again)
+{
+    parse("file a.2.base.rdb seq 1 type b\nfile a.4.base.aof seq 3 type h\n"
+          "file a.9.incr.aof seq 8 type i\n");
+    ck_assert_str_eq(aof_manifest_add_incr(&manifest, "a"), "a.10.incr.aof");
+    ck_assert_str_eq(aof_manifest_add_base(&manifest, "a", 1), "a.5.base.rdb");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("aof_manifest");
@@ -178,6 +187,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, the_first_files);
     tcase_add_test(tcase, a_new_base_makes_history);
     tcase_add_test(tcase, only_history_may_vanish);
+    tcase_add_test(tcase, a_taken_name_is_not_given_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }
