@@ -132,8 +132,10 @@ FOLDERS := $(sort $(patsubst src/%/,%,$(wildcard src/*/)))
 UNIT_FOLDERS := $(filter $(FOLDERS),$(patsubst tests/unit/%/,%,$(wildcard tests/unit/*/)))
 UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
 INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
+# A library to preload into servers, so that disks fail: tests/support/faults.c.
+FAULTS_SOURCES := $(wildcard tests/support/faults*.c)
 INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
-    $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
+    $(filter-out tests/support/unit.c $(FAULTS_SOURCES),$(wildcard tests/support/*.c))
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
@@ -424,7 +426,15 @@ $(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
 
+# Made without sanitizers, which a preloaded library can do without, in one step.
+$(B)/$1/tests/support/faults.so: $(FAULTS_SOURCES) tests/support/faults.h $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(CPPFLAGS_ALL) -Itests -std=gnu11 -g -O1 $$(WARNINGS) -fPIC -fvisibility=hidden \
+	    -shared -o $$@ $$(filter %.c,$$^) -lpthread
+
 # The tests of a live server know it by its protocol only.
+$(call integration_programs,$1): | $(B)/$1/tests/support/faults.so
 $(call integration_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
     $(patsubst %.c,$(B)/$1/%.o,$(INTEGRATION_SUPPORT)) $(call libs,$1,base)
 	$$(if $$(Q),@echo '  LINK  $$@')
