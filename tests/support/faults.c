@@ -63,10 +63,10 @@ static bool is_on(enum call call)
 
 static bool fd_path(int fd, char path[PATH_MAX])
 {
-    char link[32];
+    char entry[32];
     int kept = errno;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t len = readlink(link, path, PATH_MAX - 1);
+    snprintf(entry, sizeof(entry), "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(entry, path, PATH_MAX - 1);
     path[len < 0 ? 0 : len] = '\0';
     errno = kept;
     return is_below(path);
@@ -118,6 +118,9 @@ static bool is_settled(const struct verdict *verdict, long *result)
     *result = 0;
     return verdict->nothing;
 }
+
+// The system's headers call parameters __fd and the like.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 
 // --- write --------------------------------------------------------------------------------------
 
@@ -389,6 +392,8 @@ EXPORT int ftruncate64(int fd, off64_t len)
 {
     return ftruncate(fd, len);
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 // --- Starting -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -21,7 +22,15 @@
     "names"  // <inode>: what the disk has of this folder: lines "<d or f> <inode> <name>"
 
 #define SHADOW_NAME_LINE "%c %llu %s\n"
-#define SHADOW_NAME_SCAN "%c %llu %255s"
+
+// Takes such a line apart; the name lies within it.
+static inline const char *shadow_name_line(const char *line, char *type, unsigned long long *inode)
+{
+    char *end;
+    *type = line[0];
+    *inode = strtoull(line + 2, &end, 10);
+    return end + 1;
+}
 
 // --- Calls past the interposed ones -------------------------------------------------------------
 

@@ -330,10 +330,8 @@ static void take_folder(const char *folder)
          line = strtok_r(NULL, "\n", &rest)) {
         char type;
         unsigned long long inode;
-        char name[NAME_MAX + 1];
         char path[PATH_MAX];
-        if (sscanf(line, SHADOW_NAME_SCAN, &type, &inode, name) != 3)
-            fail(line);
+        const char *name = shadow_name_line(line, &type, &inode);
         if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= PATH_MAX)
             fail(name);
         if (type == 'd')
