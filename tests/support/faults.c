@@ -11,6 +11,7 @@
 //                    To be put there by rename
 //   FAULTS_SHADOW    a folder, on the same file system but not below FAULTS_DIR, that will hold what a disk would
 //                    have if the power went now: faults_shadow.c
+//   FAULTS_STATE     a file, as large as struct faults_state, that tells which syncs have begun and ended
 //
 // Rules, with commas between them: CALL[:from=N][:count=N][:path=TEXT][:dir|:file]:ACTION
 //
@@ -32,8 +33,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -46,6 +49,14 @@
 // Set before there are threads.
 static char faults_dir[PATH_MAX];
 static size_t faults_dir_len;
+static struct faults_state *watched;
+
+unsigned long long faults_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
+}
 
 // --- Whom it concerns ---------------------------------------------------------------------------
 
@@ -61,15 +72,15 @@ static bool is_on(enum call call)
     return faults_dir_len > 0 && rules_want(call);
 }
 
-static bool fd_path(int fd, char path[PATH_MAX])
+static bool fd_path(int fd, char out[PATH_MAX])
 {
     char entry[32];
     int kept = errno;
     snprintf(entry, sizeof(entry), "/proc/self/fd/%d", fd);
-    ssize_t len = readlink(entry, path, PATH_MAX - 1);
-    path[len < 0 ? 0 : len] = '\0';
+    ssize_t len = readlink(entry, out, PATH_MAX - 1);
+    out[len < 0 ? 0 : len] = '\0';
     errno = kept;
-    return is_below(path);
+    return is_below(out);
 }
 
 // False: it is of no concern, or too long.
@@ -175,6 +186,18 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
 
 // --- fsync, fdatasync ---------------------------------------------------------------------------
 
+// Whether somebody watches it.
+static bool tell_begin(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    if (!watched || !dot || strcmp(dot, ".aof") != 0)
+        return false;
+    atomic_store(&watched->began_before_ns, atomic_load(&watched->began_ns));
+    atomic_store(&watched->began_ns, faults_now_ns());
+    atomic_fetch_add(&watched->began, 1);
+    return true;
+}
+
 static int sync_file(enum call call, int fd)
 {
     char path[PATH_MAX];
@@ -182,12 +205,13 @@ static int sync_file(enum call call, int fd)
     struct shadow_sync sync;
     long result = 0;
     int number = call == CALL_FSYNC ? SYS_fsync : SYS_fdatasync;
-    bool wanted = faults_dir_len > 0 && (shadow_is_on() || rules_want(call));
+    bool wanted = faults_dir_len > 0 && (watched || shadow_is_on() || rules_want(call));
     if (!wanted || !fd_path(fd, path))
         return (int)syscall(number, fd);
     bool is_dir = is_folder(fd);
     if (rules_want(call))
         verdict = rules_judge(call, path, is_dir);
+    bool told = tell_begin(path);
     shadow_sync_begin(&sync, fd, is_dir);
     wait_us(verdict.delay_us);
     bool settled = is_settled(&verdict, &result);
@@ -198,6 +222,8 @@ static int sync_file(enum call call, int fd)
     if (result != 0)
         outcome = errno == EINTR || errno == EINVAL ? SYNC_SKIPPED : SYNC_FAILED;
     shadow_sync_end(&sync, outcome);
+    if (told)
+        atomic_fetch_add(&watched->ended, 1);
     errno = kept;
     return (int)result;
 }
@@ -409,6 +435,20 @@ static void after_fork(void)
     rules_after_fork();
 }
 
+static void map_state(void)
+{
+    const char *path = getenv("FAULTS_STATE");
+    int fd = path ? sys_open(path, O_RDWR | O_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return;
+    void *map = mmap(NULL, sizeof(*watched), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    watched = map == MAP_FAILED ? NULL : map;
+    close(fd);
+    // Those that a killed process had begun are over.
+    if (watched)
+        atomic_store(&watched->ended, atomic_load(&watched->began));
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *dir = getenv("FAULTS_DIR");
@@ -420,6 +460,7 @@ __attribute__((constructor)) static void start(void)
     snprintf(faults_dir, sizeof(faults_dir), "%.*s", (int)len, dir);
     rules_init();
     shadow_init(faults_dir);
+    map_state();
     pthread_atfork(before_fork, after_fork, after_fork);
     faults_dir_len = len;
 }

@@ -32,6 +32,16 @@ static inline const char *shadow_name_line(const char *line, char *type, unsigne
     return end + 1;
 }
 
+// --- What tests may watch -----------------------------------------------------------------------
+
+// Syncs of files that end in ".aof", of all processes, as they are right now, or were when the process was killed.
+struct faults_state {
+    _Atomic unsigned long long began;  // so many
+    _Atomic unsigned long long ended;
+    _Atomic unsigned long long began_ns;         // the last one; CLOCK_MONOTONIC
+    _Atomic unsigned long long began_before_ns;  // the one before
+};
+
 // --- Calls past the interposed ones -------------------------------------------------------------
 
 static inline int sys_open(const char *path, int flags, mode_t mode)
@@ -80,6 +90,8 @@ struct verdict {
     bool half;
     unsigned long long delay_us;  // before anything else
 };
+
+unsigned long long faults_now_ns(void);
 
 // Reads FAULTS and FAULTS_CONTROL.
 void rules_init(void);

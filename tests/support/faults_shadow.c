@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define FILES_MAX 256
 #define COPY_STEP 65536
@@ -52,13 +51,6 @@ static _Noreturn void fail(const char *what)
 static void path_in(char out[PATH_MAX], const char *part, unsigned long long inode)
 {
     snprintf(out, PATH_MAX, "%s/%s/%llu", shadow.dir, part, inode);
-}
-
-static unsigned long long now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
 }
 
 static struct known *find(ino_t inode)
@@ -277,7 +269,7 @@ void shadow_sync_begin(struct shadow_sync *sync, int fd, bool is_dir)
     if (fstat(fd, &info) != 0)
         fail("fstat");
     sync->inode = info.st_ino;
-    sync->began_ns = now_ns();
+    sync->began_ns = faults_now_ns();
     if (!is_dir) {
         file_begin(sync, fd, info.st_size);
         return;
