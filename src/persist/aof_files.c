@@ -45,7 +45,9 @@ static uint64_t file_bytes(const struct aof *aof, const char *name)
 
 enum status aof_make_folder(const struct aof *aof)
 {
-    if (mkdir(aof->config.folder, 0755) == 0 || errno == EEXIST)
+    bool there = mkdir(aof->config.folder, 0755) == 0 || errno == EEXIST;
+    // One that was there may have been made by a process that was killed before it synced this.
+    if (there && file_sync_folder(aof->config.folder) == STATUS_OK)
         return STATUS_OK;
     log_warning("Can't create the folder of the append-only file, %s: %s", aof->config.folder,
                 strerror(errno));
@@ -109,13 +111,25 @@ void aof_delete_history(struct aof *aof)
 
 // --- The first files ----------------------------------------------------------------------------
 
+bool aof_make_empty(const struct aof *aof, const char *name)
+{
+    char path[PATH_MAX];
+    if (!aof_path(aof, name, path) || (unlink(path) != 0 && errno != ENOENT))
+        return false;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static enum status open_incr(struct aof *aof, const char *name, bool anew)
 {
     char path[PATH_MAX];
     uint64_t mark = effects_offset(aof->server->effects);
     if (anew)
         log_notice("Creating AOF incr file %s on server start", name);
-    if (aof_path(aof, name, path) && aof_log_open(aof->log, path, anew, mark) == STATUS_OK)
+    if ((!anew || aof_make_empty(aof, name)) && aof_path(aof, name, path) &&
+        aof_log_open(aof->log, path, anew, mark) == STATUS_OK)
         return STATUS_OK;
     log_warning("Can't open the AOF file %s: %s", name, strerror(errno));
     return STATUS_IO;
@@ -156,7 +170,8 @@ static enum status adopt_old_file(struct aof *aof)
         if (aof_write_manifest(aof, &aof->manifest) != STATUS_OK)
             return STATUS_IO;
     }
-    if (!aof_path(aof, aof->config.stem, path) || rename(aof->config.stem, path) != 0) {
+    if (!aof_path(aof, aof->config.stem, path) || rename(aof->config.stem, path) != 0 ||
+        file_sync_folder(path) != STATUS_OK || file_sync_folder(aof->config.stem) != STATUS_OK) {
         log_warning("Can't move the old append-only file %s into %s: %s", aof->config.stem,
                     aof->config.folder, strerror(errno));
         return STATUS_IO;

@@ -16,7 +16,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -93,18 +92,6 @@ static enum status fork_child(struct aof *aof, const char *base)
 
 // --- Beginning ----------------------------------------------------------------------------------
 
-// The file must be there when the manifest names it.
-static bool make_empty(const struct aof *aof, const char *name)
-{
-    char path[PATH_MAX];
-    if (!aof_path(aof, name, path))
-        return false;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 // Into a new incremental file that the manifest names. STATUS_AGAIN: not now.
 static enum status go_on_in_next_file(struct aof *aof)
 {
@@ -112,10 +99,15 @@ static enum status go_on_in_next_file(struct aof *aof)
     struct aof_manifest next;
     if (aof_log_is_busy(aof->log))
         return STATUS_AGAIN;
+    // Only the last file may have a torn tail after a power cut: it must be whole on the disk before it
+    // is the last no more.
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK)
+        return STATUS_IO;
     aof_manifest_copy(&next, &aof->manifest);
     const char *name = aof_manifest_add_incr(&next, aof->config.stem);
     log_notice("Creating AOF incr file %s on background rewrite", name);
-    if (!make_empty(aof, name) || aof_write_manifest(aof, &next) != STATUS_OK) {
+    // The file must be there when the manifest names it.
+    if (!aof_make_empty(aof, name) || aof_write_manifest(aof, &next) != STATUS_OK) {
         log_warning("Can't create the AOF file %s: %s", name, strerror(errno));
         aof_manifest_release(&next);
         return STATUS_IO;
@@ -140,7 +132,7 @@ static enum status go_on_detached(struct aof *aof)
     aof_manifest_copy(&next, &aof->manifest);
     const char *name = aof_manifest_add_incr(&next, aof->config.stem);
     enum status status = STATUS_IO;
-    if (aof_path(aof, name, path))
+    if (aof_make_empty(aof, name) && aof_path(aof, name, path))
         status = aof_log_restart(aof->log, path, effects_offset(aof->server->effects));
     if (status == STATUS_IO)
         log_warning("Can't create the AOF file %s: %s", name, strerror(errno));
