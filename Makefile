@@ -47,6 +47,7 @@ space := $(empty) $(empty)
 # A goal that comes alone uses all cores unless told otherwise; make check tells all findings.
 NEEDS_run := build run
 NEEDS_test := build test check
+NEEDS_test-long := build test
 NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
@@ -197,6 +198,12 @@ test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets 
 
 test-integration: $(SERVER) $(UTILS) $(INTEGRATION_PROGRAMS) ## Tests against a live server
 	$(Q)$(RUN_TESTS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS)
+
+# Tests that leave to chance when a server dies; TEST_ROUNDS says how often.
+LONG_PROGRAMS := $(filter %/test_kills %/test_power_cut,$(INTEGRATION_PROGRAMS))
+
+test-long: $(SERVER) $(LONG_PROGRAMS) ## Kills and power cuts at random moments, 200 of each kind (TEST_ROUNDS)
+	$(Q)TEST_ROUNDS=$${TEST_ROUNDS:-200} TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN_TESTS) $(LONG_PROGRAMS)
 
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
@@ -355,7 +362,7 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
+.PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat test-programs check \
     $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // Power cuts: what was acknowledged under `appendfsync always` is there after the power went at a random moment,
 // whatever else was going on; a snapshot is the old one or the new one.
 //
-// A disk that has lost its power has what completed syncs covered, and nothing else (support/disk.h). POWER_CUTS:
+// A disk that has lost its power has what completed syncs covered, and nothing else (support/disk.h). TEST_ROUNDS:
 // how many of each kind; `make test-long` has more.
 #include "support/client.h"
 #include "support/disk.h"
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CUTS        12
@@ -23,14 +22,7 @@
 
 static int cuts(void)
 {
-    const char *given = getenv("POWER_CUTS");
-    return given ? atoi(given) : CUTS;
-}
-
-static void nap_us(long us)
-{
-    struct timespec left = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
-    nanosleep(&left, NULL);
+    return server_rounds(CUTS);
 }
 
 static struct test_server *start(const struct test_disk *disk)
@@ -39,68 +31,10 @@ static struct test_server *start(const struct test_disk *disk)
                                     disk->dir, "--auto-aof-rewrite-percentage", "0"));
 }
 
-// --- What goes on meanwhile ---------------------------------------------------------------------
-
-static void do_nothing(struct writers *writers, redisContext *c)
-{
-    (void)writers;
-    (void)c;
-}
-
-static void rewrite(struct writers *writers, redisContext *c)
-{
-    (void)writers;
-    freeReplyObject(client_ask(c, "BGREWRITEAOF"));
-}
-
-static void save_in_background(struct writers *writers, redisContext *c)
-{
-    (void)writers;
-    freeReplyObject(client_ask(c, "BGSAVE"));
-}
-
-static void save(struct writers *writers, redisContext *c)
-{
-    (void)writers;
-    freeReplyObject(client_ask(c, "SAVE"));
-}
-
-// There is a promise again when the first base is there.
-static void turn_off_and_on(struct writers *writers, redisContext *c)
-{
-    long long rewrites = server_info(writers->server, "aof_rewrites");
-    writers_promise(writers, false);
-    expect_ok(c, "CONFIG SET appendonly no");
-    nap_us(random() % 4000);
-    expect_ok(c, "CONFIG SET appendonly yes");
-    struct deadline limit = deadline();
-    while (server_info(writers->server, "aof_rewrites") == rewrites)
-        deadline_wait(&limit);
-    writers_promise(writers, true);
-}
-
-static void turn_off(struct writers *writers, redisContext *c)
-{
-    writers_promise(writers, false);
-    expect_ok(c, "CONFIG SET appendonly no");
-}
-
-static void turn_off_and_almost_on(struct writers *writers, redisContext *c)
-{
-    turn_off(writers, c);
-    expect_ok(c, "CONFIG SET appendonly yes");
-}
-
-static void (*const doings[])(struct writers *writers, redisContext *c) = {
-    do_nothing, rewrite,  save_in_background, rewrite,
-    save,       turn_off, turn_off_and_on,    turn_off_and_almost_on,
-};
-#define DOINGS ((int)(sizeof(doings) / sizeof(*doings)))
-
 // --- Cuts ---------------------------------------------------------------------------------------
 
 // A server that starts on what the last cut left is looked at, written to, and cut off.
-static void one_round(const struct test_disk *disk, struct writers *writers, int doing,
+static void one_round(const struct test_disk *disk, struct writers *writers, enum disturbance doing,
                       enum disk_cut cut, struct writers_loss *loss)
 {
     struct test_server *server = start(disk);
@@ -108,9 +42,9 @@ static void one_round(const struct test_disk *disk, struct writers *writers, int
     writers_promise(writers, true);
     redisContext *c = client_connect_unix(server);
     writers_run(writers, server);
-    nap_us(random() % (ROUND_MS * 500));
-    doings[doing](writers, c);
-    nap_us(random() % (ROUND_MS * 500));
+    disk_nap_us(random() % (ROUND_MS * 500));
+    writers_disturb(writers, c, doing);
+    disk_nap_us(random() % (ROUND_MS * 500));
     redisFree(c);
     disk_lose_power(disk, server, cut);
     writers_join(writers);
@@ -133,7 +67,8 @@ START_TEST(what_was_acknowledged_is_there)
     writers_init(&writers);
     srandom((unsigned)getpid());
     for (int round = 0; round < cuts(); round++) {
-        one_round(&disk, &writers, (round + _i) % DOINGS, (enum disk_cut)_i, &loss);
+        one_round(&disk, &writers, (enum disturbance)((round + _i) % DISTURBANCES),
+                  (enum disk_cut)_i, &loss);
         expect_no_loss(&loss, round);
     }
     struct test_server *server = start(&disk);
@@ -155,7 +90,8 @@ START_TEST(cuts_within_syncs)
     srandom((unsigned)getpid());
     disk_rules(&disk, "sync:delay=2000");
     for (int round = 0; round < cuts(); round++) {
-        one_round(&disk, &writers, round % DOINGS, (enum disk_cut)(round % DISK_CUTS), &loss);
+        one_round(&disk, &writers, (enum disturbance)(round % DISTURBANCES),
+                  (enum disk_cut)(round % DISK_CUTS), &loss);
         expect_no_loss(&loss, round);
     }
     writers_free(&writers);
@@ -167,11 +103,11 @@ END_TEST
 // What the rules make of the disk must be found out.
 static const struct {
     const char *rules;
-    int doing;  // 1: rewrite
+    enum disturbance doing;
 } lies[] = {
-    { "fdatasync:nothing", 0 },
-    { "fsync:dir:nothing", 1 },
-    { "fsync:file:nothing", 1 },
+    { "fdatasync:nothing", DO_NOTHING },
+    { "fsync:dir:nothing", DO_REWRITE },
+    { "fsync:file:nothing", DO_REWRITE },
 };
 #define LIES ((int)(sizeof(lies) / sizeof(*lies)))
 
@@ -190,11 +126,11 @@ static bool is_hollow(const struct test_disk *disk)
 }
 
 // Rewrites, if that is asked for, and waits until some more has been acknowledged.
-static void work_on_a_liar(struct writers *writers, redisContext *c, int doing)
+static void work_on_a_liar(struct writers *writers, redisContext *c, enum disturbance doing)
 {
     struct deadline limit = deadline();
-    doings[doing](writers, c);
-    while (doing && server_info(writers->server, "aof_rewrites") == 0)
+    writers_disturb(writers, c, doing);
+    while (doing == DO_REWRITE && server_info(writers->server, "aof_rewrites") == 0)
         deadline_wait(&limit);
     for (long long acked = writers_acked(writers); writers_acked(writers) < acked + 100;)
         deadline_wait(&limit);
@@ -208,7 +144,7 @@ START_TEST(a_disk_that_does_not_sync_is_found_out)
     disk_init(&disk, true);
     writers_init(&writers);
     srandom((unsigned)getpid());
-    one_round(&disk, &writers, 0, DISK_STRICT, &loss);
+    one_round(&disk, &writers, DO_NOTHING, DISK_STRICT, &loss);
     expect_no_loss(&loss, 0);
     bool found = false;
     for (int round = 0; !found && round < NEEDLESS; round++) {
@@ -286,7 +222,7 @@ START_TEST(a_snapshot_is_the_old_one_or_the_new_one)
         redisAppendCommand(c, background ? "BGSAVE" : "SAVE");
         bool answered = is_answered(c, round % 3 == 0 ? 1000000 : random() % 20000);
         if (background) {
-            nap_us(random() % 20000);
+            disk_nap_us(random() % 20000);
             answered = answered && server_info(server, "rdb_saves") == 1 &&
                        server_info(server, "rdb_bgsave_in_progress") == 0;
         }

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define NAME_ROOM  (SERVER_PATH_MAX + 64)
 #define BYTES_MAX  ((size_t)64 << 20)
@@ -115,6 +116,12 @@ void disk_rules(const struct test_disk *disk, const char *rules)
     snprintf(draft, sizeof(draft), "%s.new", disk->control);
     write_whole(draft, rules, strlen(rules));
     ck_assert_int_eq(rename(draft, disk->control), 0);
+}
+
+void disk_nap_us(long us)
+{
+    struct timespec left = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+    nanosleep(&left, NULL);
 }
 
 bool disk_is_syncing(const struct test_disk *disk)

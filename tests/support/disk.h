@@ -33,5 +33,8 @@ void disk_kill(struct test_server *server);
 // The same, and the disk has what it would have if its power had gone: a server may be started on it.
 void disk_lose_power(const struct test_disk *disk, struct test_server *server, enum disk_cut cut);
 
+// For random moments; a test never waits for something to be done in this way.
+void disk_nap_us(long us);
+
 // Whether a sync of an append-only file is under way.
 bool disk_is_syncing(const struct test_disk *disk);

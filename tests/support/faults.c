@@ -133,7 +133,26 @@ static bool is_settled(const struct verdict *verdict, long *result)
 // The system's headers call parameters __fd and the like.
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 
+// Whether somebody watches this file.
+static bool is_watched(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return watched && dot && strcmp(dot, ".aof") == 0;
+}
+
 // --- write --------------------------------------------------------------------------------------
+
+static ssize_t write_watched(int fd, const void *bytes, size_t len)
+{
+    char path[PATH_MAX];
+    if (!watched || getpid() != gettid() || !fd_path(fd, path) || !is_watched(path))
+        return sys_write(fd, bytes, len);
+    unsigned long long began_ns = faults_now_ns();
+    ssize_t result = sys_write(fd, bytes, len);
+    if (result == (ssize_t)len)
+        atomic_store(&watched->wrote_ns, began_ns);
+    return result;
+}
 
 // True: settled. False: `len` bytes are to be written.
 static bool judge_write(int fd, size_t *len, long *result)
@@ -155,7 +174,7 @@ static bool judge_write(int fd, size_t *len, long *result)
 EXPORT ssize_t write(int fd, const void *bytes, size_t len)
 {
     long result;
-    return judge_write(fd, &len, &result) ? result : sys_write(fd, bytes, len);
+    return judge_write(fd, &len, &result) ? result : write_watched(fd, bytes, len);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
@@ -186,18 +205,6 @@ EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
 
 // --- fsync, fdatasync ---------------------------------------------------------------------------
 
-// Whether somebody watches it.
-static bool tell_begin(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    if (!watched || !dot || strcmp(dot, ".aof") != 0)
-        return false;
-    atomic_store(&watched->began_before_ns, atomic_load(&watched->began_ns));
-    atomic_store(&watched->began_ns, faults_now_ns());
-    atomic_fetch_add(&watched->began, 1);
-    return true;
-}
-
 static int sync_file(enum call call, int fd)
 {
     char path[PATH_MAX];
@@ -211,7 +218,10 @@ static int sync_file(enum call call, int fd)
     bool is_dir = is_folder(fd);
     if (rules_want(call))
         verdict = rules_judge(call, path, is_dir);
-    bool told = tell_begin(path);
+    bool told = is_watched(path);
+    unsigned long long wrote_ns = told ? atomic_load(&watched->wrote_ns) : 0;
+    if (told)
+        atomic_fetch_add(&watched->began, 1);
     shadow_sync_begin(&sync, fd, is_dir);
     wait_us(verdict.delay_us);
     bool settled = is_settled(&verdict, &result);
@@ -222,6 +232,8 @@ static int sync_file(enum call call, int fd)
     if (result != 0)
         outcome = errno == EINTR || errno == EINVAL ? SYNC_SKIPPED : SYNC_FAILED;
     shadow_sync_end(&sync, outcome);
+    if (told && outcome == SYNC_DONE)
+        atomic_store(&watched->synced_ns, wrote_ns);
     if (told)
         atomic_fetch_add(&watched->ended, 1);
     errno = kept;

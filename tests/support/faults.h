@@ -34,12 +34,15 @@ static inline const char *shadow_name_line(const char *line, char *type, unsigne
 
 // --- What tests may watch -----------------------------------------------------------------------
 
-// Syncs of files that end in ".aof", of all processes, as they are right now, or were when the process was killed.
+// Files that end in ".aof", as they are right now, or were when the process was killed. Times are those of
+// CLOCK_MONOTONIC.
 struct faults_state {
-    _Atomic unsigned long long began;  // so many
+    _Atomic unsigned long long began;  // syncs, of all processes
     _Atomic unsigned long long ended;
-    _Atomic unsigned long long began_ns;         // the last one; CLOCK_MONOTONIC
-    _Atomic unsigned long long began_before_ns;  // the one before
+    // When the last write by a main thread began of those that are complete: what was to be written then is.
+    _Atomic unsigned long long wrote_ns;
+    // The same of those that were complete when the last sync began that has succeeded: is on the disk.
+    _Atomic unsigned long long synced_ns;
 };
 
 // --- Calls past the interposed ones -------------------------------------------------------------

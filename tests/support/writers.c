@@ -2,7 +2,6 @@
 // Clients that write until their server is killed: see writers.h.
 #include "support/writers.h"
 
-#include "support/client.h"
 #include "support/faults.h"
 
 #include <stdlib.h>
@@ -126,6 +125,47 @@ long long writers_acked(const struct writers *writers)
     for (int i = 0; i < WRITERS; i++)
         acked += __atomic_load_n(&writers->writers[i].acked, __ATOMIC_RELAXED);
     return acked;
+}
+
+// --- Disturbances -------------------------------------------------------------------------------
+
+static void ask(redisContext *c, const char *command)
+{
+    freeReplyObject(client_ask(c, command));
+}
+
+static void turn_off(struct writers *writers, redisContext *c)
+{
+    writers_promise(writers, false);
+    expect_ok(c, "CONFIG SET appendonly no");
+}
+
+// There is a promise again when the first base is there.
+static void turn_off_and_on(struct writers *writers, redisContext *c)
+{
+    long long rewrites = server_info(writers->server, "aof_rewrites");
+    turn_off(writers, c);
+    expect_ok(c, "CONFIG SET appendonly yes");
+    struct deadline limit = deadline();
+    while (server_info(writers->server, "aof_rewrites") == rewrites)
+        deadline_wait(&limit);
+    writers_promise(writers, true);
+}
+
+void writers_disturb(struct writers *writers, redisContext *c, enum disturbance what)
+{
+    if (what == DO_REWRITE || what == DO_REWRITE_AND_SAVE)
+        ask(c, "BGREWRITEAOF");
+    if (what == DO_SAVE || what == DO_REWRITE_AND_SAVE)
+        ask(c, "SAVE");
+    if (what == DO_BGSAVE)
+        ask(c, "BGSAVE");
+    if (what == DO_TURN_OFF_AND_ON)
+        turn_off_and_on(writers, c);
+    if (what == DO_TURN_OFF || what == DO_TURN_ALMOST_ON)
+        turn_off(writers, c);
+    if (what == DO_TURN_ALMOST_ON)
+        expect_ok(c, "CONFIG SET appendonly yes");
 }
 
 // --- Checking -----------------------------------------------------------------------------------

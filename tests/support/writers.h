@@ -7,7 +7,7 @@
 // after a restart is the first so many of a writer's writes, or it is wrong.
 #pragma once
 
-#include "support/server.h"
+#include "support/client.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,7 +41,20 @@ struct writers_loss {
     char problem[PROBLEM_ROOM];
 };
 
-// All zero, then with a promise from the start.
+// What is done to the server meanwhile.
+enum disturbance {
+    DO_NOTHING,
+    DO_REWRITE,
+    DO_BGSAVE,
+    DO_REWRITE_AND_SAVE,
+    DO_SAVE,
+    DO_TURN_OFF,         // appendonly
+    DO_TURN_OFF_AND_ON,  // and wait until there is a promise again
+    DO_TURN_ALMOST_ON,   // and not
+    DISTURBANCES,
+};
+
+// There is a promise from the start.
 void writers_init(struct writers *writers);
 void writers_free(struct writers *writers);
 
@@ -55,6 +68,9 @@ void writers_join(struct writers *writers);
 
 // From now on what is answered counts as promised, or doesn't.
 void writers_promise(struct writers *writers, bool promised);
+
+// The promise follows from what is done.
+void writers_disturb(struct writers *writers, redisContext *c, enum disturbance what);
 
 // Writes that were acknowledged, of all writers; they may run.
 long long writers_acked(const struct writers *writers);
