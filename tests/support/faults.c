@@ -13,7 +13,7 @@
 //                    have if the power went now: faults_shadow.c
 //   FAULTS_STATE     a file, as large as struct faults_state, that tells which syncs have begun and ended
 //
-// Rules, with commas between them: CALL[:from=N][:count=N][:path=TEXT][:dir|:file]:ACTION
+// Rules, with commas between them: CALL[:from=N][:count=N][:path=TEXT][:dir|:file][:parent|:child]:ACTION
 //
 //   CALL     write (pwrite, writev ...), open (creat, mkostemp ...), fsync, fdatasync, sync (both of them), rename, unlink,
 //            truncate, mkdir, any
@@ -21,6 +21,7 @@
 //            the time when it read the rules; a forked child goes on where its parent was
 //   path     only if the file's path (of a rename: its new one) has this in it
 //   dir      only for folders, file: only for what is none
+//   parent   only in the process that was started, child: only in one that it has forked
 //   ACTION   error=ENOSPC|EIO|...   it fails, and nothing is done
 //            short                  half of it is written
 //            nothing                it succeeds, and nothing is done

@@ -13,6 +13,7 @@
 #define PATH_ROOM 128
 
 enum kind { KIND_ANY, KIND_DIR, KIND_FILE };
+enum who { WHO_ANY, WHO_PARENT, WHO_CHILD };
 
 struct rule {
     unsigned calls;  // a bit each
@@ -20,6 +21,7 @@ struct rule {
     unsigned long long count;
     char path[PATH_ROOM];
     enum kind kind;
+    enum who who;
     struct verdict verdict;
     unsigned long long seen;
 };
@@ -29,6 +31,7 @@ static struct {
     struct rule rules[RULES_MAX];
     size_t count;
     unsigned calls;  // that any rule is for
+    pid_t parent;
     const char *control_path;
     struct timespec control_mtime;
     off_t control_size;
@@ -113,6 +116,10 @@ static void parse_part(struct rule *rule, const char *part)
         rule->kind = KIND_DIR;
     else if (strcmp(part, "file") == 0)
         rule->kind = KIND_FILE;
+    else if (strcmp(part, "parent") == 0)
+        rule->who = WHO_PARENT;
+    else if (strcmp(part, "child") == 0)
+        rule->who = WHO_CHILD;
     else if (begins(part, "error="))
         rule->verdict.error = error_of(value);
     else if (begins(part, "delay="))
@@ -183,6 +190,7 @@ static void look_at_control(void)
 void rules_init(void)
 {
     const char *given = getenv("FAULTS");
+    state.parent = getpid();
     state.control_path = getenv("FAULTS_CONTROL");
     if (!given)
         return;
@@ -208,6 +216,9 @@ static bool applies(struct rule *rule, enum call call, const char *path, bool is
 {
     if (!(rule->calls & 1u << call) || (rule->path[0] && !strstr(path, rule->path)) ||
         (rule->kind == KIND_DIR && !is_dir) || (rule->kind == KIND_FILE && is_dir))
+        return false;
+    bool is_parent = getpid() == state.parent;
+    if ((rule->who == WHO_PARENT && !is_parent) || (rule->who == WHO_CHILD && is_parent))
         return false;
     rule->seen++;
     return rule->seen >= rule->from && rule->seen - rule->from < rule->count;
