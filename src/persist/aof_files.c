@@ -93,6 +93,26 @@ enum status aof_write_manifest(const struct aof *aof, const struct aof_manifest 
     return status;
 }
 
+bool aof_manifest_is_there(const struct aof *aof, const struct aof_manifest *manifest)
+{
+    char path[PATH_MAX];
+    struct bytes want = { 0 };
+    struct bytes got = { 0 };
+    int fd = manifest_path(aof, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool same = false;
+    aof_manifest_format(manifest, &want);
+    // What cannot be read may be anything.
+    if (fd < 0 || file_read(fd, AOF_MANIFEST_BYTES_MAX, &got) != STATUS_OK)
+        same = true;
+    else
+        same = slice_equal(bytes_slice(&want), bytes_slice(&got));
+    if (fd >= 0)
+        close(fd);
+    bytes_release(&want);
+    bytes_release(&got);
+    return same;
+}
+
 void aof_delete_history(struct aof *aof)
 {
     char path[PATH_MAX];
@@ -183,10 +203,13 @@ static enum status adopt_old_file(struct aof *aof)
 
 // --- Loading ------------------------------------------------------------------------------------
 
-static bool is_last(const struct aof_manifest *manifest, size_t i)
+// Empty ones behind it don't count: when a rewrite could not begin, the manifest may name one that was never used.
+static bool is_last(const struct aof *aof, size_t i)
 {
+    const struct aof_manifest *manifest = &aof->manifest;
     for (size_t later = i + 1; later < manifest->count; later++) {
-        if (manifest->files[later].type != AOF_HISTORY)
+        const struct aof_file *file = &manifest->files[later];
+        if (file->type != AOF_HISTORY && file_bytes(aof, file->name) > 0)
             return false;
     }
     return true;
@@ -199,7 +222,7 @@ static enum status load_one(struct aof *aof, size_t i)
     struct aof_loaded loaded;
     const struct aof_file *file = &aof->manifest.files[i];
     const struct aof_load_options options = {
-        .is_last = is_last(&aof->manifest, i),
+        .is_last = is_last(aof, i),
         .cut_truncated = aof->config.load_truncated,
         .cut_tail_max = (uint64_t)aof->config.corrupt_tail_bytes,
     };

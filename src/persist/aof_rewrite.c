@@ -92,6 +92,16 @@ static enum status fork_child(struct aof *aof, const char *base)
 
 // --- Beginning ----------------------------------------------------------------------------------
 
+// This manifest could not be written. The files of one that may be on the disk all the same keep their names.
+static void give_up_manifest(struct aof *aof, struct aof_manifest *next)
+{
+    if (aof_manifest_is_there(aof, next)) {
+        aof->manifest.base_seq = next->base_seq;
+        aof->manifest.incr_seq = next->incr_seq;
+    }
+    aof_manifest_release(next);
+}
+
 // Into a new incremental file that the manifest names. STATUS_AGAIN: not now.
 static enum status go_on_in_next_file(struct aof *aof)
 {
@@ -109,7 +119,7 @@ static enum status go_on_in_next_file(struct aof *aof)
     // The file must be there when the manifest names it.
     if (!aof_make_empty(aof, name) || aof_write_manifest(aof, &next) != STATUS_OK) {
         log_warning("Can't create the AOF file %s: %s", name, strerror(errno));
-        aof_manifest_release(&next);
+        give_up_manifest(aof, &next);
         return STATUS_IO;
     }
     // If it stays empty, nothing is wrong with it.
@@ -231,7 +241,7 @@ static void finish(struct aof *aof)
         aof_manifest_add_incr(&next, aof->config.stem);
     aof_manifest_add_base(&next, aof->config.stem, aof->state == AOF_OFF ? 0 : 1);
     if (aof_write_manifest(aof, &next) != STATUS_OK) {
-        aof_manifest_release(&next);
+        give_up_manifest(aof, &next);
         note_failure(aof);
         return;
     }
