@@ -425,7 +425,7 @@ static const char *const rewrite_faults[] = {
     "rename:path=manifest:error=EIO",
     "rename:path=manifest:from=2:error=EIO",  // the one that names the base
     "fsync:dir:error=EIO",
-    "fsync:dir:from=3:error=EIO",
+    "fsync:dir:child:error=EIO",
     "unlink:path=1.:error=EIO",
 };
 #define REWRITE_FAULTS ((int)(sizeof(rewrite_faults) / sizeof(*rewrite_faults)))
