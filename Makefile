@@ -47,6 +47,7 @@ space := $(empty) $(empty)
 # A goal that comes alone uses all cores unless told otherwise; make check tells all findings.
 NEEDS_run := build run
 NEEDS_test := build test check
+NEEDS_test-long := build test
 NEEDS_compat := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
@@ -132,8 +133,10 @@ FOLDERS := $(sort $(patsubst src/%/,%,$(wildcard src/*/)))
 UNIT_FOLDERS := $(filter $(FOLDERS),$(patsubst tests/unit/%/,%,$(wildcard tests/unit/*/)))
 UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
 INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
+# A library to preload into servers, so that disks fail: tests/support/faults.c.
+FAULTS_SOURCES := $(wildcard tests/support/faults*.c)
 INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
-    $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
+    $(filter-out tests/support/unit.c $(FAULTS_SOURCES),$(wildcard tests/support/*.c))
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
@@ -196,6 +199,12 @@ test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets 
 
 test-integration: $(SERVER) $(UTILS) $(INTEGRATION_PROGRAMS) ## Tests against a live server
 	$(Q)$(RUN_TESTS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS)
+
+# Tests that leave to chance when a server dies; TEST_ROUNDS says how often.
+LONG_PROGRAMS := $(filter %/test_kills %/test_power_cut,$(INTEGRATION_PROGRAMS))
+
+test-long: $(SERVER) $(LONG_PROGRAMS) ## Kills and power cuts at random moments, 200 of each kind (TEST_ROUNDS)
+	$(Q)TEST_ROUNDS=$${TEST_ROUNDS:-200} TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN_TESTS) $(LONG_PROGRAMS)
 
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
@@ -354,7 +363,7 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
+.PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat test-programs check \
     $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
@@ -426,7 +435,15 @@ $(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
 
+# Made without sanitizers, which a preloaded library can do without, in one step.
+$(B)/$1/tests/support/faults.so: $(FAULTS_SOURCES) tests/support/faults.h $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(CPPFLAGS_ALL) -Itests -std=gnu11 -g -O1 $$(WARNINGS) -fPIC -fvisibility=hidden \
+	    -shared -o $$@ $$(filter %.c,$$^) -lpthread
+
 # The tests of a live server know it by its protocol only.
+$(call integration_programs,$1): | $(B)/$1/tests/support/faults.so
 $(call integration_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
     $(patsubst %.c,$(B)/$1/%.o,$(INTEGRATION_SUPPORT)) $(call libs,$1,base)
 	$$(if $$(Q),@echo '  LINK  $$@')

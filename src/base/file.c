@@ -69,17 +69,19 @@ static void folder_of(const char *path, char folder[PATH_MAX])
     snprintf(folder, PATH_MAX, "%.*s", len, slash ? path : ".");
 }
 
-bool file_sync_folder(const char *path)
+enum status file_sync_folder(const char *path)
 {
     char folder[PATH_MAX];
     folder_of(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return STATUS_IO;
     // Some file systems can't sync a folder, and say so with EINVAL.
     bool done = fsync(fd) == 0 || errno == EINVAL;
+    int why = errno;
     close(fd);
-    return done;
+    errno = why;
+    return done ? STATUS_OK : STATUS_IO;
 }
 
 enum status file_draft_begin(struct file_draft *draft, const char *target)
@@ -111,7 +113,7 @@ enum status file_draft_commit(struct file_draft *draft)
         file_draft_drop(draft);
         return STATUS_IO;
     }
-    return file_sync_folder(draft->target) ? STATUS_OK : STATUS_IO;
+    return file_sync_folder(draft->target);
 }
 
 void file_draft_drop(struct file_draft *draft)

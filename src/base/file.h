@@ -30,13 +30,13 @@ MUST_CHECK enum status file_draft_commit(struct file_draft *draft);
 // Drops it; errno stays.
 void file_draft_drop(struct file_draft *draft);
 
+// Syncs the folder that holds `path`, so that the names in it are on the disk, and with them a file or folder
+// that was made, renamed or deleted there. STATUS_IO: errno is set.
+MUST_CHECK enum status file_sync_folder(const char *path);
+
 // Removes the drafts of this target that a process which was killed has left behind, and says how many there
 // were. For a target that nobody is writing.
 size_t file_drafts_remove(const char *target);
-
-// Syncs the folder that the path lies in, so that a power cut leaves new and new named files there. False: errno
-// is set.
-MUST_CHECK bool file_sync_folder(const char *path);
 
 // Writes all of it. STATUS_IO: errno is set, and some of it may have been written.
 MUST_CHECK enum status file_write(int fd, struct slice bytes);

@@ -57,7 +57,7 @@ enum status aof_cut(int fd, const char *path, uint64_t size, uint64_t keep, char
     int copy = make_kept(path, keep, kept);
     if (copy < 0)
         return STATUS_IO;
-    bool done = copy_tail(fd, copy, keep, size) && file_sync_folder(kept);
+    bool done = copy_tail(fd, copy, keep, size) && file_sync_folder(kept) == STATUS_OK;
     int why = errno;
     close(copy);
     if (!done) {

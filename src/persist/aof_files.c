@@ -45,7 +45,9 @@ static uint64_t file_bytes(const struct aof *aof, const char *name)
 
 enum status aof_make_folder(const struct aof *aof)
 {
-    if (mkdir(aof->config.folder, 0755) == 0 || errno == EEXIST)
+    bool there = mkdir(aof->config.folder, 0755) == 0 || errno == EEXIST;
+    // One that was there may have been made by a process that was killed before it synced this.
+    if (there && file_sync_folder(aof->config.folder) == STATUS_OK)
         return STATUS_OK;
     log_warning("Can't create the folder of the append-only file, %s: %s", aof->config.folder,
                 strerror(errno));
@@ -91,6 +93,26 @@ enum status aof_write_manifest(const struct aof *aof, const struct aof_manifest 
     return status;
 }
 
+bool aof_manifest_is_there(const struct aof *aof, const struct aof_manifest *manifest)
+{
+    char path[PATH_MAX];
+    struct bytes want = { 0 };
+    struct bytes got = { 0 };
+    int fd = manifest_path(aof, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool same = false;
+    aof_manifest_format(manifest, &want);
+    // What cannot be read may be anything.
+    if (fd < 0 || file_read(fd, AOF_MANIFEST_BYTES_MAX, &got) != STATUS_OK)
+        same = true;
+    else
+        same = slice_equal(bytes_slice(&want), bytes_slice(&got));
+    if (fd >= 0)
+        close(fd);
+    bytes_release(&want);
+    bytes_release(&got);
+    return same;
+}
+
 void aof_delete_history(struct aof *aof)
 {
     char path[PATH_MAX];
@@ -109,13 +131,25 @@ void aof_delete_history(struct aof *aof)
 
 // --- The first files ----------------------------------------------------------------------------
 
+bool aof_make_empty(const struct aof *aof, const char *name)
+{
+    char path[PATH_MAX];
+    if (!aof_path(aof, name, path) || (unlink(path) != 0 && errno != ENOENT))
+        return false;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static enum status open_incr(struct aof *aof, const char *name, bool anew)
 {
     char path[PATH_MAX];
     uint64_t mark = effects_offset(aof->server->effects);
     if (anew)
         log_notice("Creating AOF incr file %s on server start", name);
-    if (aof_path(aof, name, path) && aof_log_open(aof->log, path, anew, mark) == STATUS_OK)
+    if ((!anew || aof_make_empty(aof, name)) && aof_path(aof, name, path) &&
+        aof_log_open(aof->log, path, anew, mark) == STATUS_OK)
         return STATUS_OK;
     log_warning("Can't open the AOF file %s: %s", name, strerror(errno));
     return STATUS_IO;
@@ -156,7 +190,8 @@ static enum status adopt_old_file(struct aof *aof)
         if (aof_write_manifest(aof, &aof->manifest) != STATUS_OK)
             return STATUS_IO;
     }
-    if (!aof_path(aof, aof->config.stem, path) || rename(aof->config.stem, path) != 0) {
+    if (!aof_path(aof, aof->config.stem, path) || rename(aof->config.stem, path) != 0 ||
+        file_sync_folder(path) != STATUS_OK || file_sync_folder(aof->config.stem) != STATUS_OK) {
         log_warning("Can't move the old append-only file %s into %s: %s", aof->config.stem,
                     aof->config.folder, strerror(errno));
         return STATUS_IO;
@@ -168,10 +203,13 @@ static enum status adopt_old_file(struct aof *aof)
 
 // --- Loading ------------------------------------------------------------------------------------
 
-static bool is_last(const struct aof_manifest *manifest, size_t i)
+// Empty ones behind it don't count: when a rewrite could not begin, the manifest may name one that was never used.
+static bool is_last(const struct aof *aof, size_t i)
 {
+    const struct aof_manifest *manifest = &aof->manifest;
     for (size_t later = i + 1; later < manifest->count; later++) {
-        if (manifest->files[later].type != AOF_HISTORY)
+        const struct aof_file *file = &manifest->files[later];
+        if (file->type != AOF_HISTORY && file_bytes(aof, file->name) > 0)
             return false;
     }
     return true;
@@ -185,7 +223,7 @@ static enum status load_one(struct aof *aof, size_t i)
     const struct aof_file *file = &aof->manifest.files[i];
     const struct aof_load_options options = {
         // Behind the log's back nothing is cut.
-        .is_last = aof->state == AOF_OFF && is_last(&aof->manifest, i),
+        .is_last = aof->state == AOF_OFF && is_last(aof, i),
         .cut_truncated = aof->config.load_truncated,
         .cut_tail_max = (uint64_t)aof->config.corrupt_tail_bytes,
     };

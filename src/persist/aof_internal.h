@@ -80,8 +80,14 @@ MUST_CHECK enum status aof_make_folder(const struct aof *aof);
 MUST_CHECK enum status aof_read_manifest(struct aof *aof);
 MUST_CHECK enum status aof_write_manifest(const struct aof *aof,
                                           const struct aof_manifest *manifest);
+// After it could not be written: whether it is there all the same, and may be on the disk, as the folder's
+// sync was what failed.
+MUST_CHECK bool aof_manifest_is_there(const struct aof *aof, const struct aof_manifest *manifest);
 // Deletes the history's files and forgets them.
 void aof_delete_history(struct aof *aof);
+// Makes an empty file, in place of one that is there: emptying that one would not be on the disk before it is
+// synced itself, and until then its old bytes may be back after a power cut. False: errno.
+MUST_CHECK bool aof_make_empty(const struct aof *aof, const char *name);
 // Reads the files that the manifest names, or makes the first ones; the log is open then.
 MUST_CHECK enum status aof_load_files(struct aof *aof);
 // Reads the files that the manifest names once more, while the log goes on: nothing is cut off.

@@ -16,7 +16,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -93,16 +92,14 @@ static enum status fork_child(struct aof *aof, const char *base)
 
 // --- Beginning ----------------------------------------------------------------------------------
 
-// The file must be there when the manifest names it.
-static bool make_empty(const struct aof *aof, const char *name)
+// This manifest could not be written. The files of one that may be on the disk all the same keep their names.
+static void give_up_manifest(struct aof *aof, struct aof_manifest *next)
 {
-    char path[PATH_MAX];
-    if (!aof_path(aof, name, path))
-        return false;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    if (aof_manifest_is_there(aof, next)) {
+        aof->manifest.base_seq = next->base_seq;
+        aof->manifest.incr_seq = next->incr_seq;
+    }
+    aof_manifest_release(next);
 }
 
 // Into a new incremental file that the manifest names. STATUS_AGAIN: not now.
@@ -112,12 +109,17 @@ static enum status go_on_in_next_file(struct aof *aof)
     struct aof_manifest next;
     if (aof_log_is_busy(aof->log))
         return STATUS_AGAIN;
+    // Only the last file may have a torn tail after a power cut: it must be whole on the disk before it
+    // is the last no more.
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK)
+        return STATUS_IO;
     aof_manifest_copy(&next, &aof->manifest);
     const char *name = aof_manifest_add_incr(&next, aof->config.stem);
     log_notice("Creating AOF incr file %s on background rewrite", name);
-    if (!make_empty(aof, name) || aof_write_manifest(aof, &next) != STATUS_OK) {
+    // The file must be there when the manifest names it.
+    if (!aof_make_empty(aof, name) || aof_write_manifest(aof, &next) != STATUS_OK) {
         log_warning("Can't create the AOF file %s: %s", name, strerror(errno));
-        aof_manifest_release(&next);
+        give_up_manifest(aof, &next);
         return STATUS_IO;
     }
     // If it stays empty, nothing is wrong with it.
@@ -140,7 +142,7 @@ static enum status go_on_detached(struct aof *aof)
     aof_manifest_copy(&next, &aof->manifest);
     const char *name = aof_manifest_add_incr(&next, aof->config.stem);
     enum status status = STATUS_IO;
-    if (aof_path(aof, name, path))
+    if (aof_make_empty(aof, name) && aof_path(aof, name, path))
         status = aof_log_restart(aof->log, path, effects_offset(aof->server->effects));
     if (status == STATUS_IO)
         log_warning("Can't create the AOF file %s: %s", name, strerror(errno));
@@ -239,7 +241,7 @@ static void finish(struct aof *aof)
         aof_manifest_add_incr(&next, aof->config.stem);
     aof_manifest_add_base(&next, aof->config.stem, aof->state == AOF_OFF ? 0 : 1);
     if (aof_write_manifest(aof, &next) != STATUS_OK) {
-        aof_manifest_release(&next);
+        give_up_manifest(aof, &next);
         note_failure(aof);
         return;
     }

@@ -43,6 +43,12 @@ long long monotonic_ms(void)
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int server_rounds(int rounds)
+{
+    const char *given = getenv("TEST_ROUNDS");
+    return given ? (int)strtol(given, NULL, 10) : rounds;
+}
+
 static void nap_ms(long ms)
 {
     struct timespec left = { .tv_nsec = ms * 1000000 };

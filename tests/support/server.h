@@ -77,6 +77,9 @@ struct deadline {
 struct deadline deadline(void);
 void deadline_wait(const struct deadline *limit);
 
+// How often what is left to chance is tried: TEST_ROUNDS, or so often.
+int server_rounds(int rounds);
+
 // Milliseconds that pass steadily.
 long long monotonic_ms(void);
 
