@@ -103,8 +103,7 @@ END_TEST
 static const char *const faults[] = {
     "write:path=incr:from=20:count=3:error=ENOSPC",
     "write:path=incr:from=20:count=1:short,write:path=incr:from=21:count=2:error=ENOSPC",
-    "write:path=incr:from=10:count=1:short,write:path=incr:from=11:count=4:error=EIO,"
-    "truncate:error=EIO",
+    "write:from=9:count=1:short,write:from=10:count=4:error=EIO,truncate:error=EIO",
     "fdatasync:path=incr:from=15:count=1:error=EIO",
     "fdatasync:path=incr:from=15:count=1:error=EIO,open:path=base:error=ENOSPC",
     "fdatasync:path=incr:from=10:count=2:error=EIO,rename:path=manifest:count=1:error=EIO",
