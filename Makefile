@@ -443,7 +443,7 @@ $(B)/$1/tests/support/faults.so: $(FAULTS_SOURCES) tests/support/faults.h $(B)/$
 	    -shared -o $$@ $$(filter %.c,$$^) -lpthread
 
 # The tests of a live server know it by its protocol only.
-$(call integration_programs,$1): | $(B)/$1/tests/support/faults.so
+$(call integration_programs,$1): | $(if $(FAULTS_SOURCES),$(B)/$1/tests/support/faults.so)
 $(call integration_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
     $(patsubst %.c,$(B)/$1/%.o,$(INTEGRATION_SUPPORT)) $(call libs,$1,base)
 	$$(if $$(Q),@echo '  LINK  $$@')

@@ -98,6 +98,54 @@ START_TEST(cuts_within_syncs)
 }
 END_TEST
 
+// --- A disk that fails besides ------------------------------------------------------------------
+
+static const char *const faults[] = {
+    "write:path=incr:from=20:count=3:error=ENOSPC",
+    "write:path=incr:from=20:count=1:short,write:path=incr:from=21:count=2:error=ENOSPC",
+    "write:from=9:count=1:short,write:from=10:count=4:error=EIO,truncate:error=EIO",
+    "fdatasync:path=incr:from=15:count=1:error=EIO",
+    "fdatasync:path=incr:from=15:count=1:error=EIO,open:path=base:error=ENOSPC",
+    "fdatasync:path=incr:from=10:count=2:error=EIO,rename:path=manifest:count=1:error=EIO",
+    "fsync:dir:parent:from=2:count=1:error=EIO",
+    "fsync:dir:parent:from=3:count=1:error=EIO,fdatasync:path=incr:from=9:count=1:error=EIO",
+    "sync:delay=1000,fdatasync:path=incr:from=9:count=1:error=ENOSPC",
+    "any:from=60:error=ENOSPC",
+};
+#define FAULTS ((long)(sizeof(faults) / sizeof(*faults)))
+
+START_TEST(cuts_of_a_disk_that_fails)
+{
+    struct test_disk disk;
+    struct writers writers;
+    struct writers_loss loss;
+    disk_init(&disk, true);
+    writers_init(&writers);
+    srandom((unsigned)getpid());
+    for (int round = 0; round < cuts(); round++) {
+        const char *rules = faults[random() % FAULTS];
+        struct test_server *server = start(&disk);
+        writers_check(&writers, server, &loss);
+        expect_no_loss(&loss, round);
+        redisContext *c = client_connect_unix(server);
+        writers_run(&writers, server);
+        disk_rules(&disk, rules);
+        if (random() % 2)
+            freeReplyObject(client_ask(c, "BGREWRITEAOF"));
+        disk_nap_us(random() % (ROUND_MS * 1000));
+        if (random() % 2) {
+            disk_rules(&disk, "");
+            disk_nap_us(random() % (ROUND_MS * 1000));
+        }
+        redisFree(c);
+        disk_lose_power(&disk, server, (enum disk_cut)(round % DISK_CUTS));
+        writers_join(&writers);
+        disk_rules(&disk, "");
+    }
+    writers_free(&writers);
+}
+END_TEST
+
 // --- The test of the test -----------------------------------------------------------------------
 
 // What the rules make of the disk must be found out.
@@ -307,6 +355,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, a_file_left_behind_does_not_come_back, 0, 2);
     tcase_add_loop_test(tcase, what_was_acknowledged_is_there, 0, DISK_CUTS);
     tcase_add_test(tcase, cuts_within_syncs);
+    tcase_add_test(tcase, cuts_of_a_disk_that_fails);
     tcase_add_loop_test(tcase, a_disk_that_does_not_sync_is_found_out, 0, LIES);
     tcase_add_loop_test(tcase, a_snapshot_is_the_old_one_or_the_new_one, 0, 2);
     return suite;

@@ -148,10 +148,10 @@ static void shadow_path(const struct test_disk *disk, const char *part, unsigned
 static char *names_of(const struct test_disk *disk, const char *folder, unsigned long long inode,
                       enum disk_cut cut)
 {
-    char path[NAME_ROOM];
     size_t len;
     char *text = NULL;
     if (cut != DISK_NAMES) {
+        char path[NAME_ROOM];
         shadow_path(disk, SHADOW_NAMES, inode, path);
         return read_whole(path, &len);
     }

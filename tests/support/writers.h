@@ -4,7 +4,8 @@
 //
 // Each has a thread and keys of its own, and counts: a counter, a list of the numbers so far, a transaction that counts
 // two keys and appends to a list, or a counter and a text in pipelines of several. What a server has
-// after a restart is the first so many of a writer's writes, or it is wrong.
+// after a restart is the first so many of a writer's writes, or it is wrong. A writer whose write is refused goes on from what
+// the server has.
 #pragma once
 
 #include "support/client.h"
@@ -51,6 +52,7 @@ enum disturbance {
     DO_TURN_OFF,         // appendonly
     DO_TURN_OFF_AND_ON,  // and wait until there is a promise again
     DO_TURN_ALMOST_ON,   // and not
+    DO_CHANGE_POLICY,    // appendfsync, and back to always
     DISTURBANCES,
 };
 
@@ -62,7 +64,7 @@ void writers_free(struct writers *writers);
 void writers_check(struct writers *writers, const struct test_server *server,
                    struct writers_loss *out);
 
-// Lets them write; they end when their connection does.
+// Lets them write; they end when their connection does, not when the server refuses writes.
 void writers_run(struct writers *writers, const struct test_server *server);
 void writers_join(struct writers *writers);
 

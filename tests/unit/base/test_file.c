@@ -180,6 +180,17 @@ START_TEST(a_path_without_a_folder)
 }
 END_TEST
 
+START_TEST(a_folder_is_synced)
+{
+    char below[PATH_MAX];
+    ck_assert_int_eq(file_sync_folder(path), STATUS_OK);
+    ck_assert_int_eq(file_sync_folder("a_name_alone"), STATUS_OK);
+    snprintf(below, sizeof(below), "%s.missing/x", path);
+    ck_assert_int_eq(file_sync_folder(below), STATUS_IO);
+    ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("file");
@@ -192,6 +203,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, a_folder_that_can_not_be_written);
     tcase_add_test(tcase, places_where_nothing_can_be);
     tcase_add_test(tcase, a_path_without_a_folder);
+    tcase_add_test(tcase, a_folder_is_synced);
     suite_add_tcase(suite, tcase);
     return suite;
 }
