@@ -130,7 +130,7 @@ static void move_on(struct run *run, enum side from, const char *dir, bool rewri
     host_feed(&host, "SPOP worn:back");
     host_feed(&host, "DEL hash:many");
     host_flush(&host);
-    contents_read(&then, &host);
+    contents_read(&then, &host, run->depth);
     run_stop(run, &host, name);
     if (run_load(run, &host, from, dir, LOGGED, &then, name))
         run_stop(run, &host, name);
@@ -158,6 +158,5 @@ static void moves_from(struct run *run, enum side from)
 
 void run_aof(struct run *run)
 {
-    moves_from(run, ORACLE);
-    moves_from(run, OURS);
+    run_both(run, moves_from);
 }

@@ -24,18 +24,23 @@ struct part {
     const char *name;
     void (*play)(struct run *run);
     bool needs_golden;
+    enum contents_depth depth;
 };
 
 static const struct part parts[] = {
-    { "rdb", run_rdb, false }, { "payloads", run_payloads, true },
-    { "aof", run_aof, true },  { "access", run_access, false },
-    { "old", run_old, false }, { "hostile", run_hostile, false },
+    { "rdb", run_rdb, false, CONTENTS_DIGEST },
+    { "payloads", run_payloads, true, CONTENTS_VALUES },
+    { "aof", run_aof, true, CONTENTS_VALUES },
+    { "access", run_access, false, CONTENTS_DIGESTS },
+    { "old", run_old, false, CONTENTS_DIGESTS },
+    { "hostile", run_hostile, false, CONTENTS_DIGESTS },
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))
 
 void run_check(struct run *run, bool ok, struct buffer *why, const char *format, ...)
 {
     va_list args;
+    pthread_mutex_lock(&run->lock);
     *(ok ? &run->passed : &run->failed) += 1;
     if (!ok || run->verbose) {
         va_start(args, format);
@@ -45,6 +50,7 @@ void run_check(struct run *run, bool ok, struct buffer *why, const char *format,
         printf("\n%.*s", ok ? 0 : (int)why->len, ok ? "" : why->data ? why->data : "");
         fflush(stdout);
     }
+    pthread_mutex_unlock(&run->lock);
     buffer_clear(why);
 }
 
@@ -56,7 +62,7 @@ bool run_load(struct run *run, struct host *host, enum side side, const char *di
     bool started = host_start(host, side, dir, options, &why);
     run_check(run, started, &why, "%s: %s starts", name, program_name(side));
     if (started) {
-        contents_read(&got, host);
+        contents_read(&got, host, run->depth);
         bool ok = contents_equal(expected, &got, &why);
         run_check(run, ok, &why, "%s: %s has the same %zu keys", name, program_name(side),
                   contents_keys(expected));
@@ -73,6 +79,29 @@ void run_stop(struct run *run, struct host *host, const char *name)
     bool ok = host_stop(host, &why);
     run_check(run, ok, &why, "%s: %s ends well", name, program_name(side));
     buffer_release(&why);
+}
+
+struct direction {
+    struct run *run;
+    enum side from;
+    void (*play)(struct run *run, enum side from);
+};
+
+static void *play_direction(void *udata)
+{
+    const struct direction *direction = udata;
+    direction->play(direction->run, direction->from);
+    return NULL;
+}
+
+void run_both(struct run *run, void (*play)(struct run *run, enum side from))
+{
+    pthread_t thread;
+    struct direction direction = { run, ORACLE, play };
+    if (pthread_create(&thread, NULL, play_direction, &direction) != 0)
+        die("no thread");
+    play(run, OURS);
+    pthread_join(thread, NULL);
 }
 
 enum side other(enum side side)
@@ -115,6 +144,7 @@ static void play(struct run *run, char **names)
         int64_t began_ms = now_ms();
         if (parts[i].needs_golden && !made)
             run_rdb(run);
+        run->depth = parts[i].depth;
         if (parts[i].play != run_rdb || !made)
             parts[i].play(run);
         made = made || parts[i].needs_golden || parts[i].play == run_rdb;
@@ -145,6 +175,7 @@ static void read_options(struct run *run, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct run run = { .seed = 1, .began_ms = (int64_t)time(NULL) * 1000 };
+    pthread_mutex_init(&run.lock, NULL);
     read_options(&run, argc, argv);
     find_checker(&run);
     servers_init();

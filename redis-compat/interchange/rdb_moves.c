@@ -62,11 +62,11 @@ static void fill(struct run *run, struct host *host)
         host_feed(host, "DEBUG QUICKLIST-PACKED-THRESHOLD " PLAIN_BYTES);
     data_set_fill(host, DATA_FIRST, run->seed, run->began_ms);
     data_set_fill(host, DATA_SECOND, run->seed, run->began_ms);
-    contents_read(&run->golden[host->server.side], host);
+    contents_read(&run->golden[host->server.side], host, CONTENTS_DIGESTS);
 }
 
 // A folder with a snapshot by SAVE, and one by BGSAVE that is not compressed.
-static void save_both(struct run *run, enum side side, char folders[2][SERVER_DIR_MAX])
+static void save_both(struct run *run, enum side side)
 {
     struct buffer why = { 0 };
     struct host host;
@@ -76,10 +76,10 @@ static void save_both(struct run *run, enum side side, char folders[2][SERVER_DI
         die("%.*s", SHOW(buffer_span(&why)));
     fill(run, &host);
     expect_ok(run, &host, "SAVE");
-    files_copy(dir, folders[0]);
+    files_copy(dir, run->saved[side][0]);
     expect_ok(run, &host, "CONFIG SET rdbcompression no");
     background_save(run, &host);
-    files_copy(dir, folders[1]);
+    files_copy(dir, run->saved[side][1]);
     run_stop(run, &host, "filled");
     buffer_release(&why);
 }
@@ -100,18 +100,19 @@ static void save_unchecked(struct run *run, enum side side, const char *dir)
     move(run, side, copy, "without a checksum");
 }
 
+static void move_all(struct run *run, enum side from)
+{
+    move(run, from, run->saved[from][0], "SAVE");
+    move(run, from, run->saved[from][1], "BGSAVE, not compressed");
+    save_unchecked(run, from, run->saved[from][1]);
+}
+
 void run_rdb(struct run *run)
 {
-    static char folders[SIDES][2][SERVER_DIR_MAX];
     struct buffer why = { 0 };
-    for (enum side side = ORACLE; side <= OURS; side++)
-        save_both(run, side, folders[side]);
+    run_both(run, save_both);
     run_check(run, contents_equal(&run->golden[ORACLE], &run->golden[OURS], &why), &why,
               "both servers hold the same after the same commands");
-    for (enum side side = ORACLE; side <= OURS; side++) {
-        move(run, side, folders[side][0], "SAVE");
-        move(run, side, folders[side][1], "BGSAVE, not compressed");
-        save_unchecked(run, side, folders[side][1]);
-    }
+    run_both(run, move_all);
     buffer_release(&why);
 }

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "host.h"
 
+#include <pthread.h>
 #include <stdint.h>
 
 // What a server is always started with.
@@ -16,9 +17,11 @@ struct run {
     uint64_t seed;
     int64_t began_ms;  // wall clock: what times to live are counted from
     bool verbose;
-    char check_rdb[PATH_BYTES];  // our checker of RDB files
-    struct contents
-        golden[SIDES];  // the data set, as each server holds it when it has been fed with it
+    char check_rdb[PATH_BYTES];     // our checker of RDB files
+    struct contents golden[SIDES];  // the data set, as each server has it that was fed with it
+    char saved[SIDES][2][SERVER_DIR_MAX];  // and its snapshots
+    enum contents_depth depth;             // what run_load() compares
+    pthread_mutex_t lock;                  // of the sums and of what is printed
     size_t passed;
     size_t failed;
 };
@@ -31,6 +34,9 @@ void run_check(struct run *run, bool ok, struct buffer *why, const char *format,
 bool run_load(struct run *run, struct host *host, enum side side, const char *dir,
               const char *options, const struct contents *expected, const char *name);
 void run_stop(struct run *run, struct host *host, const char *name);
+
+// Does something for both servers, beside each other.
+void run_both(struct run *run, void (*play)(struct run *run, enum side from));
 
 enum side other(enum side side);
 const char *program_name(enum side side);
