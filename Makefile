@@ -140,7 +140,7 @@ COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
 INTERCHANGE_SOURCES := $(wildcard redis-compat/interchange/*.c) \
     $(patsubst %,redis-compat/runner/%.c,memory words reply connection server)
-INTERCHANGE := $(B)/$(TEST_MODE)/interchange
+INTERCHANGE := $(if $(wildcard redis-compat/interchange/*.c),$(B)/$(SERVER_MODE)/interchange)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
 # Programs for people.
 UTIL_SOURCES := $(wildcard utils/respite-*.c)

@@ -5,6 +5,7 @@
 #include "../runner/words.h"
 #include "data_set.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,8 +176,9 @@ static bool same_score(struct span a, struct span b)
 {
     double left = 0;
     double right = 1;
-    return span_number(a, &left) && span_number(b, &right) &&
-           memcmp(&left, &right, sizeof(left)) == 0;
+    // -0 is another score than 0.
+    return span_number(a, &left) && span_number(b, &right) && left == right &&
+           signbit(left) == signbit(right);
 }
 
 static bool same_value(const struct item *a, const struct item *b)
@@ -279,10 +281,13 @@ static size_t compare_database(const struct contents *a, const struct contents *
         at[1] += order >= 0;
         if (!what || wrong++ >= SHOWN_DIFFERENCES)
             continue;
-        tell(why, db, order <= 0 ? left : right, what);
-        if (order <= 0)
+        if (left && order <= 0)
+            tell(why, db, left, what);
+        else if (right)
+            tell(why, db, right, what);
+        if (left && order <= 0)
             describe(why, left);
-        if (order >= 0)
+        if (right && order >= 0)
             describe(why, right);
     }
     return wrong;

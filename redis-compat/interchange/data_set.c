@@ -11,7 +11,7 @@
 #define KEY_BYTES   ((size_t)64 << 10)
 #define MANY_FIELDS 100000
 #define MANY_VALUES 50000
-#define MANY_OTHERS 20000
+#define MANY_OTHERS 10000
 
 #define LENGTH(array) (sizeof(array) / sizeof(*(array)))
 

@@ -39,10 +39,10 @@ static const struct part parts[] = {
 
 void run_check(struct run *run, bool ok, struct buffer *why, const char *format, ...)
 {
-    va_list args;
     pthread_mutex_lock(&run->lock);
     *(ok ? &run->passed : &run->failed) += 1;
     if (!ok || run->verbose) {
+        va_list args;
         va_start(args, format);
         printf("%s", ok ? "ok    " : "FAIL  ");
         vprintf(format, args);

@@ -56,9 +56,9 @@ static bool is_same(struct host *host, const struct item *item, struct buffer *w
 {
     const struct reply *reply = host_ask(host, "DEBUG DIGEST-VALUE k");
     bool digest = reply->count == 1 && span_equal(reply->items[0].text, item->digest);
-    struct item other = *item;
-    other.encoding = host_ask(host, "OBJECT ENCODING k")->text;
-    bool encoding = contents_same_encoding(host->server.side, item, host->server.side, &other);
+    struct item restored = *item;
+    restored.encoding = host_ask(host, "OBJECT ENCODING k")->text;
+    bool encoding = contents_same_encoding(host->server.side, item, host->server.side, &restored);
     if (!digest || !encoding)
         buffer_printf(why, "    another %s\n", digest ? "encoding" : "value");
     return digest && encoding;
