@@ -49,6 +49,7 @@ NEEDS_run := build run
 NEEDS_test := build test check
 NEEDS_test-long := build test
 NEEDS_compat := build test
+NEEDS_interchange := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
 NEEDS_bench-stall := build bench
@@ -140,6 +141,9 @@ INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/inte
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
+INTERCHANGE_SOURCES := $(wildcard redis-compat/interchange/*.c) \
+    $(patsubst %,redis-compat/runner/%.c,memory words reply connection server)
+INTERCHANGE := $(if $(wildcard redis-compat/interchange/*.c),$(B)/$(SERVER_MODE)/interchange)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
 # Programs for people, and what they share.
 UTIL_SOURCES := $(wildcard utils/respite-*.c)
@@ -190,9 +194,9 @@ export RESPITE_SERVER ?= $(abspath $(SERVER))
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
-test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
+test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(INTERCHANGE) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(CLIENTS) $(COMPAT) $(HOUSE_SCRIPTS)
+	    $(CLIENTS) $(COMPAT) $(INTERCHANGE) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -212,6 +216,9 @@ test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 # Options are the runner's, and what is left out with them are the clients.
 compat: $(SERVER) $(COMPAT) $(CLIENT_PROGRAMS) ## Respite against redis-server, case by case (COMPAT_ARGS=--help), and real clients
 	$(Q)$(if $(strip $(COMPAT_ARGS)),$(COMPAT) $(COMPAT_ARGS),$(RUN_TESTS) $(COMPAT) $(CLIENTS))
+
+interchange: $(SERVER) $(UTILS) $(INTERCHANGE) ## Data moves between Respite and redis-server by their files, both ways
+	$(Q)$(INTERCHANGE)
 
 test-programs: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(INTEGRATION_PROGRAMS)
 
@@ -234,7 +241,7 @@ check-globals: $(call objects,debug,$(SOURCES)) ## Writable globals stand on uti
 check-size: ## Functions and files are short, or stand on utils/check/size.allow
 	$(Q)utils/check/size.sh
 
-CODE := $(wildcard $(foreach d,src tests utils redis-compat/runner,$(foreach x,c h, \
+CODE := $(wildcard $(foreach d,src tests utils redis-compat/runner redis-compat/interchange,$(foreach x,c h, \
     $d/*.$x $d/*/*.$x $d/*/*/*.$x $d/*/*/*/*.$x)) redis-compat/clients/*.c)
 SCRIPTS := $(wildcard .ci/run deps/*.sh tests/*.sh tests/*/*.sh utils/*.sh utils/*/*.sh \
     redis-compat/*.sh redis-compat/*/*.sh)
@@ -363,7 +370,7 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat test-programs check \
+.PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat interchange test-programs check \
     $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
@@ -394,7 +401,7 @@ $(B)/$1/flags: FORCE
 
 # Changes when a source file comes or goes.
 $(B)/$1/sources: FORCE
-	$$(call write_if_changed,'$$(SOURCES) $$(COMPAT_SOURCES)')
+	$$(call write_if_changed,'$$(SOURCES) $$(COMPAT_SOURCES) $$(INTERCHANGE_SOURCES)')
 
 $(B)/$1/obj/%.o: src/%.c $(B)/$1/flags
 	@mkdir -p $$(@D)
@@ -422,6 +429,10 @@ $(call server,$1): $(call objects,$1,$(SOURCES)) $(B)/$1/sources
 
 # The differential runner of redis-compat/ knows servers by their protocol only.
 $(B)/$1/compat: $(COMPAT_SOURCES:%.c=$(B)/$1/%.o) $(B)/$1/sources
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lm -lpthread
+
+$(B)/$1/interchange: $(INTERCHANGE_SOURCES:%.c=$(B)/$1/%.o) $(B)/$1/sources
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lm -lpthread
 

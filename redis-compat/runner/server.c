@@ -248,24 +248,42 @@ static bool wait_until_up(struct server *server, struct buffer *why)
     return false;
 }
 
-bool pair_start(struct pair *pair, const struct server_options *options, struct buffer *why)
+void servers_folder(char dir[SERVER_DIR_MAX])
 {
     static atomic_uint number;
+    snprintf(dir, SERVER_DIR_MAX, "%s/%u", root_dir, number++);
+    if (mkdir(dir, 0700) != 0)
+        die("mkdir %s: %s", dir, strerror(errno));
+}
+
+static void begin(struct server *server, enum side side, const char *dir,
+                  const struct server_options *options)
+{
     struct arena arena = { 0 };
+    *server = (struct server){ .side = side, .port = options->tcp ? free_port() : 0 };
+    snprintf(server->dir, sizeof(server->dir), "%s", dir);
+    snprintf(server->socket, sizeof(server->socket), "%s/s", dir);
+    spawn(server, &arena, options);
+    arena_release(&arena);
+}
+
+bool server_start(struct server *server, enum side side, const char *dir,
+                  const struct server_options *options, struct buffer *why)
+{
+    begin(server, side, dir, options);
+    return wait_until_up(server, why);
+}
+
+bool pair_start(struct pair *pair, const struct server_options *options, struct buffer *why)
+{
     bool ok = true;
     for (enum side side = ORACLE; side <= OURS; side++) {
-        struct server *server = &pair->servers[side];
-        *server = (struct server){ .side = side, .port = options->tcp ? free_port() : 0 };
-        unsigned own = number++;
-        snprintf(server->dir, sizeof(server->dir), "%s/%u", root_dir, own);
-        snprintf(server->socket, sizeof(server->socket), "%s/%u/s", root_dir, own);
-        if (mkdir(server->dir, 0700) != 0)
-            die("mkdir %s: %s", server->dir, strerror(errno));
-        spawn(server, &arena, options);
+        char dir[SERVER_DIR_MAX];
+        servers_folder(dir);
+        begin(&pair->servers[side], side, dir, options);
     }
     for (enum side side = ORACLE; side <= OURS && ok; side++)
         ok = wait_until_up(&pair->servers[side], why);
-    arena_release(&arena);
     return ok;
 }
 
@@ -303,6 +321,26 @@ static bool stop_one(struct server *server, struct buffer *why)
     buffer_printf(why, "%s ended with an error; the end of its log:\n", programs[server->side]);
     append_log(why, server);
     return false;
+}
+
+bool server_shut_down(struct server *server, struct buffer *why)
+{
+    struct buffer answer = { 0 };
+    int64_t until_ms = now_ms() + PATIENCE_MS;
+    (void)server_tell(server, "SHUTDOWN NOSAVE", &answer);
+    while (server_alive(server) && now_ms() < until_ms)
+        nap_ms(1);
+    bool ok = server->pid == 0 && server->ended_well;
+    if (server->pid > 0)
+        (void)end_server(server);
+    server->pid = 0;
+    if (!ok) {
+        buffer_printf(why, "%s did not end well: %.*s\n", programs[server->side],
+                      SHOW(buffer_span(&answer)));
+        append_log(why, server);
+    }
+    buffer_release(&answer);
+    return ok;
 }
 
 bool pair_stop(struct pair *pair, struct buffer *why)

@@ -13,11 +13,13 @@ enum side { ORACLE, OURS };
 
 const char *side_name(enum side side);
 
+#define SERVER_DIR_MAX 80
+
 struct server {
     enum side side;
     pid_t pid;        // 0: not running
     bool ended_well;  // by itself, with status 0: a case has asked for it
-    char dir[80];
+    char dir[SERVER_DIR_MAX];
     char socket[100];
     int port;  // 0: none
 };
@@ -35,6 +37,17 @@ struct pair {
 // The programs that the environment names (REDIS_SERVER, RESPITE_SERVER), and the folder that holds
 // the servers' folders and vanishes when the runner ends. Ends the runner if it cannot be.
 void servers_init(void);
+
+// Makes an empty folder, which vanishes when the runner ends.
+void servers_folder(char dir[SERVER_DIR_MAX]);
+
+// Starts one on what lies in this folder, and waits until it has loaded it. False: `why` has the reason, and what
+// it logged last.
+bool server_start(struct server *server, enum side side, const char *dir,
+                  const struct server_options *options, struct buffer *why);
+
+// Ends it with SHUTDOWN NOSAVE; its folder stays. False: it did not end well, and `why` says so.
+bool server_shut_down(struct server *server, struct buffer *why);
 
 // Starts both and waits until they answer. False: `why` has the reason.
 bool pair_start(struct pair *pair, const struct server_options *options, struct buffer *why);

@@ -45,7 +45,7 @@ static enum status write_file(const struct snapshot *snapshot, const struct rdb_
         .compress = snapshot->compress,
         .checksum = snapshot->checksum,
         .hold_back = !snapshot->incremental_sync,
-        .access = eviction_limit(server->eviction) != 0,
+        .access = eviction_by_use(server->eviction),
     };
     return rdb_save_file(snapshot->file_name, server->keyspace, &about, progress);
 }

@@ -240,6 +240,12 @@ static void keep_limit(void *udata)
 
 // --- Configuration ------------------------------------------------------------------------------
 
+bool eviction_by_use(const struct eviction *eviction)
+{
+    enum evict_policy policy = (enum evict_policy)eviction->policy;
+    return policy == EVICT_VOLATILE_LRU || policy == EVICT_ALLKEYS_LRU || evict_is_lfu(policy);
+}
+
 uint64_t eviction_limit(const struct eviction *eviction)
 {
     return (uint64_t)eviction->limit_bytes;

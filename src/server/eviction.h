@@ -28,5 +28,8 @@ void eviction_configured(struct eviction *eviction);
 // takes memory without being a command that does.
 bool eviction_refuses(struct cmd_ctx *ctx);
 
+// Whether the policy chooses keys by their use, with a limit or without: what is known of it is worth keeping.
+bool eviction_by_use(const struct eviction *eviction);
+
 // The limit in bytes; 0: none.
 uint64_t eviction_limit(const struct eviction *eviction);

@@ -7,7 +7,7 @@
 make_tree
 
 help=$(cd "$tree" && make help)
-for target in help all debug run install-deps test test-unit test-integration test-long test-house compat check \
+for target in help all debug run install-deps test test-unit test-integration test-long test-house compat interchange check \
     check-layers check-headers check-globals check-size format-check lint format bench bench-stall bench-reclaim \
     bench-table fuzz coverage install uninstall clean; do
     expect_equal "make help lists $target" 1 "$(grep -cE "^  $target  +[A-Za-z\`]" <<<"$help")"

@@ -15,7 +15,7 @@
 set -euo pipefail
 
 allow=$(dirname "$0")/size.allow
-mapfile -t files < <(find src tests utils redis-compat/runner redis-compat/clients/*.c -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t files < <(find src tests utils redis-compat/runner redis-compat/interchange redis-compat/clients/*.c -name '*.[ch]' 2>/dev/null | sort)
 [ ${#files[@]} -gt 0 ] || { echo 'check-size: no sources'; exit 1; }
 
 awk -v allow="$allow" '
