@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// What is read at once: twice as much each time.
+// What is read at once: twice as much each time, as long as there is so much.
 #define READ_FIRST_BYTES ((size_t)16 << 10)
 #define READ_MAX_BYTES   ((size_t)1 << 20)
 
@@ -86,8 +86,6 @@ static enum aof_found read_more(struct aof_reader *r)
         r->group = 0;
     }
     size_t room = r->window.len > r->room ? r->window.len : r->room;
-    if (r->room < READ_MAX_BYTES)
-        r->room *= 2;
     size_t got = 0;
     if (bytes_try_reserve(&r->window, room) != STATUS_OK) {
         errno = ENOMEM;
@@ -95,6 +93,8 @@ static enum aof_found read_more(struct aof_reader *r)
     }
     if (r->source(r->udata, r->window.data + r->window.len, room, &got) != STATUS_OK)
         return AOF_FAILED;
+    if (got >= r->room && r->room < READ_MAX_BYTES)
+        r->room *= 2;
     r->at_end = got == 0;
     r->window.len += got;
     return AOF_COMMAND;
