@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define READ_BYTES ((size_t)1 << 20)
+// What is read at once: twice as much each time, as long as there is so much.
+#define READ_FIRST_BYTES ((size_t)16 << 10)
+#define READ_MAX_BYTES   ((size_t)1 << 20)
 
 // A line of comment: a time stamp is 20 bytes.
 #define COMMENT_MAX 65536
@@ -30,6 +32,7 @@ void aof_reader_init(struct aof_reader *r, uint64_t offset, aof_source_fn source
         .at = offset,
         .whole = offset,
         .offset = offset,
+        .room = READ_FIRST_BYTES,
         .until_s = INT64_MAX,
         .first_stamp_s = -1,
         .last_stamp_s = -1,
@@ -82,7 +85,7 @@ static enum aof_found read_more(struct aof_reader *r)
         r->pos -= done;
         r->group = 0;
     }
-    size_t room = r->window.len > READ_BYTES ? r->window.len : READ_BYTES;
+    size_t room = r->window.len > r->room ? r->window.len : r->room;
     size_t got = 0;
     if (bytes_try_reserve(&r->window, room) != STATUS_OK) {
         errno = ENOMEM;
@@ -90,6 +93,8 @@ static enum aof_found read_more(struct aof_reader *r)
     }
     if (r->source(r->udata, r->window.data + r->window.len, room, &got) != STATUS_OK)
         return AOF_FAILED;
+    if (got >= r->room && r->room < READ_MAX_BYTES)
+        r->room *= 2;
     r->at_end = got == 0;
     r->window.len += got;
     return AOF_COMMAND;

@@ -58,6 +58,7 @@ struct aof_reader {
     uint64_t offset;      // of the window
     size_t pos;           // of what comes next in it
     size_t group;         // where the transaction begins in it
+    size_t room;          // to read into next
     uint8_t state;
     bool at_end;
     aof_source_fn source;
