@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "commands/tables.h"
+#include "persist/loading.h"
 #include "persist/snapshot.h"
 #include "server/client.h"
 #include "server/effects.h"
@@ -229,7 +230,7 @@ static void debug_reload(struct cmd_ctx *ctx)
             return;
         }
     }
-    if (snapshot_loading(snapshot)) {
+    if (loading_on(ctx->server->loading)) {
         reply_error(ctx, ERR_LOADING);
         return;
     }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "persist/loading.h"
 #include "server/batch.h"
 #include "server/client.h"
 #include "server/config.h"
@@ -213,7 +214,7 @@ enum status aof_start(struct aof *aof)
         return STATUS_IO;
     enum status status = aof_load_files(aof);
     if (status != STATUS_OK)
-        return status;
+        return loading_stopped(aof->server->loading) ? STATUS_OK : status;
     aof->state = AOF_ON;
     aof_listen(aof, true);
     aof_settle(aof);

@@ -2,10 +2,10 @@
 // Reading an append-only file: see aof_load.h.
 #include "persist/aof_load.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "persist/loading.h"
 #include "persist/rdb.h"
 #include "persist/rdb_load.h"
 #include "resp/parser.h"
@@ -27,16 +27,16 @@
 // A line of comment: a time stamp is 20 bytes.
 #define COMMENT_MAX 65536
 
-// The log tells how far a long load is.
-#define SAY_EVERY_US  5000000
-#define LOOK_COMMANDS 65536
+// Commands between two looks at the clock.
+#define LOOK_COMMANDS 8
 
 enum outcome {
     GOT_COMMAND,
     GOT_END,
     GOT_PART,  // the file ends within a command
     GOT_GARBAGE,
-    GOT_ERROR,  // of read()
+    GOT_ERROR,    // of read()
+    GOT_STOPPED,  // the server is to end
 };
 
 struct loader {
@@ -59,7 +59,7 @@ struct loader {
     struct outq nowhere;
     struct key *keys;
     size_t key_cap;
-    uint64_t said_us;
+    uint64_t steps;
     char reason[128];
 };
 
@@ -225,22 +225,19 @@ static enum outcome run(struct loader *loader, uint32_t argc)
     outq_clear(&loader->nowhere);
     loader->out->commands++;
     loader->out->failed += ctx.failed;
+    loader->server->changes += ctx.changes;
     if (is_select && ctx.failed)
         return garbage(loader, "a database is selected that does not exist: 'databases' is %d",
                        loader->server->keyspace->db_count);
     return GOT_COMMAND;
 }
 
-static void say_progress(struct loader *loader)
+// False: the server is to end.
+static bool go_on(struct loader *loader)
 {
-    if (loader->out->commands % LOOK_COMMANDS != 0)
-        return;
-    uint64_t now_us = clock_mono_us_now();
-    if (now_us - loader->said_us < SAY_EVERY_US)
-        return;
-    loader->said_us = now_us;
-    log_notice("Loading %s: %.0f %%", loader->path,
-               loader->size ? 100.0 * (double)loader->offset / (double)loader->size : 100.0);
+    if (++loader->steps % LOOK_COMMANDS != 0)
+        return true;
+    return loading_progress(loader->server->loading, loader->offset + loader->pos);
 }
 
 // Whether the command of this name begins or ends a transaction.
@@ -258,7 +255,9 @@ static enum outcome run_group(struct loader *loader)
     loader->pos = loader->group;
     while (outcome == GOT_COMMAND && loader->pos < end) {
         outcome = next_command(loader, &parsed);
-        if (outcome == GOT_COMMAND && !is_frame(loader->argv.items[0]))
+        if (outcome == GOT_COMMAND && !go_on(loader))
+            outcome = GOT_STOPPED;
+        else if (outcome == GOT_COMMAND && !is_frame(loader->argv.items[0]))
             outcome = run(loader, parsed.argc);
     }
     loader->in_group = outcome != GOT_COMMAND;
@@ -268,6 +267,8 @@ static enum outcome run_group(struct loader *loader)
 static enum outcome take(struct loader *loader, const struct resp_command *parsed)
 {
     struct slice name = loader->argv.items[0];
+    if (!go_on(loader))
+        return GOT_STOPPED;
     if (slice_is(name, "multi")) {
         if (loader->in_group)
             return garbage(loader, "MULTI within MULTI");
@@ -277,7 +278,6 @@ static enum outcome take(struct loader *loader, const struct resp_command *parse
     }
     if (slice_is(name, "exec"))
         return loader->in_group ? run_group(loader) : garbage(loader, "EXEC without MULTI");
-    say_progress(loader);
     return loader->in_group ? GOT_COMMAND : run(loader, parsed->argc);
 }
 
@@ -363,6 +363,10 @@ static enum status conclude(struct loader *loader, enum outcome outcome, uint64_
         fail(loader, "%s: %s", loader->path, strerror(errno));
         return STATUS_IO;
     }
+    if (outcome == GOT_STOPPED) {
+        fail(loader, "%s: the server was asked to stop", loader->path);
+        return STATUS_INVALID;
+    }
     if (outcome == GOT_PART && options->is_last && options->cut_truncated)
         return cut(loader, good, what);
     if (outcome == GOT_GARBAGE && options->is_last && tail <= options->cut_tail_max)
@@ -399,13 +403,14 @@ static enum status load_rdb_part(struct loader *loader)
     if (pread(loader->fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
         memcmp(magic, RDB_MAGIC, sizeof(magic)) != 0)
         return STATUS_OK;
-    const struct rdb_load_options options = {
+    struct rdb_load_options options = {
         .limits = loader->server->limits,
         // What comes behind it may have been done to a key that has expired since.
         .keep_expired = true,
     };
     struct rdb_loaded loaded;
     struct rdb_reader r;
+    loading_follow(loader->server->loading, &options);
     rdb_reader_init(&r, read_source, &loader->fd, loader->size, true);
     bool good = rdb_load_keyspace(&r, loader->server->keyspace, &options, &loaded);
     if (!good)
@@ -413,6 +418,7 @@ static enum status load_rdb_part(struct loader *loader)
              r.error);
     loader->offset = rdb_reader_offset(&r);
     loader->out->keys = loaded.keys;
+    loading_note(loader->server->loading, &loaded);
     rdb_reader_release(&r);
     if (!good)
         return STATUS_INVALID;
@@ -454,7 +460,6 @@ enum status aof_load_file(struct server *server, const char *path,
         .options = options,
         .out = out,
         .error = error,
-        .said_us = clock_mono_us_now(),
     };
     struct stat stat;
     *out = (struct aof_loaded){ 0 };

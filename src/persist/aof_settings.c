@@ -83,6 +83,7 @@ static void get_stem(const void *owner, struct bytes *out)
 static const struct config_directive aof_directives[] = {
     { .name = "appendonly",
       .type = CONFIG_BOOL,
+      .flags = CONFIG_NOT_LOADING,
       .offset = FIELD(enabled),
       .default_text = "no",
       .apply = apply_enabled },

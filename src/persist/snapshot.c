@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "persist/loading.h"
 #include "persist/snapshot_internal.h"
 #include "server/cron.h"
 #include "server/ctx.h"
@@ -184,7 +185,7 @@ static void save_when_due(void *udata)
 {
     struct snapshot *snapshot = udata;
     bool waits = snapshot->failed && now_s() - snapshot->last_try_s <= RETRY_S;
-    if (child_running(&snapshot->child) || snapshot->load.on || waits)
+    if (child_running(&snapshot->child) || loading_on(snapshot->server->loading) || waits)
         return;
     const struct save_point *point = due_point(snapshot);
     if (!point && !snapshot->scheduled)
@@ -215,7 +216,7 @@ static bool save_at_end(void *udata, unsigned flags)
     bool wanted = flags & STOP_SAVE || (snapshot->point_count && !(flags & STOP_NOSAVE));
     snapshot_abort(snapshot);
     // What has been loaded so far is no more than a part of the file.
-    if (!wanted || snapshot->load.on)
+    if (!wanted || loading_on(snapshot->server->loading))
         return true;
     log_notice("Saving the final RDB snapshot before exiting.");
     if (snapshot_save(snapshot) == STATUS_OK)
@@ -239,17 +240,6 @@ static bool writes_or_pings(const struct command *row)
 static bool refuse_misconf(struct cmd_ctx *ctx)
 {
     reply_error(ctx, ERR_MISCONF_RDB);
-    return true;
-}
-
-static bool needs_data(const struct command *row)
-{
-    return !(row->flags & CMD_LOADING);
-}
-
-static bool refuse_loading(struct cmd_ctx *ctx)
-{
-    reply_error(ctx, ERR_LOADING);
     return true;
 }
 
@@ -280,7 +270,7 @@ void snapshot_register(struct server *server)
     snapshot->last_took_s = -1;
     snapshot->last_s = now_s();
     snapshot->misconf_gate = registry_add_gate(server->registry, writes_or_pings, refuse_misconf);
-    snapshot->loading_gate = registry_add_gate(server->registry, needs_data, refuse_loading);
+    loading_register(server);
     snapshot_register_config(snapshot);
     snapshot_register_info(snapshot);
     cron_add(server->cron, 0, save_when_due, snapshot);

@@ -15,7 +15,7 @@ struct snapshot;
 
 // Before the commands: makes server->snapshot, which is freed with the server, and registers directives (save,
 // dbfilename, rdbcompression, rdbchecksum, ...), INFO persistence, cron jobs, what is to be done at the end,
-// and the gates MISCONF and LOADING.
+// and the gate MISCONF; and loading_register().
 void snapshot_register(struct server *server);
 
 // STATUS_EXISTS: a child is saving already. STATUS_IO: the log says why.
@@ -44,4 +44,3 @@ MUST_CHECK enum status snapshot_load(struct snapshot *snapshot);
 // DEBUG RELOAD: the same from inside of a command; nobody is served. `merge`: keys that are there
 // already are replaced, else they are a failure.
 MUST_CHECK enum status snapshot_reload(struct snapshot *snapshot, bool merge);
-bool snapshot_loading(const struct snapshot *snapshot);

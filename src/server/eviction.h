@@ -28,5 +28,9 @@ void eviction_configured(struct eviction *eviction);
 // takes memory without being a command that does.
 bool eviction_refuses(struct cmd_ctx *ctx);
 
+// Nothing is evicted or refused until it is unpaused. Data that is there then and above the limit goes as after the limit
+// was lowered.
+void eviction_pause(struct eviction *eviction, bool paused);
+
 // The limit in bytes; 0: none.
 uint64_t eviction_limit(const struct eviction *eviction);
