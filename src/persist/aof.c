@@ -16,6 +16,7 @@
 #include "server/cron.h"
 #include "server/ctx.h"
 #include "server/effects.h"
+#include "server/process.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -62,6 +63,8 @@ static int error_of(const struct aof *aof)
     if (!aof->log)
         return 0;
     int error = aof_log_write_error(aof->log);
+    if (!error)
+        error = aof_log_lost(aof->log);
     return error ? error : aof->lost_error;
 }
 
@@ -236,6 +239,24 @@ enum status aof_stop(struct aof *aof)
     return status;
 }
 
+// Before the end, while it can still be refused. False: the server goes on.
+static bool finish_at_end(void *udata, unsigned flags)
+{
+    const struct aof *aof = udata;
+    bool force = flags & STOP_FORCE;
+    if (aof->state == AOF_FIRST)
+        log_warning("Writing initial AOF%s", force ? ". Exit anyway." : ", can't exit.");
+    if (aof->state != AOF_ON)
+        return aof->state == AOF_OFF || force;
+    log_notice("Syncing the append-only file before exiting.");
+    if (!aof->needs_base &&
+        aof_log_finish(aof->log, effects_offset(aof->server->effects)) == STATUS_OK)
+        return true;
+    log_warning("The append-only file can't be written and synced: %s. %s", strerror(error_of(aof)),
+                force ? "Exit anyway." : "Can't exit; SHUTDOWN FORCE ends all the same");
+    return force;
+}
+
 bool aof_is_on(const struct aof *aof)
 {
     return aof->state != AOF_OFF;
@@ -252,6 +273,7 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls)
     aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);
     effects_on_turn(server->effects, on_turn, aof);
     cron_add(server->cron, 0, on_cron, aof);
+    process_on_stop(server->process, finish_at_end, aof);
     server->aof = aof;
     return aof;
 }
