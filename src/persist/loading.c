@@ -11,6 +11,7 @@
 #include "server/ctx.h"
 #include "server/eviction.h"
 #include "server/info.h"
+#include "server/lazyfree.h"
 #include "server/process.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -158,6 +159,7 @@ void loading_begin(struct loading_state *loading, uint64_t total_bytes, bool ser
     server->keyspace->sweep_paused = true;
     server->gates |= loading->gate;
     eviction_pause(server->eviction, true);
+    lazyfree_pause(server->lazyfree, true);
     config_set_loading(server->config, true);
 }
 
@@ -168,6 +170,7 @@ void loading_end(struct loading_state *loading)
     server->keyspace->sweep_paused = loading->sweep_paused_before;
     server->gates &= ~loading->gate;
     eviction_pause(server->eviction, false);
+    lazyfree_pause(server->lazyfree, false);
     config_set_loading(server->config, false);
 }
 

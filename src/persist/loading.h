@@ -2,7 +2,7 @@
 // Reading the data that the server begins with, whichever files it comes from: who is served meanwhile and who gets
 // LOADING, what rests, and what INFO and the log say of it.
 //
-// Keys are neither swept nor evicted until the end. At the start the loop is turned by hand now and then, so that
+// Keys are neither swept nor evicted until the end, and what is deleted is freed at once. At the start the loop is turned by hand now and then, so that
 // commands that need no data are answered; in a command (DEBUG RELOAD) nobody is.
 //
 //   loading_begin()  loading_progress() ...  loading_next_file()  loading_progress() ...  loading_end()
