@@ -235,9 +235,7 @@ static void debug_reload(struct cmd_ctx *ctx)
         return;
     }
     // A child's snapshot would put older data in the place of this one.
-    if (save)
-        snapshot_abort(snapshot);
-    if (save && snapshot_save(snapshot) != STATUS_OK) {
+    if (save && snapshot_save_aside(snapshot) != STATUS_OK) {
         reply_error(ctx, ERR_BARE);
         return;
     }

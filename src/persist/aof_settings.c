@@ -187,7 +187,9 @@ static void info_sizes(void *udata, struct bytes *out)
 
 static void reset_figures(void *udata)
 {
-    ((struct aof *)udata)->delayed = 0;
+    struct aof *aof = udata;
+    aof->delayed = 0;
+    aof->rewriting.count = 0;
 }
 
 void aof_register_settings(struct aof *aof)

@@ -59,12 +59,11 @@ static void note_saved(struct snapshot *snapshot, uint64_t changes_saved)
     snapshot_update_gate(snapshot);
 }
 
-enum status snapshot_save(struct snapshot *snapshot)
+static enum status save_here(struct snapshot *snapshot)
 {
     static const struct rdb_progress nobody;
     if (child_running(&snapshot->child))
         return STATUS_EXISTS;
-    snapshot->saves++;
     if (write_file(snapshot, &nobody) != STATUS_OK) {
         log_warning("Failed saving the DB to '%s': %s", snapshot->file_name, strerror(errno));
         return STATUS_IO;
@@ -72,6 +71,18 @@ enum status snapshot_save(struct snapshot *snapshot)
     log_notice("DB saved on disk");
     note_saved(snapshot, snapshot->server->changes);
     return STATUS_OK;
+}
+
+enum status snapshot_save(struct snapshot *snapshot)
+{
+    snapshot->saves += !child_running(&snapshot->child);
+    return save_here(snapshot);
+}
+
+enum status snapshot_save_aside(struct snapshot *snapshot)
+{
+    snapshot_abort(snapshot);
+    return save_here(snapshot);
 }
 
 // --- The child ----------------------------------------------------------------------------------
@@ -202,11 +213,15 @@ void snapshot_schedule(struct snapshot *snapshot)
     snapshot->scheduled = true;
 }
 
-void snapshot_flushed(struct snapshot *snapshot)
+void snapshot_flushed(struct snapshot *snapshot, uint64_t changes)
 {
     snapshot_abort(snapshot);
-    if (snapshot->point_count)
-        (void)(snapshot_save(snapshot) == STATUS_OK);
+    // What is being loaded was flushed long ago; the file may be newer.
+    if (!snapshot->point_count || loading_on(snapshot->server->loading))
+        return;
+    // They wrap, and come to nothing when they are counted.
+    if (save_here(snapshot) == STATUS_OK)
+        snapshot->server->changes -= changes;
 }
 
 // False: the server goes on.
@@ -219,7 +234,7 @@ static bool save_at_end(void *udata, unsigned flags)
     if (!wanted || loading_on(snapshot->server->loading))
         return true;
     log_notice("Saving the final RDB snapshot before exiting.");
-    if (snapshot_save(snapshot) == STATUS_OK)
+    if (save_here(snapshot) == STATUS_OK)
         return true;
     if (flags & STOP_FORCE) {
         log_warning("Error trying to save the DB. Exit anyway.");

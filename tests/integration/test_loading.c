@@ -23,8 +23,9 @@
 #define LIMIT_BYTES (6 << 20)
 #define SLACK_BYTES (1 << 20)
 
-#define BASE "base.rdb"
-#define INCR "appendonly.aof.1.incr.aof"
+#define BASE     "base.rdb"
+#define INCR     "appendonly.aof.1.incr.aof"
+#define MANIFEST "appendonly.aof.manifest"
 
 static char dir[SERVER_PATH_MAX];
 static const char loading_error[] = "-LOADING Redis is loading the dataset in memory\r\n";
@@ -61,14 +62,21 @@ static void write_slow_commands(void)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static void write_manifest(void)
+static void write_text(const char *name, const char *text)
 {
     char path[PATH_ROOM];
-    path_of("appendonly.aof.manifest", path);
+    path_of(name, path);
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
-    fputs("file " BASE " seq 1 type b\nfile " INCR " seq 1 type i\n", file);
+    fputs(text, file);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+static void make_folder(void)
+{
+    char path[PATH_ROOM];
+    path_of("", path);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
 }
 
 // Files of many keys, and of commands that take long.
@@ -82,14 +90,13 @@ static void make_files(void)
     expect_ok(c, "SAVE");
     redisFree(c);
     server_stop(server);
-    path_of("", path);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
+    make_folder();
     char saved[PATH_ROOM];
     snprintf(saved, sizeof(saved), "%s/" BASE, dir);
     path_of(BASE, path);
     ck_assert_int_eq(rename(saved, path), 0);
     write_slow_commands();
-    write_manifest();
+    write_text(MANIFEST, "file " BASE " seq 1 type b\nfile " INCR " seq 1 type i\n");
 }
 
 static long long file_bytes(const char *name)
@@ -176,14 +183,19 @@ START_TEST(clients_while_it_loads)
 }
 END_TEST
 
+static void expect_no_snapshot(void)
+{
+    char path[PATH_ROOM];
+    snprintf(path, sizeof(path), "%s/dump.rdb", dir);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+
 static void expect_files_untouched(long long base_bytes, long long incr_bytes)
 {
     ck_assert_int_eq(file_bytes(BASE), base_bytes);
     ck_assert_int_eq(file_bytes(INCR), incr_bytes);
     ck_assert_int_eq(file_bytes("appendonly.aof.2.incr.aof"), -1);
-    char path[PATH_ROOM];
-    snprintf(path, sizeof(path), "%s/dump.rdb", dir);
-    ck_assert_int_ne(access(path, F_OK), 0);
+    expect_no_snapshot();
 }
 
 // In the snapshot or in the commands, by a signal or by a client: a part of the data replaces nothing.
@@ -255,6 +267,25 @@ START_TEST(more_than_there_may_be_without_eviction)
 }
 END_TEST
 
+// All was flushed before the server started: a snapshot is no worse for it.
+START_TEST(a_flush_in_the_file)
+{
+    make_folder();
+    write_text(MANIFEST, "file " INCR " seq 1 type i\n");
+    write_text(INCR, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$8\r\nFLUSHALL\r\n"
+                     "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    struct test_server *server = START("--save", "900 1");
+    await_loaded(server);
+    redisContext *c = client_connect(server);
+    expect_text(c, "1", "GET b");
+    expect_int(c, 1, "DBSIZE");
+    redisFree(c);
+    ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), 4);
+    expect_no_snapshot();
+    server_stop(server);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("loading");
@@ -264,6 +295,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, the_end_while_it_loads);
     tcase_add_test(tcase, more_than_there_may_be);
     tcase_add_test(tcase, more_than_there_may_be_without_eviction);
+    tcase_add_test(tcase, a_flush_in_the_file);
     return suite;
 }
 
