@@ -63,8 +63,6 @@ static int error_of(const struct aof *aof)
     if (!aof->log)
         return 0;
     int error = aof_log_write_error(aof->log);
-    if (!error)
-        error = aof_log_lost(aof->log);
     return error ? error : aof->lost_error;
 }
 
@@ -252,7 +250,9 @@ static bool finish_at_end(void *udata, unsigned flags)
     if (!aof->needs_base &&
         aof_log_finish(aof->log, effects_offset(aof->server->effects)) == STATUS_OK)
         return true;
-    log_warning("The append-only file can't be written and synced: %s. %s", strerror(error_of(aof)),
+    int lost = aof_log_lost(aof->log);
+    log_warning("The append-only file can't be written and synced: %s. %s",
+                strerror(lost ? lost : error_of(aof)),
                 force ? "Exit anyway." : "Can't exit; SHUTDOWN FORCE ends all the same");
     return force;
 }

@@ -11,9 +11,12 @@
 
 #define PATH_ROOM 256
 
-// A set and how often it is copied: what loads for a second or so from a small file.
+// A set that is copied again and again: what loads for a while from a small file.
 #define MEMBERS 20000
-#define COPIES  1000
+#define LOAD_MS 1500
+#define PROBES  20
+
+#define INFO_ROOM 32768
 
 // Of the snapshot that the file begins with.
 #define KEYS 200000
@@ -28,6 +31,7 @@
 #define MANIFEST "appendonly.aof.manifest"
 
 static char dir[SERVER_PATH_MAX];
+static int copies;
 static const char loading_error[] = "-LOADING Redis is loading the dataset in memory\r\n";
 
 static void set_up(void)
@@ -40,26 +44,48 @@ static void path_of(const char *name, char out[PATH_ROOM])
     snprintf(out, PATH_ROOM, "%s/appendonlydir/%s", dir, name);
 }
 
-static void write_word(FILE *file, const char *word)
+static void add_members(FILE *file)
 {
-    fprintf(file, "$%zu\r\n%s\r\n", strlen(word), word);
+    fprintf(file, "*%d\r\n$4\r\nSADD\r\n$3\r\nset\r\n", MEMBERS + 2);
+    for (int i = 0; i < MEMBERS; i++)
+        fprintf(file, "$12\r\nmember:%05d\r\n", i);
 }
+
+static const char copy[] = "*3\r\n$11\r\nSUNIONSTORE\r\n$4\r\ncopy\r\n$3\r\nset\r\n";
 
 static void write_slow_commands(void)
 {
     char path[PATH_ROOM];
-    char member[32];
     path_of(INCR, path);
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
-    fprintf(file, "*%d\r\n$4\r\nSADD\r\n$3\r\nset\r\n", MEMBERS + 2);
-    for (int i = 0; i < MEMBERS; i++) {
-        snprintf(member, sizeof(member), "member:%d", i);
-        write_word(file, member);
-    }
-    for (int i = 0; i < COPIES; i++)
-        fputs("*3\r\n$11\r\nSUNIONSTORE\r\n$4\r\ncopy\r\n$3\r\nset\r\n", file);
+    add_members(file);
+    for (int i = 0; i < copies; i++)
+        fputs(copy, file);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+// How many copies take long enough, here and now.
+static void count_copies(const struct test_server *server)
+{
+    char *text;
+    size_t len;
+    FILE *file = open_memstream(&text, &len);
+    ck_assert_ptr_nonnull(file);
+    add_members(file);
+    ck_assert_int_eq(fclose(file), 0);
+    int fd = raw_connect(server);
+    raw_send(fd, text, len);
+    raw_expect(fd, ":20000\r\n");
+    free(text);
+    long long began_ms = monotonic_ms();
+    for (int i = 0; i < PROBES; i++)
+        raw_text(fd, copy);
+    for (int i = 0; i < PROBES; i++)
+        raw_expect(fd, ":20000\r\n");
+    copies = (int)(PROBES * LOAD_MS / (monotonic_ms() - began_ms + 1)) + 1;
+    raw_ask(fd, "DEL set copy", ":2\r\n");
+    close(fd);
 }
 
 static void write_text(const char *name, const char *text)
@@ -85,6 +111,7 @@ static void make_files(void)
     char path[PATH_ROOM];
     struct test_server *server = server_start(SERVER_ARGS(
         "--dir", dir, "--save", "", "--dbfilename", BASE, "--enable-debug-command", "yes"));
+    count_copies(server);
     redisContext *c = client_connect(server);
     expect_ok(c, "DEBUG POPULATE %d", KEYS);
     expect_ok(c, "SAVE");
@@ -108,6 +135,24 @@ static long long file_bytes(const char *name)
 }
 
 #define START(...) server_start(SERVER_ARGS("--dir", dir, "--appendonly", "yes", __VA_ARGS__))
+
+// One answer for all that is asked of one moment.
+static const char *info(const struct test_server *server)
+{
+    static char text[INFO_ROOM];
+    redisContext *c = client_connect_unix(server);
+    client_text(c, text, sizeof(text), "INFO");
+    redisFree(c);
+    return text;
+}
+
+static long long field(const char *text, const char *name)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "\n%s:", name);
+    const char *at = strstr(text, line);
+    return at ? strtoll(at + strlen(line), NULL, 10) : -1;
+}
 
 static void await_loaded(const struct test_server *server)
 {
@@ -147,29 +192,34 @@ static const struct {
     { "SUBSCRIBE a", "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n" },
 };
 
+#define REFUSED (sizeof(refused) / sizeof(*refused))
+#define SERVED  (sizeof(served) / sizeof(*served))
+
 START_TEST(clients_while_it_loads)
 {
     make_files();
     struct test_server *server = START("--enable-debug-command", "yes");
     int fd = raw_connect(server);
-    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+    for (size_t i = 0; i < REFUSED; i++)
         raw_words(fd, refused[i]);
-        raw_expect(fd, loading_error);
-    }
-    for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++) {
+    for (size_t i = 0; i < SERVED; i++)
         raw_words(fd, served[i].request);
+    for (size_t i = 0; i < REFUSED; i++)
+        raw_expect(fd, loading_error);
+    for (size_t i = 0; i < SERVED; i++)
         raw_expect(fd, served[i].reply);
-    }
-    ck_assert_int_eq(server_info(server, "loading"), 1);
-    ck_assert_int_eq(server_info(server, "loading_total_bytes"),
-                     file_bytes(BASE) + file_bytes(INCR));
-    // The snapshot is but a part of what is to be read.
-    long long loaded = server_info(server, "loading_loaded_bytes");
-    ck_assert_int_gt(loaded, file_bytes(BASE));
-    ck_assert_int_lt(loaded, file_bytes(BASE) + file_bytes(INCR));
-    ck_assert_int_ge(server_info(server, "loading_eta_seconds"), 0);
-    ck_assert_int_eq(server_info(server, "rdb_last_load_keys_loaded"), KEYS);
     close(fd);
+    const char *text = info(server);
+    for (struct deadline limit = deadline(); field(text, "loading_loaded_bytes") < file_bytes(BASE);
+         text = info(server))
+        deadline_wait(&limit);
+    ck_assert_int_eq(field(text, "loading"), 1);
+    // The snapshot is but a part of what is to be read.
+    long long total = file_bytes(BASE) + file_bytes(INCR);
+    ck_assert_int_eq(field(text, "loading_total_bytes"), total);
+    ck_assert_int_lt(field(text, "loading_loaded_bytes"), total);
+    ck_assert_int_ge(field(text, "loading_eta_seconds"), 0);
+    ck_assert_int_eq(field(text, "rdb_last_load_keys_loaded"), KEYS);
 
     await_loaded(server);
     redisContext *c = client_connect(server);
@@ -177,7 +227,7 @@ START_TEST(clients_while_it_loads)
     expect_int(c, MEMBERS, "SCARD copy");
     expect_ok(c, "CONFIG SET appendonly no");
     ck_assert_int_eq(server_info(server, "loading_total_bytes"), -1);
-    ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), MEMBERS + COPIES);
+    ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), MEMBERS + copies);
     redisFree(c);
     server_stop(server);
 }
@@ -233,13 +283,14 @@ START_TEST(more_than_there_may_be)
     struct test_server *server = START("--maxmemory", LIMIT, "--maxmemory-policy",
                                        "allkeys-random");
     struct deadline limit = deadline();
-    while (server_info(server, "loading_loaded_bytes") < file_bytes(BASE))
+    const char *text = info(server);
+    for (; field(text, "loading_loaded_bytes") < file_bytes(BASE); text = info(server))
         deadline_wait(&limit);
-    ck_assert_int_eq(server_info(server, "loading"), 1);
-    ck_assert_int_gt(server_info(server, "used_memory"), LIMIT_BYTES + SLACK_BYTES);
-    ck_assert_int_eq(server_info(server, "evicted_keys"), 0);
+    ck_assert_int_eq(field(text, "loading"), 1);
+    ck_assert_int_gt(field(text, "used_memory"), LIMIT_BYTES + SLACK_BYTES);
+    ck_assert_int_eq(field(text, "evicted_keys"), 0);
     // What the commands delete does not pile up.
-    ck_assert_int_eq(server_info(server, "lazyfree_pending_objects"), 0);
+    ck_assert_int_eq(field(text, "lazyfree_pending_objects"), 0);
     while (server_info(server, "used_memory") > LIMIT_BYTES + SLACK_BYTES)
         deadline_wait(&limit);
     ck_assert_int_eq(server_info(server, "loading"), 0);
