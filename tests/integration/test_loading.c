@@ -129,9 +129,9 @@ static void make_files(void)
 static long long file_bytes(const char *name)
 {
     char path[PATH_ROOM];
-    struct stat info;
+    struct stat file;
     path_of(name, path);
-    return stat(path, &info) == 0 ? (long long)info.st_size : -1;
+    return stat(path, &file) == 0 ? (long long)file.st_size : -1;
 }
 
 #define START(...) server_start(SERVER_ARGS("--dir", dir, "--appendonly", "yes", __VA_ARGS__))
