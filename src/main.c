@@ -144,11 +144,13 @@ static int report_check(const struct server *server)
 
 static int serve(struct server *server)
 {
-    if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK ||
-        aof_start(server->aof) != STATUS_OK)
+    if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
         return 1;
     process_listen(server->process);
-    if (!aof_is_on(server->aof) && snapshot_load(server->snapshot) != STATUS_OK)
+    if (aof_start(server->aof) != STATUS_OK)
+        return 1;
+    bool stopped = process_stopping(server->process);
+    if (!aof_is_on(server->aof) && !stopped && snapshot_load(server->snapshot) != STATUS_OK)
         return 1;
     if (!process_stopping(server->process)) {
         process_ready(server->process);

@@ -42,10 +42,11 @@ static void cmd_config_set(struct cmd_ctx *ctx)
             ctx_redact(ctx, i + 1);
     }
     struct config_error error;
-    if (config_set(ctx->server->config, ctx->argv + 2, (ctx->argc - 2) / 2, &error) == STATUS_OK)
-        reply_ok(ctx);
-    else
-        reply_errorf(ctx, "ERR %s", error.text);
+    switch (config_set(ctx->server->config, ctx->argv + 2, (ctx->argc - 2) / 2, &error)) {
+    case STATUS_OK: reply_ok(ctx); break;
+    case STATUS_AGAIN: reply_error(ctx, ERR_LOADING); break;
+    default: reply_errorf(ctx, "ERR %s", error.text);
+    }
 }
 
 // CONFIG RESETSTAT

@@ -98,7 +98,7 @@ static void cmd_flushall(struct cmd_ctx *ctx)
         ctx->changes += db_size(&keyspace->dbs[i]);
         db_flush(&keyspace->dbs[i], why);
     }
-    snapshot_flushed(ctx->server->snapshot);
+    snapshot_flushed(ctx->server->snapshot, ctx->changes);
     reply_ok(ctx);
 }
 

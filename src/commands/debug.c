@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "commands/tables.h"
 #include "persist/aof.h"
+#include "persist/loading.h"
 #include "persist/snapshot.h"
 #include "server/client.h"
 #include "server/effects.h"
@@ -231,14 +232,12 @@ static void debug_reload(struct cmd_ctx *ctx)
             return;
         }
     }
-    if (snapshot_loading(snapshot)) {
+    if (loading_on(ctx->server->loading)) {
         reply_error(ctx, ERR_LOADING);
         return;
     }
     // A child's snapshot would put older data in the place of this one.
-    if (save)
-        snapshot_abort(snapshot);
-    if (save && snapshot_save(snapshot) != STATUS_OK) {
+    if (save && snapshot_save_aside(snapshot) != STATUS_OK) {
         reply_error(ctx, ERR_BARE);
         return;
     }
@@ -254,7 +253,7 @@ static void debug_reload(struct cmd_ctx *ctx)
 static void debug_loadaof(struct cmd_ctx *ctx)
 {
     struct server *server = ctx->server;
-    if (snapshot_loading(server->snapshot)) {
+    if (loading_on(server->loading)) {
         reply_error(ctx, ERR_LOADING);
         return;
     }

@@ -9,12 +9,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "persist/loading.h"
 #include "server/batch.h"
 #include "server/client.h"
 #include "server/config.h"
 #include "server/cron.h"
 #include "server/ctx.h"
 #include "server/effects.h"
+#include "server/process.h"
 #include "server/registry.h"
 #include "server/server.h"
 
@@ -218,7 +220,7 @@ enum status aof_start(struct aof *aof)
         return STATUS_IO;
     enum status status = aof_load_files(aof);
     if (status != STATUS_OK)
-        return status;
+        return loading_stopped(aof->server->loading) ? STATUS_OK : status;
     aof->state = AOF_ON;
     aof_listen(aof, true);
     aof_settle(aof);
@@ -260,6 +262,26 @@ enum status aof_reload(struct aof *aof)
     return STATUS_OK;
 }
 
+// Before the end, while it can still be refused. False: the server goes on.
+static bool finish_at_end(void *udata, unsigned flags)
+{
+    const struct aof *aof = udata;
+    bool force = flags & STOP_FORCE;
+    if (aof->state == AOF_FIRST)
+        log_warning("Writing initial AOF%s", force ? ". Exit anyway." : ", can't exit.");
+    if (aof->state != AOF_ON)
+        return aof->state == AOF_OFF || force;
+    log_notice("Syncing the append-only file before exiting.");
+    if (!aof->needs_base &&
+        aof_log_finish(aof->log, effects_offset(aof->server->effects)) == STATUS_OK)
+        return true;
+    int lost = aof_log_lost(aof->log);
+    log_warning("The append-only file can't be written and synced: %s. %s",
+                strerror(lost ? lost : error_of(aof)),
+                force ? "Exit anyway." : "Can't exit; SHUTDOWN FORCE ends all the same");
+    return force;
+}
+
 bool aof_is_on(const struct aof *aof)
 {
     return aof->state != AOF_OFF;
@@ -276,6 +298,7 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls)
     aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);
     effects_on_turn(server->effects, on_turn, aof);
     cron_add(server->cron, 0, on_cron, aof);
+    process_on_stop(server->process, finish_at_end, aof);
     server->aof = aof;
     return aof;
 }

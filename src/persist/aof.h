@@ -26,8 +26,9 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls);
 // Ends a child that rewrites, and drops what has not been written: aof_stop() comes first.
 void aof_free(struct aof *aof);
 
-// At the start, with empty databases, before anybody is served: with `appendonly yes` reads the files, or makes
-// them if there are none. STATUS_IO, STATUS_INVALID: the log says why; the server must not start.
+// At the start, with empty databases: with `appendonly yes` reads the files, and serves clients that need no data
+// meanwhile, or makes them if there are none. STATUS_IO, STATUS_INVALID: the log says why; the server must not start.
+// STATUS_OK as well if the server was asked to stop meanwhile.
 MUST_CHECK enum status aof_start(struct aof *aof);
 
 // At the end: writes and syncs everything, and sends the replies that waited for it. STATUS_IO: not all of it is

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "persist/aof_load.h"
+#include "persist/loading.h"
 #include "server/effects.h"
 #include "server/server.h"
 
@@ -230,11 +231,16 @@ static enum status load_one(struct aof *aof, size_t i)
     if (!aof_path(aof, file->name, path))
         return STATUS_IO;
     enum status status = aof_load_file(aof->server, path, &options, &loaded, error);
+    if (status != STATUS_OK && loading_stopped(aof->server->loading)) {
+        log_notice("The server was asked to stop while it was loading.");
+        return status;
+    }
     if (status != STATUS_OK) {
         log_warning("Can't load the append-only file: %s", error);
         return status == STATUS_NOT_FOUND ? STATUS_INVALID : status;
     }
     aof->old_bytes += loaded.size;
+    loading_next_file(aof->server->loading, loaded.size + loaded.cut_bytes);
     log_notice("Loaded %s: %llu keys of a snapshot, %llu commands", path,
                (unsigned long long)loaded.keys, (unsigned long long)loaded.commands);
     if (loaded.failed)
@@ -243,14 +249,28 @@ static enum status load_one(struct aof *aof, size_t i)
     return STATUS_OK;
 }
 
+static uint64_t bytes_to_load(const struct aof *aof)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < aof->manifest.count; i++) {
+        const struct aof_file *file = &aof->manifest.files[i];
+        bytes += file->type != AOF_HISTORY ? file_bytes(aof, file->name) : 0;
+    }
+    return bytes;
+}
+
+// STATUS_INVALID as well if the server was asked to stop meanwhile: the files stay as they are.
 static enum status load_all(struct aof *aof)
 {
     enum status status = STATUS_OK;
+    struct loading_state *loading = aof->server->loading;
     uint64_t began_us = clock_mono_us_now();
+    loading_begin(loading, bytes_to_load(aof), aof->state == AOF_OFF);
     for (size_t i = 0; i < aof->manifest.count && status == STATUS_OK; i++) {
         if (aof->manifest.files[i].type != AOF_HISTORY)
             status = load_one(aof, i);
     }
+    loading_end(loading);
     if (status == STATUS_OK)
         log_notice("DB loaded from append only file: %.3f seconds",
                    (double)(clock_mono_us_now() - began_us) / 1e6);

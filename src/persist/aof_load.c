@@ -2,12 +2,12 @@
 // Reading an append-only file: see aof_load.h.
 #include "persist/aof_load.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "persist/aof_cut.h"
 #include "persist/aof_reader.h"
+#include "persist/loading.h"
 #include "persist/rdb.h"
 #include "persist/rdb_load.h"
 #include "server/client.h"
@@ -23,9 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// The log tells how far a long load is.
-#define SAY_EVERY_US  5000000
-#define LOOK_COMMANDS 65536
+// Commands between two looks at the clock.
+#define LOOK_COMMANDS 8
 
 struct loader {
     struct server *server;
@@ -42,7 +41,7 @@ struct loader {
     struct outq nowhere;
     struct key *keys;
     size_t key_cap;
-    uint64_t said_us;
+    uint64_t steps;
 };
 
 // --- Running ------------------------------------------------------------------------------------
@@ -107,10 +106,20 @@ struct command_entry *aof_vet(struct aof_reader *r, const struct registry *regis
     return NULL;
 }
 
+// False: the server is to end.
+static bool go_on(struct loader *loader)
+{
+    if (++loader->steps % LOOK_COMMANDS != 0)
+        return true;
+    return loading_progress(loader->server->loading, loader->reader.at);
+}
+
 static bool vet(void *udata, struct aof_reader *r)
 {
     struct loader *loader = udata;
     const struct server *server = loader->server;
+    if (!go_on(loader))
+        return aof_refuse(r, "the server was asked to stop");
     loader->command = aof_vet(r, server->registry, server->keyspace->db_count);
     return loader->command != NULL;
 }
@@ -136,19 +145,8 @@ static enum aof_found run(struct loader *loader)
     outq_clear(&loader->nowhere);
     loader->out->commands++;
     loader->out->failed += ctx.failed;
+    loader->server->changes += ctx.changes;
     return AOF_COMMAND;
-}
-
-static void say_progress(struct loader *loader)
-{
-    if (loader->out->commands % LOOK_COMMANDS != 0)
-        return;
-    uint64_t now_us = clock_mono_us_now();
-    if (now_us - loader->said_us < SAY_EVERY_US)
-        return;
-    loader->said_us = now_us;
-    log_notice("Loading %s: %.0f %%", loader->path,
-               loader->size ? 100.0 * (double)loader->reader.at / (double)loader->size : 100.0);
 }
 
 static enum aof_found run_all(struct loader *loader)
@@ -159,7 +157,6 @@ static enum aof_found run_all(struct loader *loader)
             found = run(loader);
         if (found != AOF_COMMAND)
             return found;
-        say_progress(loader);
     }
 }
 
@@ -201,6 +198,10 @@ static enum status conclude(struct loader *loader, enum aof_found found)
     uint64_t tail = loader->size - r->whole;
     if (found == AOF_END)
         return STATUS_OK;
+    if (loading_stopped(loader->server->loading)) {
+        fail(loader, "%s: the server was asked to stop", loader->path);
+        return STATUS_INVALID;
+    }
     if (found == AOF_FAILED) {
         fail(loader, "%s: at byte %llu: %s", loader->path, (unsigned long long)r->at,
              strerror(errno));
@@ -241,13 +242,14 @@ static enum status load_rdb_part(struct loader *loader)
     if (pread(loader->fd, magic, sizeof(magic), 0) != (ssize_t)sizeof(magic) ||
         memcmp(magic, RDB_MAGIC, sizeof(magic)) != 0)
         return STATUS_OK;
-    const struct rdb_load_options options = {
+    struct rdb_load_options options = {
         .limits = loader->server->limits,
         // What comes behind it may have been done to a key that has expired since.
         .keep_expired = true,
     };
     struct rdb_loaded loaded;
     struct rdb_reader r;
+    loading_follow(loader->server->loading, &options);
     rdb_reader_init(&r, read_source, loader, loader->size, true);
     bool good = rdb_load_keyspace(&r, loader->server->keyspace, &options, &loaded);
     if (!good)
@@ -255,6 +257,7 @@ static enum status load_rdb_part(struct loader *loader)
              r.error);
     loader->begin = rdb_reader_offset(&r);
     loader->out->keys = loaded.keys;
+    loading_note(loader->server->loading, &loaded);
     rdb_reader_release(&r);
     if (!good)
         return STATUS_INVALID;
@@ -294,7 +297,6 @@ enum status aof_load_file(struct server *server, const char *path,
         .options = options,
         .out = out,
         .error = error,
-        .said_us = clock_mono_us_now(),
     };
     struct stat stat;
     *out = (struct aof_loaded){ 0 };

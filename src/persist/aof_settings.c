@@ -83,6 +83,7 @@ static void get_stem(const void *owner, struct bytes *out)
 static const struct config_directive aof_directives[] = {
     { .name = "appendonly",
       .type = CONFIG_BOOL,
+      .flags = CONFIG_NOT_LOADING,
       .offset = FIELD(enabled),
       .default_text = "no",
       .apply = apply_enabled },
@@ -186,7 +187,9 @@ static void info_sizes(void *udata, struct bytes *out)
 
 static void reset_figures(void *udata)
 {
-    ((struct aof *)udata)->delayed = 0;
+    struct aof *aof = udata;
+    aof->delayed = 0;
+    aof->rewriting.count = 0;
 }
 
 void aof_register_settings(struct aof *aof)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "persist/loading.h"
 #include "persist/snapshot_internal.h"
 #include "server/cron.h"
 #include "server/ctx.h"
@@ -58,12 +59,11 @@ static void note_saved(struct snapshot *snapshot, uint64_t changes_saved)
     snapshot_update_gate(snapshot);
 }
 
-enum status snapshot_save(struct snapshot *snapshot)
+static enum status save_here(struct snapshot *snapshot)
 {
     static const struct rdb_progress nobody;
     if (child_running(&snapshot->child))
         return STATUS_EXISTS;
-    snapshot->saves++;
     if (write_file(snapshot, &nobody) != STATUS_OK) {
         log_warning("Failed saving the DB to '%s': %s", snapshot->file_name, strerror(errno));
         return STATUS_IO;
@@ -71,6 +71,18 @@ enum status snapshot_save(struct snapshot *snapshot)
     log_notice("DB saved on disk");
     note_saved(snapshot, snapshot->server->changes);
     return STATUS_OK;
+}
+
+enum status snapshot_save(struct snapshot *snapshot)
+{
+    snapshot->saves += !child_running(&snapshot->child);
+    return save_here(snapshot);
+}
+
+enum status snapshot_save_aside(struct snapshot *snapshot)
+{
+    snapshot_abort(snapshot);
+    return save_here(snapshot);
 }
 
 // --- The child ----------------------------------------------------------------------------------
@@ -184,7 +196,7 @@ static void save_when_due(void *udata)
 {
     struct snapshot *snapshot = udata;
     bool waits = snapshot->failed && now_s() - snapshot->last_try_s <= RETRY_S;
-    if (child_running(&snapshot->child) || snapshot->load.on || waits)
+    if (child_running(&snapshot->child) || loading_on(snapshot->server->loading) || waits)
         return;
     const struct save_point *point = due_point(snapshot);
     if (!point && !snapshot->scheduled)
@@ -201,11 +213,15 @@ void snapshot_schedule(struct snapshot *snapshot)
     snapshot->scheduled = true;
 }
 
-void snapshot_flushed(struct snapshot *snapshot)
+void snapshot_flushed(struct snapshot *snapshot, uint64_t changes)
 {
     snapshot_abort(snapshot);
-    if (snapshot->point_count)
-        (void)(snapshot_save(snapshot) == STATUS_OK);
+    // What is being loaded was flushed long ago; the file may be newer.
+    if (!snapshot->point_count || loading_on(snapshot->server->loading))
+        return;
+    // They wrap, and come to nothing when they are counted.
+    if (save_here(snapshot) == STATUS_OK)
+        snapshot->server->changes -= changes;
 }
 
 // False: the server goes on.
@@ -215,10 +231,10 @@ static bool save_at_end(void *udata, unsigned flags)
     bool wanted = flags & STOP_SAVE || (snapshot->point_count && !(flags & STOP_NOSAVE));
     snapshot_abort(snapshot);
     // What has been loaded so far is no more than a part of the file.
-    if (!wanted || snapshot->load.on)
+    if (!wanted || loading_on(snapshot->server->loading))
         return true;
     log_notice("Saving the final RDB snapshot before exiting.");
-    if (snapshot_save(snapshot) == STATUS_OK)
+    if (save_here(snapshot) == STATUS_OK)
         return true;
     if (flags & STOP_FORCE) {
         log_warning("Error trying to save the DB. Exit anyway.");
@@ -239,17 +255,6 @@ static bool writes_or_pings(const struct command *row)
 static bool refuse_misconf(struct cmd_ctx *ctx)
 {
     reply_error(ctx, ERR_MISCONF_RDB);
-    return true;
-}
-
-static bool needs_data(const struct command *row)
-{
-    return !(row->flags & CMD_LOADING);
-}
-
-static bool refuse_loading(struct cmd_ctx *ctx)
-{
-    reply_error(ctx, ERR_LOADING);
     return true;
 }
 
@@ -280,7 +285,7 @@ void snapshot_register(struct server *server)
     snapshot->last_took_s = -1;
     snapshot->last_s = now_s();
     snapshot->misconf_gate = registry_add_gate(server->registry, writes_or_pings, refuse_misconf);
-    snapshot->loading_gate = registry_add_gate(server->registry, needs_data, refuse_loading);
+    loading_register(server);
     snapshot_register_config(snapshot);
     snapshot_register_info(snapshot);
     cron_add(server->cron, 0, save_when_due, snapshot);

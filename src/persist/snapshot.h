@@ -15,7 +15,7 @@ struct snapshot;
 
 // Before the commands: makes server->snapshot, which is freed with the server, and registers directives (save,
 // dbfilename, rdbcompression, rdbchecksum, ...), INFO persistence, cron jobs, what is to be done at the end,
-// and the gates MISCONF and LOADING.
+// and the gate MISCONF; and loading_register().
 void snapshot_register(struct server *server);
 
 // STATUS_EXISTS: a child is saving already. STATUS_IO: the log says why.
@@ -33,8 +33,12 @@ bool snapshot_running(const struct snapshot *snapshot);
 // Unix time of the last one that was complete, or of the start.
 int64_t snapshot_last_s(const struct snapshot *snapshot);
 
-// All data has been deleted: what a child is saving is old, and with save points the file is as well.
-void snapshot_flushed(struct snapshot *snapshot);
+// DEBUG RELOAD: the same as SAVE in the place of a child that is saving, not counted by INFO.
+MUST_CHECK enum status snapshot_save_aside(struct snapshot *snapshot);
+
+// All data has been deleted: what a child is saving is old, and with save points the file is as well. `changes` of the
+// command that deleted it, which are still to be counted, are in the file.
+void snapshot_flushed(struct snapshot *snapshot, uint64_t changes);
 
 // At the start: loads the file if there is one, and serves clients that need no data meanwhile.
 // STATUS_INVALID, STATUS_IO: the log says why; the server must not start. STATUS_OK as well if the server
@@ -44,4 +48,3 @@ MUST_CHECK enum status snapshot_load(struct snapshot *snapshot);
 // DEBUG RELOAD: the same from inside of a command; nobody is served. `merge`: keys that are there
 // already are replaced, else they are a failure.
 MUST_CHECK enum status snapshot_reload(struct snapshot *snapshot, bool merge);
-bool snapshot_loading(const struct snapshot *snapshot);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What INFO says of snapshots.
 #include "base/clock.h"
+#include "persist/loading.h"
 #include "persist/snapshot_internal.h"
 #include "server/info.h"
 #include "server/server.h"
@@ -36,11 +37,12 @@ static void child_fields(const struct snapshot *snapshot, struct bytes *out)
 static void snapshot_fields(void *udata, struct bytes *out)
 {
     const struct snapshot *snapshot = udata;
+    const struct loading_state *loading = snapshot->server->loading;
     bool running = child_running(&snapshot->child);
     bytes_printf(out,
                  "loading:%d\r\n"
                  "async_loading:0\r\n",
-                 snapshot->load.on);
+                 loading_on(loading));
     child_fields(snapshot, out);
     bytes_printf(out,
                  "rdb_changes_since_last_save:%llu\r\n"
@@ -56,31 +58,8 @@ static void snapshot_fields(void *udata, struct bytes *out)
                  wide(snapshot->server->changes), running, (long long)snapshot->last_s,
                  snapshot->failed ? "err" : "ok", (long long)snapshot->last_took_s,
                  (long long)(running ? clock_wall_ms() / 1000 - snapshot->began_s : -1),
-                 wide(snapshot->saves), wide(snapshot->copied_bytes), wide(snapshot->keys_expired),
-                 wide(snapshot->load.on ? snapshot->load.keys : snapshot->keys_loaded));
-}
-
-static void loading_fields(void *udata, struct bytes *out)
-{
-    const struct snapshot *snapshot = udata;
-    const struct snapshot_load_state *load = &snapshot->load;
-    if (!load->on)
-        return;
-    double passed_s = (double)(clock_mono_us_now() - load->began_us) / 1e6;
-    double left_bytes = (double)(load->total_bytes - load->loaded_bytes);
-    double eta_s = load->loaded_bytes ? passed_s * left_bytes / (double)load->loaded_bytes : 1;
-    bytes_printf(out,
-                 "loading_start_time:%lld\r\n"
-                 "loading_total_bytes:%llu\r\n"
-                 "loading_rdb_used_mem:%llu\r\n"
-                 "loading_loaded_bytes:%llu\r\n"
-                 "loading_loaded_perc:%.2f\r\n"
-                 "loading_eta_seconds:%lld\r\n",
-                 (long long)load->began_s, wide(load->total_bytes), wide(snapshot->used_memory),
-                 wide(load->loaded_bytes),
-                 load->total_bytes ? (double)load->loaded_bytes * 100 / (double)load->total_bytes
-                                   : 0,
-                 (long long)eta_s);
+                 wide(snapshot->saves), wide(snapshot->copied_bytes),
+                 wide(loading_expired_keys(loading)), wide(loading_keys(loading)));
 }
 
 static void reset(void *udata)
@@ -93,6 +72,5 @@ void snapshot_register_info(struct snapshot *snapshot)
 {
     struct info *info = snapshot->server->info;
     info_add_fields(info, "Persistence", "snapshots", snapshot_fields, snapshot);
-    info_add_fields(info, "Persistence", "loading", loading_fields, snapshot);
     info_on_reset(info, reset, snapshot);
 }

@@ -15,20 +15,6 @@ struct save_point {
     int64_t changes;
 };
 
-// A load that is under way.
-struct snapshot_load_state {
-    bool on;
-    bool serving;  // clients, now and then
-    bool sweep_paused_before;
-    int64_t began_s;
-    uint64_t began_us;
-    uint64_t served_us;
-    uint64_t said_us;
-    uint64_t total_bytes;
-    uint64_t loaded_bytes;
-    uint64_t keys;
-};
-
 struct snapshot {
     struct server *server;
     // Directives.
@@ -52,13 +38,7 @@ struct snapshot {
     uint64_t saves;
     uint64_t copied_bytes;  // by the last child, or its parent while it was there
     uint64_t copied_peak_bytes;
-    // Loading.
-    struct snapshot_load_state load;
-    uint64_t keys_loaded;  // the last time
-    uint64_t keys_expired;
-    uint64_t used_memory;  // when the file was written, as it says
     uint32_t misconf_gate;
-    uint32_t loading_gate;
 };
 
 // snapshot_config.c

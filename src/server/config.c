@@ -193,6 +193,8 @@ static enum status find_pairs(struct config *config, struct change *changes, siz
             return refuse_set(error, name, "can't set immutable config");
         if (found->row->flags & CONFIG_PROTECTED)
             return refuse_set(error, name, "can't set protected config");
+        if (found->row->flags & CONFIG_NOT_LOADING && config->loading)
+            return STATUS_AGAIN;
         for (size_t k = 0; k < i; k++) {
             if (changes[k].directive == found && slice_equal_nocase(changes[k].name, name))
                 return refuse_set(error, name, "duplicate parameter");
@@ -289,4 +291,9 @@ enum status config_set(struct config *config, const struct slice *pairs, size_t 
         bytes_release(&changes[i].old_words);
     mem_free(changes, count * sizeof(*changes));
     return status;
+}
+
+void config_set_loading(struct config *config, bool loading)
+{
+    config->loading = loading;
 }

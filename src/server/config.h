@@ -42,6 +42,7 @@ enum config_flag {
     CONFIG_REPEATS = 1u << 7,
     // As an argument, it may stand alone before the next one: `--save --port 7000`.
     CONFIG_ALONE = 1u << 8,
+    CONFIG_NOT_LOADING = 1u << 9,  // not by CONFIG SET while data is being loaded
 };
 
 // Why something was refused, for people.
@@ -126,9 +127,12 @@ MUST_CHECK enum status config_check_unsupported(const struct config *config, boo
 // Logs the names of the inert directives that file and arguments have set, each once.
 void config_report_inert(const struct config *config);
 
-// CONFIG SET: all pairs or none. `error` is the reply's text without "ERR ".
+// CONFIG SET: all pairs or none. `error` is the reply's text without "ERR "; STATUS_AGAIN: not while loading.
 MUST_CHECK enum status config_set(struct config *config, const struct slice *pairs, size_t count,
                                   struct config_error *error);
+
+// Data is being loaded, or no longer.
+void config_set_loading(struct config *config, bool loading);
 
 // Whether the name is that of a directive whose value is not to be shown.
 bool config_is_secret(struct config *config, struct slice name);

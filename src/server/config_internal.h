@@ -35,6 +35,7 @@ struct config_reading {
 struct config {
     struct directive directives[DIRECTIVES_MAX];
     size_t count;
+    bool loading;
     enum config_source source;  // of what is being read
     int depth;
     struct config_reading reading[INCLUDE_DEPTH_MAX];

@@ -65,7 +65,8 @@ struct eviction {
     uint32_t gate;
     uint64_t ceiling_bytes;  // that writes have to stay below
     bool lowered;            // below what is used: the ceiling is still to be found
-    uint64_t late_bytes;     // while writes wait: from here on those that can't are refused
+    bool paused;
+    uint64_t late_bytes;  // while writes wait: from here on those that can't are refused
     uint64_t exceeded_since_us;
     uint64_t exceeded_us;
     // Directives.
@@ -206,7 +207,7 @@ bool eviction_refuses(struct cmd_ctx *ctx)
 {
     struct eviction *eviction = ctx->server->eviction;
     uint64_t used = mem_used();
-    if (!eviction->limit_bytes || used <= eviction->ceiling_bytes)
+    if (!eviction->limit_bytes || used <= eviction->ceiling_bytes || eviction->paused)
         return false;
     uint64_t brought = used - eviction->ceiling_bytes;
     brought = brought < BROUGHT_BYTES ? brought : BROUGHT_BYTES;
@@ -222,7 +223,7 @@ static void keep_limit(void *udata)
 {
     struct eviction *eviction = udata;
     uint64_t limit_bytes = (uint64_t)eviction->limit_bytes;
-    if (likely(limit_bytes == 0))
+    if (likely(limit_bytes == 0) || eviction->paused)
         return;
     enum room room = ROOM_MADE;
     if (mem_used() > limit_bytes)
@@ -236,6 +237,12 @@ static void keep_limit(void *udata)
     else if (room != ROOM_LATER || mem_used() <= eviction->ceiling_bytes)
         let_writes_go(eviction);
     loop_keep_awake(eviction->server->loop, &eviction->waker, room == ROOM_LATER);
+}
+
+void eviction_pause(struct eviction *eviction, bool paused)
+{
+    eviction->paused = paused;
+    eviction->lowered = eviction->limit_bytes && mem_used() > (uint64_t)eviction->limit_bytes;
 }
 
 // --- Configuration ------------------------------------------------------------------------------

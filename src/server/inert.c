@@ -46,8 +46,6 @@ enum {
 
 struct inert {
     int64_t oom_scores[OOM_SCORES];
-    unsigned on_sigint;
-    unsigned on_sigterm;
     size_t users;
     size_t modules;
     struct bytes primary;
@@ -88,9 +86,6 @@ static const struct config_name syslog_facilities[] = {
 static const struct config_name oom_score_words[] = {
     { "no", 0 }, { "yes", 1 }, { "relative", 1 }, { "absolute", 2 }, { 0 }
 };
-static const struct config_name shutdown_words[] = { { "default", 0 }, { "save", 1 },
-                                                     { "nosave", 2 },  { "now", 4 },
-                                                     { "force", 8 },   { 0 } };
 
 // --- Directives of a kind of their own ----------------------------------------------------------
 
@@ -231,63 +226,6 @@ static void get_oom_scores(const void *owner, struct bytes *out)
     const struct inert *inert = owner;
     for (int i = 0; i < OOM_SCORES; i++)
         bytes_printf(out, "%s%d", i ? " " : "", (int)inert->oom_scores[i]);
-}
-
-static bool set_shutdown(unsigned *field, const struct slice *words, size_t count,
-                         struct config_error *error)
-{
-    unsigned bits = 0;
-    bool valid = count > 0;
-    for (size_t i = 0; i < count && valid; i++) {
-        const struct config_name *name = shutdown_words;
-        while (name->name && !slice_is(words[i], name->name))
-            name++;
-        valid = name->name != NULL;
-        bits |= (unsigned)name->value;
-    }
-    if (!valid)
-        return config_refuse(error, "argument(s) must be one of the following: default, save, "
-                                    "nosave, now, force");
-    if ((bits & 3) == 3)
-        return config_refuse(error,
-                             "shutdown options SAVE and NOSAVE can't be used simultaneously");
-    *field = bits;
-    return true;
-}
-
-static void get_shutdown(unsigned bits, struct bytes *out)
-{
-    if (!bits)
-        bytes_append_text(out, shutdown_words[0].name);
-    const char *blank = "";
-    for (const struct config_name *name = shutdown_words + 1; name->name; name++) {
-        if (!(bits & (unsigned)name->value))
-            continue;
-        bytes_printf(out, "%s%s", blank, name->name);
-        blank = " ";
-    }
-}
-
-static bool set_on_sigint(void *owner, const struct slice *words, size_t count,
-                          struct config_error *error)
-{
-    return set_shutdown(&((struct inert *)owner)->on_sigint, words, count, error);
-}
-
-static void get_on_sigint(const void *owner, struct bytes *out)
-{
-    get_shutdown(((const struct inert *)owner)->on_sigint, out);
-}
-
-static bool set_on_sigterm(void *owner, const struct slice *words, size_t count,
-                           struct config_error *error)
-{
-    return set_shutdown(&((struct inert *)owner)->on_sigterm, words, count, error);
-}
-
-static void get_on_sigterm(const void *owner, struct bytes *out)
-{
-    get_shutdown(((const struct inert *)owner)->on_sigterm, out);
 }
 
 // --- The rows -----------------------------------------------------------------------------------

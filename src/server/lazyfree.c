@@ -23,6 +23,7 @@ struct lazyfree {
     bool user_del;
     bool user_flush;
     bool bg_thread;
+    bool paused;
 };
 
 static void take_over(const struct lazyfree *lazyfree)
@@ -33,7 +34,14 @@ static void take_over(const struct lazyfree *lazyfree)
     at_once |= lazyfree->server_del ? 0 : REMOVAL(REMOVED_BY_SERVER);
     at_once |= lazyfree->user_del ? 0 : REMOVAL(REMOVED_BY_USER);
     at_once |= lazyfree->user_flush ? 0 : REMOVAL(REMOVED_BY_FLUSH);
+    at_once |= lazyfree->paused ? UINT32_MAX : 0;
     lazyfree->server->keyspace->freed_at_once = at_once;
+}
+
+void lazyfree_pause(struct lazyfree *lazyfree, bool paused)
+{
+    lazyfree->paused = paused;
+    take_over(lazyfree);
 }
 
 static bool apply(void *owner, struct config_error *error)

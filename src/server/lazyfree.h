@@ -6,6 +6,8 @@
 // back to the system by the allocator's own thread (jemalloc-bg-thread).
 #pragma once
 
+#include <stdbool.h>
+
 struct lazyfree;
 struct server;
 
@@ -15,3 +17,6 @@ void lazyfree_free(struct lazyfree *lazyfree);
 
 // To be called once the configuration is read.
 void lazyfree_configured(struct lazyfree *lazyfree);
+
+// Everything is freed at once until it is unpaused: for who keeps the loop, which frees the slices, from turning.
+void lazyfree_pause(struct lazyfree *lazyfree, bool paused);

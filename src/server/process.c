@@ -43,6 +43,8 @@ struct process {
         process_stop_fn fn;
         void *udata;
     } stop[STOP_HOOKS_MAX];
+    unsigned on_sigint;  // enum stop_flag
+    unsigned on_sigterm;
     bool signalled;               // by SIGTERM or SIGINT: the next one ends the process
     int parent_fd;                // the process in the foreground waits at its other end; or -1
     char written_file[PATH_MAX];  // the pid file to be removed, absolute; or ""
@@ -55,6 +57,68 @@ static const struct config_name supervisors[] = {
     { "no", SUPERVISED_NO },
     { 0 },
 };
+
+static const struct config_name stop_words[] = {
+    { "default", 0 },    { "save", STOP_SAVE },   { "nosave", STOP_NOSAVE },
+    { "now", STOP_NOW }, { "force", STOP_FORCE }, { 0 },
+};
+
+static bool set_stop_flags(unsigned *field, const struct slice *words, size_t count,
+                           struct config_error *error)
+{
+    unsigned flags = 0;
+    bool valid = count > 0;
+    for (size_t i = 0; i < count && valid; i++) {
+        const struct config_name *name = stop_words;
+        while (name->name && !slice_is(words[i], name->name))
+            name++;
+        valid = name->name != NULL;
+        flags |= (unsigned)name->value;
+    }
+    if (!valid)
+        return config_refuse(error, "argument(s) must be one of the following: default, save, "
+                                    "nosave, now, force");
+    if (flags & STOP_SAVE && flags & STOP_NOSAVE)
+        return config_refuse(error,
+                             "shutdown options SAVE and NOSAVE can't be used simultaneously");
+    *field = flags;
+    return true;
+}
+
+static void get_stop_flags(unsigned flags, struct bytes *out)
+{
+    if (!flags)
+        bytes_append_text(out, stop_words[0].name);
+    const char *blank = "";
+    for (const struct config_name *name = stop_words + 1; name->name; name++) {
+        if (!(flags & (unsigned)name->value))
+            continue;
+        bytes_printf(out, "%s%s", blank, name->name);
+        blank = " ";
+    }
+}
+
+static bool set_on_sigint(void *owner, const struct slice *words, size_t count,
+                          struct config_error *error)
+{
+    return set_stop_flags(&((struct process *)owner)->on_sigint, words, count, error);
+}
+
+static void get_on_sigint(const void *owner, struct bytes *out)
+{
+    get_stop_flags(((const struct process *)owner)->on_sigint, out);
+}
+
+static bool set_on_sigterm(void *owner, const struct slice *words, size_t count,
+                           struct config_error *error)
+{
+    return set_stop_flags(&((struct process *)owner)->on_sigterm, words, count, error);
+}
+
+static void get_on_sigterm(const void *owner, struct bytes *out)
+{
+    get_stop_flags(((const struct process *)owner)->on_sigterm, out);
+}
 
 #define FIELD(member) offsetof(struct process, member)
 
@@ -75,6 +139,18 @@ static const struct config_directive process_directives[] = {
       .offset = FIELD(wanted_supervisor),
       .default_text = "no",
       .names = supervisors },
+    { .name = "shutdown-on-sigint",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_WORDS,
+      .default_text = "default",
+      .set = set_on_sigint,
+      .get = get_on_sigint },
+    { .name = "shutdown-on-sigterm",
+      .type = CONFIG_CUSTOM,
+      .flags = CONFIG_WORDS,
+      .default_text = "default",
+      .set = set_on_sigterm,
+      .get = get_on_sigterm },
     { 0 },
 };
 
@@ -295,13 +371,13 @@ void process_end(struct process *process)
 
 // Once one has come, the next one ends the process at once. After SHUTDOWN the first one changes nothing:
 // an orchestrator may send it because of that end.
-static void stop_for_signal(struct process *process, const char *name)
+static void stop_for_signal(struct process *process, const char *name, unsigned flags)
 {
     struct sigaction action = { .sa_handler = on_impatience };
     sigemptyset(&action.sa_mask);
     log_notice("Received %s scheduling shutdown...", name);
     // One that is refused leaves the next one its chance.
-    if (!process_stop(process, 0))
+    if (!process_stop(process, flags))
         return;
     process->signalled = true;
     sigaction(SIGTERM, &action, NULL);
@@ -310,12 +386,12 @@ static void stop_for_signal(struct process *process, const char *name)
 
 static void on_sigterm(void *udata)
 {
-    stop_for_signal(udata, "SIGTERM");
+    stop_for_signal(udata, "SIGTERM", ((const struct process *)udata)->on_sigterm);
 }
 
 static void on_sigint(void *udata)
 {
-    stop_for_signal(udata, "SIGINT");
+    stop_for_signal(udata, "SIGINT", ((const struct process *)udata)->on_sigint);
 }
 
 static void on_sighup(void *udata)

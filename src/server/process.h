@@ -14,7 +14,7 @@
 struct process;
 struct server;
 
-// Registers `daemonize`, `pidfile` and `supervised`.
+// Registers `daemonize`, `pidfile`, `supervised`, `shutdown-on-sigint` and `shutdown-on-sigterm`.
 struct process *process_new(struct server *server);
 void process_free(struct process *process);
 
@@ -23,7 +23,7 @@ void process_free(struct process *process);
 // STATUS_IO: the reason is on standard error.
 MUST_CHECK enum status process_begin(struct process *process);
 
-// From now on signals are listened to: SIGTERM and SIGINT stop the server, a second one at once; SIGHUP
+// From now on signals are listened to: SIGTERM and SIGINT stop the server as shutdown-on-... says, a second one at once; SIGHUP
 // reopens the log.
 void process_listen(struct process *process);
 

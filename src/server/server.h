@@ -47,6 +47,7 @@ struct notifications;
 struct transactions;
 struct tracking;
 struct snapshot;
+struct loading_state;
 struct aof;
 
 // What is to be done after the command that is running: bits of server->after_command.
@@ -136,6 +137,7 @@ struct server {
     struct tracking *tracking;
     struct lazyfree *lazyfree;
     struct snapshot *snapshot;  // of persist/
+    struct loading_state *loading;
     int part_count;
     struct {
         server_part_fn free_part;

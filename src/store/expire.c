@@ -53,7 +53,7 @@ static void look_at(struct harvest *harvest, struct table_slot *slot)
         harvest->due[harvest->count++] = entry;
         return;
     }
-    defer(harvest, at_ms);
+    defer(harvest, wheel_look(at_ms, harvest->now_ms));
     if (at_ms > harvest->now_ms)
         table_slot_set_class_inl(slot, wheel_class(at_ms, harvest->now_ms));
 }

@@ -48,3 +48,9 @@ int64_t wheel_due(uint8_t expiry_class, int64_t base_ms)
     int64_t due_ms = ((base + ahead) << shift) * WHEEL_TICK_MS;
     return due_ms > base_ms ? due_ms : base_ms;
 }
+
+int64_t wheel_look_parked(int64_t due_ms, int64_t now_ms)
+{
+    int64_t begins_ms = wheel_due(wheel_class(due_ms, now_ms), now_ms);
+    return begins_ms < due_ms ? begins_ms : due_ms;
+}

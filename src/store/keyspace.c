@@ -277,11 +277,13 @@ static inline void lower(int64_t *due_ms, int64_t at_ms)
 // nothing in it is due.
 static void file_expiry(struct db *db, uint64_t hash, struct table_slot *slot, int64_t at_ms)
 {
-    table_slot_set_class_inl(slot, wheel_class(at_ms, clock_wall_ms()));
-    table_lower_due(&db->table, hash, at_ms);
-    lower(&db->due.earliest, at_ms);
-    lower(&db->due_ms, at_ms);
-    lower(&db->keyspace->due_ms, at_ms);
+    int64_t now_ms = clock_wall_ms();
+    int64_t look_ms = wheel_look(at_ms, now_ms);
+    table_slot_set_class_inl(slot, wheel_class(at_ms, now_ms));
+    table_lower_due(&db->table, hash, look_ms);
+    lower(&db->due.earliest, look_ms);
+    lower(&db->due_ms, look_ms);
+    lower(&db->keyspace->due_ms, look_ms);
 }
 
 static void count_expiry(struct db *db, int64_t old_ms, int64_t new_ms)

@@ -372,8 +372,14 @@ START_TEST(save_points)
     wait_saved(server);
     ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), 0);
     ck_assert(server_logged(server, "2 changes in 1 seconds. Saving..."));
-    // FLUSHALL leaves no data that is gone in the file.
+    // FLUSHALL leaves no data that is gone in the file. That was not asked for, and isn't counted.
+    long long saves = server_info(server, "rdb_saves");
     expect_ok(c, "FLUSHALL");
+    ck_assert_int_eq(server_info(server, "rdb_changes_since_last_save"), 0);
+    expect_ok(c, "DEBUG RELOAD");
+    ck_assert_int_eq(server_info(server, "rdb_saves"), saves);
+    expect_ok(c, "SAVE");
+    ck_assert_int_eq(server_info(server, "rdb_saves"), saves + 1);
     redisFree(c);
     kill_server(server);
     server = start("");

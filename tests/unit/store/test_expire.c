@@ -87,6 +87,33 @@ START_TEST(the_expiry_that_counts_is_the_last)
 }
 END_TEST
 
+// Beyond the wheel's turn of 19 days, alone in their segments: the table's promise holds all the while, whether the
+// sweep comes in between or not, and no key is late.
+START_TEST(a_distant_time_is_kept_to)
+{
+    static const int64_t day_ms = INT64_C(86400000);
+    static const int days[] = { 18, 19, 20, 30, 38, 100, 400, 1200, 5000 };
+    for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++) {
+        for (int step = 1; step <= 2; step++) {
+            struct db *db = &keyspace.dbs[0];
+            int64_t due_ms = clock_wall_ms() + days[i] * day_ms;
+            fill(db, i, 1, due_ms);
+            table_check(&db->table);
+            for (int day = 0; step == 1 && day < days[i]; day += 7) {
+                clock_shift_ms(day > 0 ? 7 * day_ms : 0);
+                expire_sweep(&keyspace, NO_HURRY_US);
+                table_check(&db->table);
+                ck_assert_uint_eq(db_size(db), 1);
+            }
+            clock_shift_ms(due_ms - clock_wall_ms());
+            ck_assert_int_le(expire_due(&keyspace), due_ms);
+            expire_sweep(&keyspace, NO_HURRY_US);
+            ck_assert_msg(db_size(db) == 0, "%d days, %d", days[i], step);
+        }
+    }
+}
+END_TEST
+
 START_TEST(every_database_is_swept)
 {
     for (int i = 0; i < FIXTURE_DBS; i++)
@@ -412,6 +439,7 @@ static Suite *make_suite(void)
     tcase_set_timeout(sweep, 60);
     tcase_add_test(sweep, what_is_due_goes_and_the_rest_stays);
     tcase_add_test(sweep, the_expiry_that_counts_is_the_last);
+    tcase_add_test(sweep, a_distant_time_is_kept_to);
     tcase_add_test(sweep, every_database_is_swept);
     tcase_add_test(sweep, an_empty_keyspace_is_swept);
     tcase_add_test(sweep, a_sweep_is_bounded_and_the_next_goes_on);

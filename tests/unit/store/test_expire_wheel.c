@@ -40,9 +40,11 @@ static void expect_bound(int64_t due_ms, int64_t now_ms, int64_t base_ms)
 {
     uint8_t class = wheel_class(due_ms, now_ms);
     EXPECT(class != WHEEL_NEVER);
+    int64_t look_ms = wheel_look(due_ms, now_ms);
+    EXPECT(look_ms <= due_ms);
     bool parks = due_ms > now_ms && (uint64_t)due_ms - (uint64_t)now_ms > 18 * DAY;
-    if (parks && base_ms > wheel_due(class, now_ms))
-        base_ms = wheel_due(class, now_ms);
+    if (parks && base_ms > look_ms)
+        base_ms = look_ms;
     int64_t begins_ms = wheel_due(class, base_ms);
     EXPECT(begins_ms >= base_ms);
     EXPECT(begins_ms <= (due_ms > base_ms ? due_ms : base_ms));
