@@ -13,6 +13,9 @@ static void cmd_bgrewriteaof(struct cmd_ctx *ctx)
     case STATUS_OK:
         resp_simple(&ctx->reply, SLICE("Background append only file rewriting started"));
         break;
+    case STATUS_AGAIN:
+        resp_simple(&ctx->reply, SLICE("Background append only file rewriting scheduled"));
+        break;
     case STATUS_EXISTS: reply_error(ctx, ERR_AOF_REWRITE_RUNNING); break;
     default: reply_error(ctx, ERR_AOF_REWRITE); break;
     }

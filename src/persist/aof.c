@@ -133,9 +133,9 @@ void aof_settle(struct aof *aof)
 static void on_turn(void *udata)
 {
     struct aof *aof = udata;
+    aof_rewrite_turn(aof);
     if (aof->state == AOF_OFF)
         return;
-    aof_rewrite_turn(aof);
     aof_log_turn(aof->log, effects_offset(aof->server->effects));
     aof_settle(aof);
 }
@@ -152,7 +152,8 @@ void aof_apply_fsync(struct aof *aof)
     if (!aof->log)
         return;
     aof_log_set_fsync(aof->log, (enum aof_fsync)aof->config.fsync);
-    aof_log_suspend_sync(aof->log, aof->config.no_sync_on_rewrite && aof->rewriting.child > 0);
+    aof_log_suspend_sync(aof->log,
+                         aof->config.no_sync_on_rewrite && child_running(&aof->rewriting.child));
 }
 
 enum status aof_open_log(struct aof *aof)
@@ -190,7 +191,8 @@ bool aof_turn_on(struct aof *aof, struct config_error *error)
         return config_refuse(error, text);
     aof->state = AOF_FIRST;
     aof->stamped_s = 0;
-    if (aof_rewrite(aof) == STATUS_OK)
+    status = aof_rewrite(aof);
+    if (status == STATUS_OK || status == STATUS_AGAIN)
         return true;
     close_log(aof);
     return config_refuse(error, text);

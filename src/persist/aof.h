@@ -36,6 +36,7 @@ MUST_CHECK enum status aof_stop(struct aof *aof);
 
 bool aof_is_on(const struct aof *aof);
 
-// Begins to write the file anew, in a child, or says that it is to be done as soon as nothing stands in the
-// way. STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
+// Begins to write the file anew, in a child. STATUS_AGAIN: it is to be done as soon as nothing stands in the
+// way (another child, a transaction); STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
 MUST_CHECK enum status aof_rewrite(struct aof *aof);
+bool aof_rewriting(const struct aof *aof);

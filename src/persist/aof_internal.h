@@ -6,9 +6,10 @@
 #include "persist/aof.h"
 #include "persist/aof_log.h"
 #include "persist/aof_manifest.h"
+#include "persist/child.h"
+#include "persist/rdb_save.h"
 
 #include <limits.h>
-#include <sys/types.h>
 
 struct config_error;
 
@@ -25,6 +26,9 @@ struct aof_config {
     char *stem;
     bool no_sync_on_rewrite;
     bool timestamps;
+    bool rdb_preamble;
+    bool incremental_sync;
+    bool keep_history;
     bool load_truncated;
     int64_t corrupt_tail_bytes;
     int64_t rewrite_percent;
@@ -32,15 +36,19 @@ struct aof_config {
 };
 
 struct aof_rewriting {
-    pid_t child;      // 0: none
-    bool wanted;      // as soon as possible
-    bool detached;    // the manifest doesn't know the file that is being written
-    int64_t began_s;  // monotonic
-    int64_t last_s;   // how long the last one took; -1
+    struct child child;
+    char path[PATH_MAX];  // of the base that it writes
+    bool of_commands;     // which is no RDB file
+    bool wanted;          // as soon as possible
+    bool starting;        // it is wanted, and waits for no more than a thread
+    bool detached;        // the manifest doesn't know the file that is being written
+    int64_t began_s;      // monotonic
+    int64_t last_s;       // how long the last one took; -1
     bool last_failed;
-    uint64_t count;     // that succeeded
-    uint64_t failures;  // in a row
-    int64_t retry_s;    // not before, by itself
+    uint64_t count;         // that were begun
+    uint64_t copied_bytes;  // by the last child, or its parent while it was there
+    uint64_t failures;      // in a row
+    int64_t retry_s;        // not before, by itself
 };
 
 struct aof {
@@ -80,7 +88,7 @@ MUST_CHECK enum status aof_make_folder(const struct aof *aof);
 MUST_CHECK enum status aof_read_manifest(struct aof *aof);
 MUST_CHECK enum status aof_write_manifest(const struct aof *aof,
                                           const struct aof_manifest *manifest);
-// Deletes the history's files and forgets them.
+// Deletes the history's files and forgets them, unless it is to be kept.
 void aof_delete_history(struct aof *aof);
 // Reads the files that the manifest names, or makes the first ones; the log is open then.
 MUST_CHECK enum status aof_load_files(struct aof *aof);
@@ -91,7 +99,8 @@ void aof_rewrite_turn(struct aof *aof);
 void aof_rewrite_cron(struct aof *aof);
 void aof_rewrite_abort(struct aof *aof);
 // Writes the data set to the file, as a base. STATUS_IO: errno.
-MUST_CHECK enum status aof_write_base(const struct aof *aof, const char *path);
+MUST_CHECK enum status aof_write_base(const struct aof *aof, const char *path, bool of_commands,
+                                      const struct rdb_progress *progress);
 
 // --- aof_settings.c
 void aof_register_settings(struct aof *aof);
