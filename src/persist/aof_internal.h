@@ -39,8 +39,8 @@ struct aof_rewriting {
     struct child child;
     char path[PATH_MAX];  // of the base that it writes
     bool of_commands;     // which is no RDB file
-    bool wanted;          // as soon as possible
-    bool starting;        // it is wanted, and waits for no more than a thread
+    bool wanted;          // as soon as nothing stands in the way
+    bool starting;        // now, but for a thread that is at work
     bool detached;        // the manifest doesn't know the file that is being written
     int64_t began_s;      // monotonic
     int64_t last_s;       // how long the last one took; -1
@@ -94,7 +94,7 @@ void aof_delete_history(struct aof *aof);
 MUST_CHECK enum status aof_load_files(struct aof *aof);
 
 // --- aof_rewrite.c
-// Once a turn, and from cron.
+// Once a turn, and every tick.
 void aof_rewrite_turn(struct aof *aof);
 void aof_rewrite_cron(struct aof *aof);
 void aof_rewrite_abort(struct aof *aof);

@@ -52,16 +52,12 @@ enum status aof_write_base(const struct aof *aof, const char *path, bool of_comm
 
 // --- The child ----------------------------------------------------------------------------------
 
-static void tell(void *udata, uint64_t keys)
-{
-    child_tell(udata, keys);
-}
-
 static int write_in_child(void *udata, struct child_voice *voice)
 {
-    const struct rdb_progress progress = { .fn = tell, .udata = voice };
+    struct rdb_progress progress;
     const struct aof *aof = udata;
     const struct aof_rewriting *rewriting = &aof->rewriting;
+    snapshot_progress(aof->server->snapshot, voice, &progress);
     if (aof_write_base(aof, rewriting->path, rewriting->of_commands, &progress) != STATUS_OK)
         return errno ? errno : EIO;
     return 0;
@@ -217,7 +213,8 @@ static enum status try_now(struct aof *aof)
 {
     struct aof_rewriting *rewriting = &aof->rewriting;
     enum status status = aof->state == AOF_OFF ? begin_off(aof) : begin(aof);
-    rewriting->wanted = rewriting->starting = status == STATUS_AGAIN;
+    rewriting->wanted = false;
+    rewriting->starting = status == STATUS_AGAIN;
     if (status == STATUS_AGAIN)
         return STATUS_OK;
     if (status != STATUS_OK)
@@ -307,23 +304,30 @@ static bool has_grown(const struct aof *aof)
            (double)(bytes - base) * 100.0 / (double)base >= (double)aof->config.rewrite_percent;
 }
 
+// By itself.
+static bool is_due(const struct aof *aof)
+{
+    if (aof->state == AOF_OFF || now_s() < aof->rewriting.retry_s)
+        return false;
+    if (aof->needs_base || aof->state == AOF_FIRST)
+        return true;
+    if (!has_grown(aof))
+        return false;
+    log_notice("Starting automatic rewriting of AOF: it has grown since the last base");
+    return true;
+}
+
 void aof_rewrite_cron(struct aof *aof)
 {
-    struct aof_rewriting *rewriting = &aof->rewriting;
-    if (aof->state == AOF_OFF || aof->server->child || rewriting->wanted ||
-        now_s() < rewriting->retry_s)
+    if (aof->server->child || aof->rewriting.starting)
         return;
-    bool has_no_base = aof->needs_base || aof->state == AOF_FIRST;
-    if (has_no_base || has_grown(aof)) {
-        if (!has_no_base)
-            log_notice("Starting automatic rewriting of AOF: it has grown since the last base");
-        rewriting->wanted = true;
-    }
+    if (aof->rewriting.wanted || is_due(aof))
+        (void)(try_now(aof) == STATUS_OK);
 }
 
 void aof_rewrite_turn(struct aof *aof)
 {
-    if (aof->rewriting.wanted && !aof->server->child)
+    if (aof->rewriting.starting && !aof->server->child)
         (void)(try_now(aof) == STATUS_OK);
 }
 

@@ -162,11 +162,6 @@ static const char *ok_or_err(bool ok)
     return ok ? "ok" : "err";
 }
 
-static bool is_scheduled(const struct aof *aof)
-{
-    return aof->rewriting.wanted && !aof->rewriting.starting;
-}
-
 static void info_state(void *udata, struct bytes *out)
 {
     const struct aof *aof = udata;
@@ -184,7 +179,7 @@ static void info_state(void *udata, struct bytes *out)
                  "aof_rewrites_consecutive_failures:%llu\r\n"
                  "aof_last_write_status:%s\r\n"
                  "aof_last_cow_size:%llu\r\n",
-                 aof_is_on(aof), aof_rewriting(aof), is_scheduled(aof),
+                 aof_is_on(aof), aof_rewriting(aof), rewriting->wanted,
                  (long long)rewriting->last_s,
                  child_running(&rewriting->child) ? (long long)(now_s - rewriting->began_s) : -1,
                  ok_or_err(!rewriting->last_failed), (unsigned long long)rewriting->count,
@@ -205,7 +200,7 @@ static void info_sizes(void *udata, struct bytes *out)
                  "aof_buffer_length:%zu\r\n"
                  "aof_pending_bio_fsync:%d\r\n"
                  "aof_delayed_fsync:%llu\r\n",
-                 bytes, (unsigned long long)aof->base_bytes, is_scheduled(aof),
+                 bytes, (unsigned long long)aof->base_bytes, aof->rewriting.wanted,
                  aof_log_buffered(aof->log), aof_log_syncing(aof->log),
                  (unsigned long long)aof->delayed);
 }

@@ -32,6 +32,7 @@ struct child_voice {
     uint64_t told_us;
     uint64_t measured_us;
     uint64_t measuring_us;  // that it took
+    int64_t key_delay_us;   // for tests: that it takes for each key
 };
 
 // Runs in the child: 0, or the errno of its failure.

@@ -127,6 +127,8 @@ void rdb_save_keyspace(struct rdb_writer *w, const struct keyspace *keyspace,
                        const struct rdb_about *about, const struct rdb_progress *progress)
 {
     uint64_t keys = 0;
+    uint64_t every_keys = progress->every_keys ? progress->every_keys : PROGRESS_KEYS;
+    uint64_t next_report = every_keys;
     const struct encoder *encoder = about->encoder ? about->encoder : &rdb_encoder;
     encoder->begin(w, about);
     for (int i = 0; i < keyspace->db_count; i++) {
@@ -139,7 +141,10 @@ void rdb_save_keyspace(struct rdb_writer *w, const struct keyspace *keyspace,
         begin_walk(&walk, db);
         while ((entry = next_entry(&walk)) != NULL && w->status == STATUS_OK) {
             encoder->entry(w, about, &keyspace->access, entry);
-            if (++keys % PROGRESS_KEYS == 0 && progress->fn)
+            if (++keys < next_report)
+                continue;
+            next_report = keys + every_keys;
+            if (progress->fn)
                 progress->fn(progress->udata, keys);
         }
     }

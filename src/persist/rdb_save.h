@@ -44,8 +44,9 @@ void rdb_save_entry(struct rdb_writer *w, const struct rdb_about *about,
                     const struct access_rules *rules, const struct entry *entry);
 void rdb_save_end(struct rdb_writer *w);
 
-// Is told, every few thousand of them, how many entries have been written.
+// Is told how many entries have been written.
 struct rdb_progress {
+    uint64_t every_keys;                     // so often; 0: every few thousand
     void (*fn)(void *udata, uint64_t keys);  // or NULL
     void *udata;
 };

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 // After a failure the save points wait so long.
 #define RETRY_S 5
@@ -73,13 +74,28 @@ enum status snapshot_save(struct snapshot *snapshot)
 
 static void tell(void *udata, uint64_t keys)
 {
-    child_tell(udata, keys);
+    struct child_voice *voice = udata;
+    if (voice->key_delay_us)
+        usleep((useconds_t)voice->key_delay_us);
+    child_tell(voice, keys);
+}
+
+void snapshot_progress(const struct snapshot *snapshot, struct child_voice *voice,
+                       struct rdb_progress *out)
+{
+    voice->key_delay_us = snapshot->key_delay_us;
+    *out = (struct rdb_progress){
+        .every_keys = snapshot->key_delay_us ? 1 : 0,
+        .fn = tell,
+        .udata = voice,
+    };
 }
 
 static int save_in_child(void *udata, struct child_voice *voice)
 {
-    const struct rdb_progress progress = { .fn = tell, .udata = voice };
+    struct rdb_progress progress;
     const struct snapshot *snapshot = udata;
+    snapshot_progress(snapshot, voice, &progress);
     if (write_file(snapshot, &progress) != STATUS_OK)
         return errno ? errno : EIO;
     return 0;

@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct child_voice;
 struct rdb_about;
+struct rdb_progress;
 struct server;
 struct snapshot;
 
@@ -21,6 +23,10 @@ void snapshot_register(struct server *server);
 
 // How data sets are to be written (rdbcompression, rdbchecksum, ...): for others who write some.
 void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out);
+
+// In a child that writes a data set: how it tells its parent (child_tell()).
+void snapshot_progress(const struct snapshot *snapshot, struct child_voice *voice,
+                       struct rdb_progress *out);
 
 // STATUS_EXISTS: a child is saving already; for the second one, any child is at work. STATUS_IO: the log says why.
 MUST_CHECK enum status snapshot_save(struct snapshot *snapshot);

@@ -38,6 +38,7 @@ struct snapshot {
     bool compress;
     bool checksum;
     bool incremental_sync;
+    int64_t key_delay_us;
     bool stop_writes;
     // Saving.
     struct child child;
