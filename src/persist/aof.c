@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "server/batch.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/config.h"
 #include "server/cron.h"
@@ -112,6 +113,31 @@ static void set_durable(struct aof *aof, uint64_t offset)
     clients_made_durable(aof->server->clients);
 }
 
+// Before the first base is there, and while the files lack something, what is written is not what would be read.
+static bool is_read_at_start(const struct aof *aof)
+{
+    return aof->state == AOF_ON && !aof->needs_base;
+}
+
+bool aof_is_synced(const struct aof *aof, uint64_t offset)
+{
+    return is_read_at_start(aof) && offset <= aof_log_durable_mark(aof->log);
+}
+
+void aof_wait(struct cmd_ctx *ctx, int64_t timeout_ms)
+{
+    block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
+}
+
+static void tell_waiters(struct aof *aof)
+{
+    uint64_t reached = is_read_at_start(aof) ? 1 + aof_log_durable_mark(aof->log) : 0;
+    if (reached == aof->waiters_told)
+        return;
+    aof->waiters_told = reached;
+    blocks_retry(&aof->waiters);
+}
+
 void aof_settle(struct aof *aof)
 {
     if (!aof->log)
@@ -128,6 +154,7 @@ void aof_settle(struct aof *aof)
         set_durable(aof, UINT64_MAX);
     else if (!aof->needs_base)
         set_durable(aof, aof_log_synced_mark(aof->log));
+    tell_waiters(aof);
 }
 
 static void on_turn(void *udata)
@@ -136,6 +163,7 @@ static void on_turn(void *udata)
     aof_rewrite_turn(aof);
     if (aof->state == AOF_OFF)
         return;
+    aof_log_want_sync(aof->log, !list_empty(&aof->waiters));
     aof_log_turn(aof->log, effects_offset(aof->server->effects));
     aof_settle(aof);
 }
@@ -205,6 +233,7 @@ void aof_turn_off(struct aof *aof)
     if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK)
         log_warning("The AOF is turned off, and its last writes did not reach the disk");
     close_log(aof);
+    blocks_retry(&aof->waiters);
 }
 
 enum status aof_start(struct aof *aof)
@@ -248,6 +277,7 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls)
     aof->server = server;
     aof->calls = calls;
     aof->rewriting.last_s = -1;
+    list_init(&aof->waiters);
     aof_register_settings(aof);
     aof->misconf_gate = registry_add_gate(server->registry, is_refused, refuse);
     aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);
@@ -262,6 +292,8 @@ void aof_free(struct aof *aof)
     aof_rewrite_abort(aof);
     if (aof->log)
         close_log(aof);
+    while (!list_empty(&aof->waiters))
+        list_remove(list_first(&aof->waiters));
     aof_manifest_release(&aof->manifest);
     mem_free(aof->config.folder, strlen(aof->config.folder) + 1);
     mem_free(aof->config.stem, strlen(aof->config.stem) + 1);

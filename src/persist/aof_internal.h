@@ -3,6 +3,7 @@
 // rewriting (aof_rewrite.c), INFO and directives (aof_settings.c).
 #pragma once
 
+#include "base/list.h"
 #include "persist/aof.h"
 #include "persist/aof_log.h"
 #include "persist/aof_manifest.h"
@@ -62,10 +63,12 @@ struct aof {
     bool needs_base;  // the files that there are lack something: only a new base helps
     int lost_error;   // why
     struct aof_rewriting rewriting;
-    uint64_t base_bytes;  // of the base and the files behind it, when it was made
-    uint64_t old_bytes;   // of all files but the open one
-    uint64_t delayed;     // how often effects had to wait for the disk
-    int64_t stamped_s;    // the last time stamp
+    uint64_t base_bytes;    // of the base and the files behind it, when it was made
+    uint64_t old_bytes;     // of all files but the open one
+    uint64_t delayed;       // how often effects had to wait for the disk
+    int64_t stamped_s;      // the last time stamp
+    struct list waiters;    // for the disk: commands of server/block.h
+    uint64_t waiters_told;  // how far it was then, plus one; 0: nowhere
     uint32_t misconf_gate;
     uint32_t busy_gate;
 };

@@ -32,7 +32,8 @@ struct marks {
     uint64_t writing;  // what the bytes in `writing` reach
     uint64_t written;
     uint64_t syncing;
-    uint64_t synced;
+    uint64_t synced;   // or taken to be
+    uint64_t durable;  // synced in fact
 };
 
 struct aof_log {
@@ -44,6 +45,8 @@ struct aof_log {
     struct aof_worker *syncer;
     enum aof_fsync fsync;
     bool sync_suspended;
+    bool sync_wanted;   // with `no`
+    bool sync_is_real;  // the one that is under way
     int fd;
     int retired_fd;  // written whole, not synced yet
     uint64_t size;   // whole turns in the file
@@ -120,6 +123,8 @@ static void note_synced(struct aof_log *log, const struct aof_done *done)
     if (!done->sync_error) {
         if (!done->write_error && log->marks.syncing > log->marks.synced)
             log->marks.synced = log->marks.syncing;
+        if (!done->write_error && log->sync_is_real)
+            log->marks.durable = log->marks.synced;
         return;
     }
     log->sync_error = done->sync_error;
@@ -188,8 +193,9 @@ static void begin_sync(struct aof_log *log, struct slice bytes)
         .retired = log->retired_fd,
         .fd = log->fd,
         .bytes = bytes,
-        .sync = !log->sync_suspended && log->fsync != AOF_FSYNC_NO,
+        .sync = !log->sync_suspended && (log->fsync != AOF_FSYNC_NO || log->sync_wanted),
     };
+    log->sync_is_real = job.sync;
     log->retired_fd = -1;
     log->in_flight = log->sync_writes = bytes.len > 0;
     log->marks.syncing = bytes.len > 0 ? log->marks.writing : log->marks.written;
@@ -201,7 +207,8 @@ static void turn_always(struct aof_log *log)
 {
     if (!is_idle(log))
         return;
-    bool behind = log->marks.written > log->marks.synced || log->retired_fd >= 0;
+    uint64_t reached = log->sync_suspended ? log->marks.synced : log->marks.durable;
+    bool behind = log->marks.written > reached || log->retired_fd >= 0;
     if (has_bytes(log))
         begin_sync(log, take_pending(log));
     else if (behind)
@@ -212,8 +219,8 @@ static bool sync_is_due(const struct aof_log *log)
 {
     if (log->retired_fd >= 0)
         return true;
-    return log->fsync == AOF_FSYNC_EVERYSEC && !log->sync_suspended &&
-           log->marks.written > log->marks.synced &&
+    return (log->fsync == AOF_FSYNC_EVERYSEC || log->sync_wanted) && !log->sync_suspended &&
+           log->marks.written > log->marks.durable &&
            clock_mono_us_now() - log->sync_began_us >= SYNC_EVERY_US;
 }
 
@@ -309,7 +316,7 @@ enum status aof_log_open(struct aof_log *log, const char *path, bool anew, uint6
         return STATUS_IO;
     }
     begin_file(log, fd, (uint64_t)stat.st_size, mark);
-    log->marks.synced = log->marks.syncing = mark;
+    log->marks.synced = log->marks.syncing = log->marks.durable = mark;
     return STATUS_OK;
 }
 
@@ -342,7 +349,7 @@ enum status aof_log_restart(struct aof_log *log, const char *path, uint64_t mark
         return STATUS_IO;
     aof_log_close(log);
     begin_file(log, fd, 0, mark);
-    log->marks.synced = log->marks.syncing = mark;
+    log->marks.synced = log->marks.syncing = log->marks.durable = mark;
     return STATUS_OK;
 }
 
@@ -376,6 +383,16 @@ uint64_t aof_log_written_mark(const struct aof_log *log)
 uint64_t aof_log_synced_mark(const struct aof_log *log)
 {
     return log->marks.synced;
+}
+
+uint64_t aof_log_durable_mark(const struct aof_log *log)
+{
+    return log->marks.durable;
+}
+
+void aof_log_want_sync(struct aof_log *log, bool wanted)
+{
+    log->sync_wanted = wanted;
 }
 
 uint64_t aof_log_size(const struct aof_log *log)

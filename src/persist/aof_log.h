@@ -74,6 +74,10 @@ bool aof_log_is_behind(const struct aof_log *log);
 
 uint64_t aof_log_written_mark(const struct aof_log *log);
 uint64_t aof_log_synced_mark(const struct aof_log *log);
+// What is on the disk whatever the policy is; a sync that was left out does not count.
+uint64_t aof_log_durable_mark(const struct aof_log *log);
+// Somebody waits for that: syncs once a second with `no`, too.
+void aof_log_want_sync(struct aof_log *log, bool wanted);
 
 // Bytes in the file that is open.
 uint64_t aof_log_size(const struct aof_log *log);
