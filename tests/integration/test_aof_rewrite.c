@@ -470,6 +470,12 @@ END_TEST
 
 // --- WAITAOF ------------------------------------------------------------------------------------
 
+static void send_all(redisContext *c)
+{
+    for (int done = 0; !done;)
+        ck_assert_int_eq(redisBufferWrite(c, &done), REDIS_OK);
+}
+
 static void expect_pair(redisContext *c, long long locals, long long replicas)
 {
     redisReply *reply = client_next(c);
@@ -493,6 +499,7 @@ START_TEST(waitaof_waits_and_can_be_ended)
         redisAppendCommand(c, "SET a 1");
         redisAppendCommand(c, "WAITAOF 1 1 0");
         redisAppendCommand(c, "PING");
+        send_all(c);
         expect_ok(other, "SET b 1");
         await_info(server, "blocked_clients", 1);
         // Synced it is by now, or soon.
@@ -515,9 +522,7 @@ START_TEST(waitaof_waits_and_can_be_ended)
     expect_pair(c, 1, 0);
     // One who goes away while he waits.
     redisAppendCommand(c, "WAITAOF 0 1 0");
-    int done = 0;
-    while (!done)
-        ck_assert_int_eq(redisBufferWrite(c, &done), REDIS_OK);
+    send_all(c);
     await_info(server, "blocked_clients", 1);
     redisFree(c);
     await_info(server, "blocked_clients", 0);
@@ -544,9 +549,7 @@ START_TEST(waitaof_waits_for_the_first_base)
     expect_ok(c, "CONFIG SET appendonly no");
     expect_ok(c, "CONFIG SET appendonly yes");
     redisAppendCommand(other, "WAITAOF 1 0 0");
-    int done = 0;
-    while (!done)
-        ck_assert_int_eq(redisBufferWrite(other, &done), REDIS_OK);
+    send_all(other);
     await_info(server, "blocked_clients", 1);
     expect_ok(c, "CONFIG SET appendonly no");
     redisReply *reply = client_next(other);
@@ -555,9 +558,7 @@ START_TEST(waitaof_waits_for_the_first_base)
     redisFree(other);
     // The end while one waits.
     redisAppendCommand(c, "WAITAOF 0 1 0");
-    done = 0;
-    while (!done)
-        ck_assert_int_eq(redisBufferWrite(c, &done), REDIS_OK);
+    send_all(c);
     await_info(server, "blocked_clients", 1);
     server_stop(server);
     redisFree(c);
