@@ -46,7 +46,7 @@ static void restate(struct rdb_writer *w, const struct entry *entry)
     };
     struct zset_iter iter;
     struct zset_item item;
-    char score[DOUBLE_TEXT_MAX];
+    char score[DOUBLE_TEXT_MAX] = "";
     zset_iter_init(&iter, entry, 0, false);
     while (zset_iter_next(&iter, &item)) {
         aof_series_next(&series);

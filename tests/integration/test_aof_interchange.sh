@@ -86,8 +86,9 @@ hand_over() {
     report "$status" "$name: $(wc -l <"$work/from") lines are the same"
 }
 
+# rewrite PROGRAM PREAMBLE: the base is an RDB file, or made of commands.
 rewrite() {
-    run "$1"
+    run "$1" --aof-use-rdb-preamble "$2"
     fill rewritten
     ask bgrewriteaof >/dev/null
     await rewritten >/dev/null
@@ -104,8 +105,12 @@ rewritten() {
 hand_over ours "$server" "$redis" no
 hand_over theirs "$redis" "$server" yes
 hand_over ours-again "$server" "$redis" yes
-rewrite "$server"
+rewrite "$server" yes
 hand_over behind-our-rewrite "$redis" "$server" no
-rewrite "$redis"
+rewrite "$redis" yes
 hand_over behind-their-rewrite "$server" "$redis" no
+rewrite "$server" no
+hand_over behind-our-commands "$redis" "$server" no
+rewrite "$redis" no
+hand_over behind-their-commands "$server" "$redis" no
 finish

@@ -147,9 +147,11 @@ START_TEST(a_new_base_makes_history)
     manifest = copy;
     ck_assert_uint_eq(manifest.count, 5);
     // Numbers are not used twice.
-    aof_manifest_add_base(&manifest, "a", 0, false);
+    aof_manifest_add_base(&manifest, "a", 0, true);
+    ck_assert(aof_manifest_has_history(&manifest));
     aof_manifest_drop_history(&manifest);
-    expect_text("file a.3.base.rdb seq 3 type b\n");
+    ck_assert(!aof_manifest_has_history(&manifest));
+    expect_text("file a.3.base.aof seq 3 type b\n");
     ck_assert_str_eq(aof_manifest_add_incr(&manifest, "a"), "a.4.incr.aof");
 }
 END_TEST
