@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Snapshots: SAVE BGSAVE LASTSAVE.
 #include "commands/tables.h"
+#include "persist/aof.h"
 #include "persist/snapshot.h"
 #include "server/ctx.h"
 #include "server/server.h"
@@ -15,16 +16,25 @@ static void cmd_save(struct cmd_ctx *ctx)
     }
 }
 
+// What stands in the way of a child that saves: inside EXEC, what follows in the transaction belongs to it.
+static bool must_wait(const struct cmd_ctx *ctx)
+{
+    const struct server *server = ctx->server;
+    return ctx->must_not_wait || server->child || (server->aof && aof_rewriting(server->aof));
+}
+
 // BGSAVE [SCHEDULE]
 static void cmd_bgsave(struct cmd_ctx *ctx)
 {
     struct snapshot *snapshot = ctx->server->snapshot;
-    if (ctx->argc > 2 || (ctx->argc == 2 && !arg_is(ctx, 1, "schedule"))) {
+    bool schedule = ctx->argc == 2 && arg_is(ctx, 1, "schedule");
+    if (ctx->argc > 2 || (ctx->argc == 2 && !schedule)) {
         reply_error(ctx, ERR_SYNTAX);
     } else if (snapshot_running(snapshot)) {
         reply_error(ctx, ERR_BGSAVE_RUNS);
-    } else if (ctx->must_not_wait) {
-        // Inside EXEC: what follows in the transaction belongs to it.
+    } else if (must_wait(ctx) && !schedule && !ctx->must_not_wait) {
+        reply_error(ctx, ERR_CHILD_RUNS);
+    } else if (must_wait(ctx)) {
         snapshot_schedule(snapshot);
         resp_simple(&ctx->reply, SLICE("Background saving scheduled"));
     } else if (snapshot_begin(snapshot) == STATUS_OK) {

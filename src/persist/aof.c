@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "persist/loading.h"
 #include "server/batch.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/config.h"
 #include "server/cron.h"
@@ -83,19 +84,23 @@ static bool is_write(const struct command *row)
     return row->flags & CMD_WRITE;
 }
 
+static void note_behind(struct aof *aof, bool behind)
+{
+    if (behind && !aof->is_behind) {
+        aof->delayed++;
+        log_notice("Asynchronous AOF fsync is taking too long (disk is busy?). Writes wait for it");
+    }
+    aof->is_behind = behind;
+}
+
 static void hold_writes(struct aof *aof, bool hold)
 {
     struct server *server = aof->server;
     if (!(server->holds & aof->busy_gate) == !hold)
         return;
-    if (hold) {
-        server->holds |= aof->busy_gate;
-        aof->delayed++;
-        log_notice("Asynchronous AOF fsync is taking too long (disk is busy?). Writes wait for it");
-        return;
-    }
-    server->holds &= ~aof->busy_gate;
-    batch_resume_held(server->batch);
+    server->holds ^= aof->busy_gate;
+    if (!hold)
+        batch_resume_held(server->batch);
 }
 
 static void refuse_writes(struct aof *aof, bool shut)
@@ -114,6 +119,31 @@ static void set_durable(struct aof *aof, uint64_t offset)
     clients_made_durable(aof->server->clients);
 }
 
+// Before the first base is there, and while the files lack something, what is written is not what would be read.
+static bool is_read_at_start(const struct aof *aof)
+{
+    return aof->state == AOF_ON && !aof->needs_base;
+}
+
+bool aof_is_synced(const struct aof *aof, uint64_t offset)
+{
+    return is_read_at_start(aof) && offset <= aof_log_durable_mark(aof->log);
+}
+
+void aof_wait(struct cmd_ctx *ctx, int64_t timeout_ms)
+{
+    block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
+}
+
+static void tell_waiters(struct aof *aof)
+{
+    uint64_t reached = is_read_at_start(aof) ? 1 + aof_log_durable_mark(aof->log) : 0;
+    if (reached == aof->waiters_told)
+        return;
+    aof->waiters_told = reached;
+    blocks_retry(&aof->waiters);
+}
+
 void aof_settle(struct aof *aof)
 {
     if (!aof->log)
@@ -125,19 +155,23 @@ void aof_settle(struct aof *aof)
         log_warning("The AOF has to be written anew before writes are accepted again");
     }
     refuse_writes(aof, error_of(aof) != 0);
-    hold_writes(aof, aof_log_is_behind(aof->log));
+    note_behind(aof, aof_log_is_behind(aof->log));
+    // A rewrite that is to begin waits until what is there is on the disk.
+    hold_writes(aof, aof->is_behind || aof->rewriting.starting);
     if (aof->state != AOF_ON)
         set_durable(aof, UINT64_MAX);
     else if (!aof->needs_base)
-        set_durable(aof, aof_log_durable_mark(aof->log));
+        set_durable(aof, aof_log_reply_mark(aof->log));
+    tell_waiters(aof);
 }
 
 static void on_turn(void *udata)
 {
     struct aof *aof = udata;
+    aof_rewrite_turn(aof);
     if (aof->state == AOF_OFF)
         return;
-    aof_rewrite_turn(aof);
+    aof_log_want_sync(aof->log, !list_empty(&aof->waiters));
     aof_log_turn(aof->log, effects_offset(aof->server->effects));
     aof_settle(aof);
 }
@@ -154,7 +188,8 @@ void aof_apply_fsync(struct aof *aof)
     if (!aof->log)
         return;
     aof_log_set_fsync(aof->log, (enum aof_fsync)aof->config.fsync);
-    aof_log_suspend_sync(aof->log, aof->config.no_sync_on_rewrite && aof->rewriting.child > 0);
+    aof_log_suspend_sync(aof->log,
+                         aof->config.no_sync_on_rewrite && child_running(&aof->rewriting.child));
 }
 
 enum status aof_open_log(struct aof *aof)
@@ -177,6 +212,7 @@ static void close_log(struct aof *aof)
     aof->needs_base = false;
     aof->lost_error = 0;
     refuse_writes(aof, false);
+    note_behind(aof, false);
     hold_writes(aof, false);
     set_durable(aof, UINT64_MAX);
 }
@@ -192,7 +228,8 @@ bool aof_turn_on(struct aof *aof, struct config_error *error)
         return config_refuse(error, text);
     aof->state = AOF_FIRST;
     aof->stamped_s = 0;
-    if (aof_rewrite(aof) == STATUS_OK)
+    status = aof_rewrite(aof);
+    if (status == STATUS_OK || status == STATUS_AGAIN)
         return true;
     close_log(aof);
     return config_refuse(error, text);
@@ -210,6 +247,7 @@ void aof_turn_off(struct aof *aof)
                     dropped);
     }
     close_log(aof);
+    blocks_retry(&aof->waiters);
 }
 
 enum status aof_start(struct aof *aof)
@@ -293,6 +331,7 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls)
     aof->server = server;
     aof->calls = calls;
     aof->rewriting.last_s = -1;
+    list_init(&aof->waiters);
     aof_register_settings(aof);
     aof->misconf_gate = registry_add_gate(server->registry, is_refused, refuse);
     aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);
@@ -308,6 +347,8 @@ void aof_free(struct aof *aof)
     aof_rewrite_abort(aof);
     if (aof->log)
         close_log(aof);
+    while (!list_empty(&aof->waiters))
+        list_remove(list_first(&aof->waiters));
     aof_manifest_release(&aof->manifest);
     mem_free(aof->config.folder, strlen(aof->config.folder) + 1);
     mem_free(aof->config.stem, strlen(aof->config.stem) + 1);

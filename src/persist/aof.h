@@ -16,9 +16,11 @@
 #include "base/status.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct aof;
 struct aof_calls;
+struct cmd_ctx;
 struct server;
 
 // Registers directives, INFO fields, gates and a cron job. `calls` are those to write with.
@@ -43,6 +45,14 @@ bool aof_is_on(const struct aof *aof);
 // have some of the data only: they must not be used.
 MUST_CHECK enum status aof_reload(struct aof *aof);
 
-// Begins to write the file anew, in a child, or says that it is to be done as soon as nothing stands in the
-// way. STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
+// Begins to write the file anew, in a child. STATUS_AGAIN: it is to be done as soon as nothing stands in the
+// way (another child, a transaction); STATUS_EXISTS: it is being done; STATUS_IO: the log says why not.
 MUST_CHECK enum status aof_rewrite(struct aof *aof);
+bool aof_rewriting(const struct aof *aof);
+
+// Whether the effects up to this offset of the stream are on the disk, whatever `appendfsync` says.
+bool aof_is_synced(const struct aof *aof, uint64_t offset);
+
+// For a command that waits for aof_is_synced(): it is run again whenever more of it is, or never will be because
+// the file has been turned off. While somebody waits the file is synced once a second with `appendfsync no`, too.
+void aof_wait(struct cmd_ctx *ctx, int64_t timeout_ms);

@@ -94,29 +94,11 @@ enum status aof_write_manifest(const struct aof *aof, const struct aof_manifest 
     return status;
 }
 
-bool aof_manifest_is_there(const struct aof *aof, const struct aof_manifest *manifest)
-{
-    char path[PATH_MAX];
-    struct bytes want = { 0 };
-    struct bytes got = { 0 };
-    int fd = manifest_path(aof, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    bool same = false;
-    aof_manifest_format(manifest, &want);
-    // What cannot be read may be anything.
-    if (fd < 0 || file_read(fd, AOF_MANIFEST_BYTES_MAX, &got) != STATUS_OK)
-        same = true;
-    else
-        same = slice_equal(bytes_slice(&want), bytes_slice(&got));
-    if (fd >= 0)
-        close(fd);
-    bytes_release(&want);
-    bytes_release(&got);
-    return same;
-}
-
 void aof_delete_history(struct aof *aof)
 {
     char path[PATH_MAX];
+    if (aof->config.keep_history || !aof_manifest_has_history(&aof->manifest))
+        return;
     for (size_t i = 0; i < aof->manifest.count; i++) {
         const struct aof_file *file = &aof->manifest.files[i];
         if (file->type != AOF_HISTORY || !aof_path(aof, file->name, path))
@@ -128,6 +110,22 @@ void aof_delete_history(struct aof *aof)
     aof_manifest_drop_history(&aof->manifest);
     // If this fails the next one tells it.
     (void)(aof_write_manifest(aof, &aof->manifest) == STATUS_OK);
+}
+
+// A process that was killed may have left drafts of what it was about to write: the manifest, the next base.
+static void remove_drafts(const struct aof *aof)
+{
+    char path[PATH_MAX];
+    size_t drafts = manifest_path(aof, path) ? file_drafts_remove(path) : 0;
+    for (int of_commands = 0; of_commands < 2; of_commands++) {
+        struct aof_manifest next;
+        aof_manifest_copy(&next, &aof->manifest);
+        const char *base = aof_manifest_add_base(&next, aof->config.stem, 0, of_commands);
+        drafts += aof_path(aof, base, path) ? file_drafts_remove(path) : 0;
+        aof_manifest_release(&next);
+    }
+    if (drafts)
+        log_notice("Removed %zu unfinished files of the append-only file", drafts);
 }
 
 // --- The first files ----------------------------------------------------------------------------
@@ -161,9 +159,13 @@ static enum status make_files(struct aof *aof)
 {
     if (!aof_manifest_base(&aof->manifest)) {
         char path[PATH_MAX];
-        const char *base = aof_manifest_add_base(&aof->manifest, aof->config.stem, SIZE_MAX);
+        static const struct rdb_progress nobody;
+        bool of_commands = !aof->config.rdb_preamble;
+        const char *base = aof_manifest_add_base(&aof->manifest, aof->config.stem, SIZE_MAX,
+                                                 of_commands);
         log_notice("Creating AOF base file %s on server start", base);
-        if (!aof_path(aof, base, path) || aof_write_base(aof, path) != STATUS_OK) {
+        if (!aof_path(aof, base, path) ||
+            aof_write_base(aof, path, of_commands, &nobody) != STATUS_OK) {
             log_warning("Can't write the AOF base file %s: %s", base, strerror(errno));
             return STATUS_IO;
         }
@@ -283,11 +285,7 @@ static enum status load_and_go_on(struct aof *aof)
     if (status != STATUS_OK)
         return status;
     aof->base_bytes = aof->old_bytes;
-    bool history = false;
-    for (size_t i = 0; i < aof->manifest.count; i++)
-        history = history || aof->manifest.files[i].type == AOF_HISTORY;
-    if (history)
-        aof_delete_history(aof);
+    aof_delete_history(aof);
     const struct aof_file *last = aof_manifest_last(&aof->manifest);
     if (!last)
         return make_files(aof);
@@ -310,6 +308,7 @@ enum status aof_load_files(struct aof *aof)
     enum status status = aof_read_manifest(aof);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
+    remove_drafts(aof);
     if (adopt_old_file(aof) != STATUS_OK)
         return STATUS_IO;
     return aof->manifest.count > 0 ? load_and_go_on(aof) : make_files(aof);

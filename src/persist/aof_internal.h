@@ -3,12 +3,14 @@
 // rewriting (aof_rewrite.c), INFO and directives (aof_settings.c).
 #pragma once
 
+#include "base/list.h"
 #include "persist/aof.h"
 #include "persist/aof_log.h"
 #include "persist/aof_manifest.h"
+#include "persist/child.h"
+#include "persist/rdb_save.h"
 
 #include <limits.h>
-#include <sys/types.h>
 
 struct config_error;
 
@@ -25,6 +27,9 @@ struct aof_config {
     char *stem;
     bool no_sync_on_rewrite;
     bool timestamps;
+    bool rdb_preamble;
+    bool incremental_sync;
+    bool keep_history;
     bool load_truncated;
     int64_t corrupt_tail_bytes;
     int64_t rewrite_percent;
@@ -32,15 +37,20 @@ struct aof_config {
 };
 
 struct aof_rewriting {
-    pid_t child;      // 0: none
-    bool wanted;      // as soon as possible
-    bool detached;    // the manifest doesn't know the file that is being written
-    int64_t began_s;  // monotonic
-    int64_t last_s;   // how long the last one took; -1
+    struct child child;
+    char path[PATH_MAX];  // of the base that it writes
+    bool of_commands;     // which is no RDB file
+    bool wanted;          // as soon as nothing stands in the way
+    bool starting;        // now, once the file that is open is on the disk
+    int syncs;            // begun for that
+    bool detached;        // the manifest doesn't know the file that is being written
+    int64_t began_s;      // monotonic
+    int64_t last_s;       // how long the last one took; -1
     bool last_failed;
-    uint64_t count;     // that succeeded
-    uint64_t failures;  // in a row
-    int64_t retry_s;    // not before, by itself
+    uint64_t count;         // that were begun
+    uint64_t copied_bytes;  // by the last child, or its parent while it was there
+    uint64_t failures;      // in a row
+    int64_t retry_s;        // not before, by itself
 };
 
 struct aof {
@@ -51,13 +61,16 @@ struct aof {
     struct aof_log *log;  // NULL while it is off
     struct aof_manifest manifest;
     bool is_sink;
+    bool is_behind;   // the log is: writes wait
     bool needs_base;  // the files that there are lack something: only a new base helps
     int lost_error;   // why
     struct aof_rewriting rewriting;
-    uint64_t base_bytes;  // of the base and the files behind it, when it was made
-    uint64_t old_bytes;   // of all files but the open one
-    uint64_t delayed;     // how often effects had to wait for the disk
-    int64_t stamped_s;    // the last time stamp
+    uint64_t base_bytes;    // of the base and the files behind it, when it was made
+    uint64_t old_bytes;     // of all files but the open one
+    uint64_t delayed;       // how often effects had to wait for the disk
+    int64_t stamped_s;      // the last time stamp
+    struct list waiters;    // for the disk: commands of server/block.h
+    uint64_t waiters_told;  // how far it was then, plus one; 0: nowhere
     uint32_t misconf_gate;
     uint32_t busy_gate;
 };
@@ -80,10 +93,7 @@ MUST_CHECK enum status aof_make_folder(const struct aof *aof);
 MUST_CHECK enum status aof_read_manifest(struct aof *aof);
 MUST_CHECK enum status aof_write_manifest(const struct aof *aof,
                                           const struct aof_manifest *manifest);
-// After it could not be written: whether it is there all the same, and may be on the disk, as the folder's
-// sync was what failed.
-MUST_CHECK bool aof_manifest_is_there(const struct aof *aof, const struct aof_manifest *manifest);
-// Deletes the history's files and forgets them.
+// Deletes the history's files and forgets them, unless it is to be kept.
 void aof_delete_history(struct aof *aof);
 // Makes an empty file, in place of one that is there: emptying that one would not be on the disk before it is
 // synced itself, and until then its old bytes may be back after a power cut. False: errno.
@@ -94,12 +104,13 @@ MUST_CHECK enum status aof_load_files(struct aof *aof);
 MUST_CHECK enum status aof_load_again(struct aof *aof);
 
 // --- aof_rewrite.c
-// Once a turn, and from cron.
+// Once a turn, and every tick.
 void aof_rewrite_turn(struct aof *aof);
 void aof_rewrite_cron(struct aof *aof);
 void aof_rewrite_abort(struct aof *aof);
 // Writes the data set to the file, as a base. STATUS_IO: errno.
-MUST_CHECK enum status aof_write_base(const struct aof *aof, const char *path);
+MUST_CHECK enum status aof_write_base(const struct aof *aof, const char *path, bool of_commands,
+                                      const struct rdb_progress *progress);
 
 // --- aof_settings.c
 void aof_register_settings(struct aof *aof);

@@ -37,14 +37,16 @@ struct marks {
     uint64_t pending;  // all that was appended
     uint64_t writing;  // what the bytes in `writing` reach
     uint64_t written;
-    uint64_t synced;
-    uint64_t owed;  // was appended under `always`
+    uint64_t synced;   // or taken to be
+    uint64_t durable;  // synced in fact
+    uint64_t owed;     // was appended under `always`
 };
 
 struct syncer {
     struct aof_worker *worker;
     int fd;         // the file, opened for this one
     uint64_t mark;  // what is synced if its job succeeds
+    bool is_real;   // or taken to be
 };
 
 struct aof_log {
@@ -56,6 +58,8 @@ struct aof_log {
     struct syncer syncers[SYNCERS];  // the loop and the writer write to the first one's file
     enum aof_fsync fsync;
     bool sync_suspended;
+    bool sync_wanted;  // with `no`
+    bool sync_now;
     bool draining;   // somebody waits for the threads to be idle
     int retired_fd;  // written whole, not synced yet
     uint64_t size;   // whole turns in the file
@@ -134,14 +138,23 @@ static void note_written(struct aof_log *log, const struct aof_done *done)
     cut_torn_tail(log, done->written);
 }
 
+static void raise(uint64_t *mark, uint64_t to)
+{
+    if (to > *mark)
+        *mark = to;
+}
+
 static void note_synced(struct aof_log *log, const struct syncer *syncer,
                         const struct aof_done *done)
 {
     if (log->retiring == syncer)
         log->retiring = NULL;
     if (!done->sync_error) {
-        if (!done->write_error && !log->sync_error && syncer->mark > log->marks.synced)
-            log->marks.synced = syncer->mark;
+        if (done->write_error || log->sync_error)
+            return;
+        raise(&log->marks.synced, syncer->mark);
+        if (syncer->is_real)
+            raise(&log->marks.durable, syncer->mark);
         return;
     }
     log->sync_error = done->sync_error;
@@ -234,12 +247,12 @@ static void write_here(struct aof_log *log)
 
 static void begin_sync(struct aof_log *log, struct syncer *syncer, struct slice bytes)
 {
-    bool owes = log->marks.owed > log->marks.synced;
+    bool asked = log->marks.owed > log->marks.synced || log->sync_wanted || log->sync_now;
     const struct aof_job job = {
         .retired = log->retired_fd,
         .fd = syncer->fd,
         .bytes = bytes,
-        .sync = !log->sync_suspended && (owes || log->fsync != AOF_FSYNC_NO),
+        .sync = !log->sync_suspended && (asked || log->fsync != AOF_FSYNC_NO),
     };
     if (job.retired >= 0)
         log->retiring = syncer;
@@ -249,6 +262,8 @@ static void begin_sync(struct aof_log *log, struct syncer *syncer, struct slice 
     syncer->mark = bytes.len > 0 ? log->marks.writing : log->marks.written;
     if (!job.sync && !log->sync_suspended)
         syncer->mark = log->marks.synced;
+    syncer->is_real = job.sync;
+    log->sync_now = false;
     log->sync_began_us = clock_mono_us_now();
     aof_worker_begin(syncer->worker, &job);
 }
@@ -267,7 +282,8 @@ static void turn_always(struct aof_log *log)
     bool waits = !syncer || log->at_work || log->retiring || log->draining ||
                  aof_worker_busy(log->writer);
     bool gathers = !waits && has_bytes(log) && is_gathering(log);
-    bool behind = log->marks.written > log->marks.synced || log->retired_fd >= 0;
+    uint64_t reached = log->sync_suspended ? log->marks.synced : log->marks.durable;
+    bool behind = log->marks.written > reached || log->retired_fd >= 0;
     loop_keep_awake(log->loop, &log->gathering, gathers);
     if (waits || gathers)
         return;
@@ -281,10 +297,10 @@ static bool sync_is_due(const struct aof_log *log)
 {
     if (log->retired_fd >= 0)
         return true;
-    if (log->sync_suspended || log->marks.written <= log->marks.synced)
+    if (log->sync_suspended || log->marks.written <= log->marks.durable)
         return false;
-    return log->marks.owed > log->marks.synced ||
-           (log->fsync == AOF_FSYNC_EVERYSEC &&
+    return log->sync_now || log->marks.owed > log->marks.synced ||
+           ((log->fsync == AOF_FSYNC_EVERYSEC || log->sync_wanted) &&
             clock_mono_us_now() - log->sync_began_us >= SYNC_EVERY_US);
 }
 
@@ -412,7 +428,7 @@ enum status aof_log_open(struct aof_log *log, const char *path, bool anew, uint6
         return STATUS_IO;
     }
     begin_file(log, fds, (uint64_t)stat.st_size, mark);
-    log->marks.synced = log->turn_mark = mark;
+    log->marks.synced = log->marks.durable = log->turn_mark = mark;
     return STATUS_OK;
 }
 
@@ -449,7 +465,7 @@ enum status aof_log_restart(struct aof_log *log, const char *path, uint64_t mark
         return STATUS_IO;
     aof_log_close(log);
     begin_file(log, fds, 0, mark);
-    log->marks.synced = mark;
+    log->marks.synced = log->marks.durable = mark;
     return STATUS_OK;
 }
 
@@ -494,6 +510,21 @@ uint64_t aof_log_size(const struct aof_log *log)
 }
 
 uint64_t aof_log_durable_mark(const struct aof_log *log)
+{
+    return log->marks.durable;
+}
+
+void aof_log_want_sync(struct aof_log *log, bool wanted)
+{
+    log->sync_wanted = wanted;
+}
+
+void aof_log_sync_now(struct aof_log *log)
+{
+    log->sync_now = true;
+}
+
+uint64_t aof_log_reply_mark(const struct aof_log *log)
 {
     bool open = log->fsync == AOF_FSYNC_ALWAYS || log->marks.owed > log->marks.synced;
     return open ? log->marks.synced : UINT64_MAX;

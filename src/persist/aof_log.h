@@ -81,7 +81,13 @@ bool aof_log_is_behind(const struct aof_log *log);
 uint64_t aof_log_written_mark(const struct aof_log *log);
 uint64_t aof_log_synced_mark(const struct aof_log *log);
 // What may be acknowledged; UINT64_MAX: everything, as nothing that `always` has promised is open.
+uint64_t aof_log_reply_mark(const struct aof_log *log);
+// What is on the disk whatever the policy is; a sync that was left out does not count.
 uint64_t aof_log_durable_mark(const struct aof_log *log);
+// Somebody waits for that: syncs once a second with `no`, too.
+void aof_log_want_sync(struct aof_log *log, bool wanted);
+// The next sync is due now, under any policy.
+void aof_log_sync_now(struct aof_log *log);
 
 // Bytes in the file that is open.
 uint64_t aof_log_size(const struct aof_log *log);

@@ -279,7 +279,8 @@ static size_t count_incrs(const struct aof_manifest *manifest)
     return count;
 }
 
-const char *aof_manifest_add_base(struct aof_manifest *manifest, const char *stem, size_t keep)
+const char *aof_manifest_add_base(struct aof_manifest *manifest, const char *stem, size_t keep,
+                                  bool of_commands)
 {
     uint64_t seq = manifest->base_seq + 1;
     size_t incrs = count_incrs(manifest);
@@ -292,7 +293,7 @@ const char *aof_manifest_add_base(struct aof_manifest *manifest, const char *ste
             file->type = AOF_HISTORY;
     }
     const struct aof_file base = {
-        .name = make_name(stem, seq, ".base.rdb"),
+        .name = make_name(stem, seq, of_commands ? ".base.aof" : ".base.rdb"),
         .seq = seq,
         .type = AOF_BASE,
     };
@@ -309,6 +310,15 @@ void aof_manifest_adopt_base(struct aof_manifest *manifest, const char *name)
         .type = AOF_BASE,
     };
     append(manifest, &base);
+}
+
+bool aof_manifest_has_history(const struct aof_manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->count; i++) {
+        if (manifest->files[i].type == AOF_HISTORY)
+            return true;
+    }
+    return false;
 }
 
 void aof_manifest_drop_history(struct aof_manifest *manifest)

@@ -59,12 +59,17 @@ const struct aof_file *aof_manifest_base(const struct aof_manifest *manifest);
 const struct aof_file *aof_manifest_last(const struct aof_manifest *manifest);
 
 // Adds the next incremental file, or a base in place of what there is: all older files, but the
-// last `keep` incremental ones, become history. `stem` is appendfilename. The name is that of the new file.
+// last `keep` incremental ones, become history. `stem` is appendfilename; the base is an RDB file or made of
+// commands. The name is that of the new file.
 const char *aof_manifest_add_incr(struct aof_manifest *manifest, const char *stem);
-const char *aof_manifest_add_base(struct aof_manifest *manifest, const char *stem, size_t keep);
+const char *aof_manifest_add_base(struct aof_manifest *manifest, const char *stem, size_t keep,
+                                  bool of_commands);
 
 // The base is this file, of another name than ours.
 void aof_manifest_adopt_base(struct aof_manifest *manifest, const char *name);
+
+// Whether there is any history.
+bool aof_manifest_has_history(const struct aof_manifest *manifest);
 
 // Forgets the history.
 void aof_manifest_drop_history(struct aof_manifest *manifest);

@@ -40,6 +40,13 @@ static bool apply_fsync(void *owner, struct config_error *error)
     return true;
 }
 
+static bool apply_history(void *owner, struct config_error *error)
+{
+    (void)error;
+    aof_delete_history(owner);
+    return true;
+}
+
 static bool set_name(char **field, const char *directive, const struct slice *words, size_t count,
                      struct config_error *error)
 {
@@ -114,6 +121,19 @@ static const struct config_directive aof_directives[] = {
       .type = CONFIG_BOOL,
       .offset = FIELD(timestamps),
       .default_text = "no" },
+    { .name = "aof-use-rdb-preamble",
+      .type = CONFIG_BOOL,
+      .offset = FIELD(rdb_preamble),
+      .default_text = "yes" },
+    { .name = "aof-rewrite-incremental-fsync",
+      .type = CONFIG_BOOL,
+      .offset = FIELD(incremental_sync),
+      .default_text = "yes" },
+    { .name = "aof-disable-auto-gc",
+      .type = CONFIG_BOOL,
+      .offset = FIELD(keep_history),
+      .default_text = "no",
+      .apply = apply_history },
     { .name = "aof-load-truncated",
       .type = CONFIG_BOOL,
       .offset = FIELD(load_truncated),
@@ -159,12 +179,13 @@ static void info_state(void *udata, struct bytes *out)
                  "aof_rewrites:%llu\r\n"
                  "aof_rewrites_consecutive_failures:%llu\r\n"
                  "aof_last_write_status:%s\r\n"
-                 "aof_last_cow_size:0\r\n",
-                 aof_is_on(aof), rewriting->child > 0, rewriting->wanted,
+                 "aof_last_cow_size:%llu\r\n",
+                 aof_is_on(aof), aof_rewriting(aof), rewriting->wanted,
                  (long long)rewriting->last_s,
-                 rewriting->child > 0 ? (long long)(now_s - rewriting->began_s) : -1,
+                 child_running(&rewriting->child) ? (long long)(now_s - rewriting->began_s) : -1,
                  ok_or_err(!rewriting->last_failed), (unsigned long long)rewriting->count,
-                 (unsigned long long)rewriting->failures, ok_or_err(write_ok));
+                 (unsigned long long)rewriting->failures, ok_or_err(write_ok),
+                 (unsigned long long)rewriting->copied_bytes);
 }
 
 static void info_sizes(void *udata, struct bytes *out)

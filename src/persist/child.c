@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/latency.h"
 #include "server/server.h"
+#include "store/keyspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,6 +129,7 @@ static int reap(struct child *child)
         gone = waitpid(child->pid, &status, 0);
     } while (gone < 0 && errno == EINTR);
     child->pid = 0;
+    child->server->child = NULL;
     return status;
 }
 
@@ -138,6 +140,8 @@ static void on_readable(void *udata)
     ssize_t got;
     while ((got = read(child->fd, &report, sizeof(report))) == (ssize_t)sizeof(report)) {
         child->report = report;
+        if (report.copied_bytes > child->copied_peak_bytes)
+            child->copied_peak_bytes = report.copied_bytes;
         child->report_ms = clock_wall_ms();
     }
     if (got != 0)
@@ -152,10 +156,20 @@ static void note_fork(struct server *server, uint64_t us)
     latency_note(server, "fork", us / 1000);
 }
 
+static uint64_t count_keys(const struct keyspace *keyspace)
+{
+    uint64_t keys = 0;
+    for (int i = 0; i < keyspace->db_count; i++)
+        keys += db_size(&keyspace->dbs[i]);
+    return keys;
+}
+
 enum status child_begin(struct child *child, struct server *server, const char *name,
                         child_job_fn job, child_end_fn on_end, void *udata)
 {
     int ends[2];
+    if (server->child)
+        return STATUS_EXISTS;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return STATUS_IO;
     (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -184,10 +198,26 @@ enum status child_begin(struct child *child, struct server *server, const char *
         .fd = ends[0],
         .on_end = on_end,
         .udata = udata,
+        .total_keys = count_keys(server->keyspace),
         .report_ms = clock_wall_ms(),
     };
+    server->child = child;
     readable_start(&child->readable, server->loop, ends[0], on_readable, child);
     return STATUS_OK;
+}
+
+bool child_succeeded(const struct child *child, int status, const char *what, const char *file)
+{
+    const struct child_report *report = &child->report;
+    if (WIFSIGNALED(status))
+        log_warning("%s terminated by signal %d", what, WTERMSIG(status));
+    else if (report->finished && report->error)
+        log_warning("%s error: '%s': %s", what, file, strerror(report->error));
+    else if (!report->finished || WEXITSTATUS(status))
+        log_warning("%s error: the child exited with status %d", what, WEXITSTATUS(status));
+    else
+        return true;
+    return false;
 }
 
 void child_kill(struct child *child)

@@ -4,6 +4,8 @@
 // The child has none of the server's descriptors but the log's, so that nobody's connection stays open because
 // of it; it has the default signals, a low priority, and ends with its parent. It runs `job`, which only
 // reads the data, and leaves with _exit(). The parent hears of its end by the pipe's.
+//
+// There is one child at a time, whoever wants it: server->child.
 #pragma once
 
 #include "base/status.h"
@@ -30,6 +32,7 @@ struct child_voice {
     uint64_t told_us;
     uint64_t measured_us;
     uint64_t measuring_us;  // that it took
+    int64_t key_delay_us;   // for tests: that it takes for each key
 };
 
 // Runs in the child: 0, or the errno of its failure.
@@ -45,11 +48,14 @@ struct child {
     struct readable readable;
     struct child_report report;  // the last one
     int64_t report_ms;           // when the memory in it was new
+    uint64_t total_keys;         // that there are for it to write
+    uint64_t copied_peak_bytes;  // the most that it has reported
     child_end_fn on_end;
     void *udata;
 };
 
-// Forks. `name` is what the process is called; `on_end` is called by the loop. STATUS_IO: errno is set.
+// Forks. `name` is what the process is called; `on_end` is called by the loop. STATUS_EXISTS: the server has a
+// child already; STATUS_IO: errno is set.
 MUST_CHECK enum status child_begin(struct child *child, struct server *server, const char *name,
                                    child_job_fn job, child_end_fn on_end, void *udata);
 
@@ -57,6 +63,9 @@ static inline bool child_running(const struct child *child)
 {
     return child->pid != 0;
 }
+
+// For on_end: whether it has done its job. If not, the log says why not: "<what> ...", with the file it was to write.
+bool child_succeeded(const struct child *child, int status, const char *what, const char *file);
 
 // Ends it by force and waits for it; `on_end` is not called.
 void child_kill(struct child *child);

@@ -17,6 +17,11 @@ void rdb_save_value(struct rdb_writer *w, const struct entry *entry)
     codecs[entry_type(entry)]->save(w, entry);
 }
 
+void rdb_restate_value(struct rdb_writer *w, const struct entry *entry)
+{
+    codecs[entry_type(entry)]->restate(w, entry);
+}
+
 typedef struct entry *(*load_fn)(struct rdb_reader *r, uint8_t type, const struct rdb_item *item);
 
 static const load_fn loaders[RDB_TYPE_COUNT] = {

@@ -16,6 +16,8 @@ struct rdb_codec {
     enum rdb_type (*type)(const struct entry *entry);
     // Writes the value, without the type byte and the key.
     void (*save)(struct rdb_writer *w, const struct entry *entry);
+    // Writes the commands that make the value (aof_codec.h).
+    void (*restate)(struct rdb_writer *w, const struct entry *entry);
 };
 
 extern const struct rdb_codec rdb_string_codec;
@@ -27,6 +29,7 @@ extern const struct rdb_codec rdb_zset_codec;
 // The type byte of a value, and the value.
 enum rdb_type rdb_value_type(const struct entry *entry);
 void rdb_save_value(struct rdb_writer *w, const struct entry *entry);
+void rdb_restate_value(struct rdb_writer *w, const struct entry *entry);
 
 // What a value that is read becomes part of.
 struct rdb_item {

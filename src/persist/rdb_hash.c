@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Hashes in the RDB format: listpacks as they are, others field by field.
 #include "ds/listpack.h"
+#include "persist/aof_codec.h"
 #include "persist/rdb_codec.h"
 #include "persist/rdb_packed.h"
 #include "server/client.h"
@@ -29,7 +30,26 @@ static void save(struct rdb_writer *w, const struct entry *entry)
     }
 }
 
-const struct rdb_codec rdb_hash_codec = { .type = type_of, .save = save };
+static void restate(struct rdb_writer *w, const struct entry *entry)
+{
+    struct aof_series series = {
+        .w = w,
+        .name = "HMSET",
+        .key = entry_key(entry),
+        .left = hash_len(entry),
+        .words_each = 2,
+    };
+    struct hash_iter iter;
+    struct hash_pair pair;
+    hash_iter_init(&iter, entry);
+    while (hash_iter_next(&iter, &pair)) {
+        aof_series_next(&series);
+        aof_write_word(w, pair.field);
+        aof_write_word(w, pair.value);
+    }
+}
+
+const struct rdb_codec rdb_hash_codec = { .type = type_of, .save = save, .restate = restate };
 
 // A hash in the making.
 struct draft {

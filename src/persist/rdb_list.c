@@ -2,6 +2,7 @@
 // Lists in the RDB format: nodes of listpacks, which are ours byte for byte.
 #include "ds/listpack.h"
 #include "ds/quicklist.h"
+#include "persist/aof_codec.h"
 #include "persist/rdb_codec.h"
 #include "persist/rdb_packed.h"
 #include "server/client.h"
@@ -36,7 +37,32 @@ static void save(struct rdb_writer *w, const struct entry *entry)
     quicklist_each_chunk(list, save_node, w);
 }
 
-const struct rdb_codec rdb_list_codec = { .type = type_of, .save = save };
+static void restate_node(const unsigned char *lp, void *udata)
+{
+    struct aof_series *series = udata;
+    char scratch[LP_SCRATCH];
+    for (size_t at = lp_first(lp); at; at = lp_next(lp, at)) {
+        aof_series_next(series);
+        aof_write_word(series->w, lp_text(lp, at, scratch));
+    }
+}
+
+static void restate(struct rdb_writer *w, const struct entry *entry)
+{
+    struct aof_series series = {
+        .w = w,
+        .name = "RPUSH",
+        .key = entry_key(entry),
+        .left = list_entry_count(entry),
+        .words_each = 1,
+    };
+    if (entry_encoding(entry) == LIST_ENC_LISTPACK)
+        restate_node(packed_bytes(entry), &series);
+    else
+        quicklist_each_chunk(entry_pointer(entry), restate_node, &series);
+}
+
+const struct rdb_codec rdb_list_codec = { .type = type_of, .save = save, .restate = restate };
 
 static void push(struct quicklist *list, struct slice value)
 {

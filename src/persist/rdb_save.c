@@ -91,6 +91,13 @@ void rdb_save_end(struct rdb_writer *w)
     rdb_write_le64(w, rdb_writer_checksum(w));
 }
 
+const struct encoder rdb_encoder = {
+    .begin = rdb_save_header,
+    .begin_db = rdb_save_db_begin,
+    .entry = rdb_save_entry,
+    .end = rdb_save_end,
+};
+
 // Entries in hash order, fetched some places ahead of their turn.
 struct walk {
     struct table_iter iter;
@@ -120,22 +127,28 @@ void rdb_save_keyspace(struct rdb_writer *w, const struct keyspace *keyspace,
                        const struct rdb_about *about, const struct rdb_progress *progress)
 {
     uint64_t keys = 0;
-    rdb_save_header(w, about);
+    uint64_t every_keys = progress->every_keys ? progress->every_keys : PROGRESS_KEYS;
+    uint64_t next_report = every_keys;
+    const struct encoder *encoder = about->encoder ? about->encoder : &rdb_encoder;
+    encoder->begin(w, about);
     for (int i = 0; i < keyspace->db_count; i++) {
         const struct db *db = &keyspace->dbs[i];
         if (db_size(db) == 0)
             continue;
-        rdb_save_db_begin(w, db);
+        encoder->begin_db(w, db);
         struct walk walk;
         const struct entry *entry;
         begin_walk(&walk, db);
         while ((entry = next_entry(&walk)) != NULL && w->status == STATUS_OK) {
-            rdb_save_entry(w, about, &keyspace->access, entry);
-            if (++keys % PROGRESS_KEYS == 0 && progress->fn)
+            encoder->entry(w, about, &keyspace->access, entry);
+            if (++keys < next_report)
+                continue;
+            next_report = keys + every_keys;
+            if (progress->fn)
                 progress->fn(progress->udata, keys);
         }
     }
-    rdb_save_end(w);
+    encoder->end(w);
 }
 
 struct sink {

@@ -24,7 +24,19 @@ struct rdb_about {
     bool checksum;    // rdbchecksum
     bool hold_back;   // nothing goes on its way to the disk before the sync at the end
     bool access;      // with each entry, when it was used last or how often: for eviction
+    bool time_stamp;  // commands: say when
+    const struct encoder *encoder;  // NULL: this one
 };
+
+// How a data set becomes bytes, entry by entry, whoever walks it: in this format, or as commands (aof_codec.h).
+struct encoder {
+    void (*begin)(struct rdb_writer *w, const struct rdb_about *about);
+    void (*begin_db)(struct rdb_writer *w, const struct db *db);
+    void (*entry)(struct rdb_writer *w, const struct rdb_about *about,
+                  const struct access_rules *rules, const struct entry *entry);
+    void (*end)(struct rdb_writer *w);
+};
+extern const struct encoder rdb_encoder;
 
 void rdb_save_header(struct rdb_writer *w, const struct rdb_about *about);
 void rdb_save_db_begin(struct rdb_writer *w, const struct db *db);
@@ -32,8 +44,9 @@ void rdb_save_entry(struct rdb_writer *w, const struct rdb_about *about,
                     const struct access_rules *rules, const struct entry *entry);
 void rdb_save_end(struct rdb_writer *w);
 
-// Is told, every few thousand of them, how many entries have been written.
+// Is told how many entries have been written.
 struct rdb_progress {
+    uint64_t every_keys;                     // so often; 0: every few thousand
     void (*fn)(void *udata, uint64_t keys);  // or NULL
     void *udata;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sets in the RDB format: intsets as they are, others member by member; Redis 7.0 knows no listpacks of them.
 #include "ds/intset.h"
+#include "persist/aof_codec.h"
 #include "persist/rdb_codec.h"
 #include "persist/rdb_packed.h"
 #include "server/client.h"
@@ -30,7 +31,28 @@ static void save(struct rdb_writer *w, const struct entry *entry)
     }
 }
 
-const struct rdb_codec rdb_set_codec = { .type = type_of, .save = save };
+static void restate(struct rdb_writer *w, const struct entry *entry)
+{
+    struct aof_series series = {
+        .w = w,
+        .name = "SADD",
+        .key = entry_key(entry),
+        .left = set_count(entry),
+        .words_each = 1,
+    };
+    struct set_walk walk;
+    struct set_member members[SET_BATCH];
+    size_t count;
+    set_walk_begin(&walk, entry);
+    while ((count = set_walk_next(&walk, members)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            aof_series_next(&series);
+            aof_write_word(w, set_member_text(&members[i]));
+        }
+    }
+}
+
+const struct rdb_codec rdb_set_codec = { .type = type_of, .save = save, .restate = restate };
 
 // A table is made ready for no more members than this, whatever the count says.
 #define EXPECTED_MAX ((uint64_t)1 << 20)

@@ -3,6 +3,7 @@
 // skiplist is fastest filled at the front.
 #include "base/numbers.h"
 #include "ds/listpack.h"
+#include "persist/aof_codec.h"
 #include "persist/rdb_codec.h"
 #include "persist/rdb_packed.h"
 #include "server/client.h"
@@ -34,7 +35,28 @@ static void save(struct rdb_writer *w, const struct entry *entry)
     }
 }
 
-const struct rdb_codec rdb_zset_codec = { .type = type_of, .save = save };
+static void restate(struct rdb_writer *w, const struct entry *entry)
+{
+    struct aof_series series = {
+        .w = w,
+        .name = "ZADD",
+        .key = entry_key(entry),
+        .left = zset_len(entry),
+        .words_each = 2,
+    };
+    struct zset_iter iter;
+    struct zset_item item;
+    char score[DOUBLE_TEXT_MAX] = "";
+    zset_iter_init(&iter, entry, 0, false);
+    while (zset_iter_next(&iter, &item)) {
+        aof_series_next(&series);
+        size_t len = (size_t)format_double(score, item.score);
+        aof_write_word(w, (struct slice){ .ptr = score, .len = len });
+        aof_write_word(w, item.member);
+    }
+}
+
+const struct rdb_codec rdb_zset_codec = { .type = type_of, .save = save, .restate = restate };
 
 static double second(double old, double score)
 {

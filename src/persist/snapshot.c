@@ -18,7 +18,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 // After a failure the save points wait so long.
 #define RETRY_S 5
@@ -28,26 +28,23 @@ static int64_t now_s(void)
     return clock_wall_ms() / 1000;
 }
 
-static uint64_t count_keys(const struct keyspace *keyspace)
-{
-    uint64_t keys = 0;
-    for (int i = 0; i < keyspace->db_count; i++)
-        keys += db_size(&keyspace->dbs[i]);
-    return keys;
-}
-
 // --- The file -----------------------------------------------------------------------------------
+
+void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out)
+{
+    *out = (struct rdb_about){
+        .compress = snapshot->compress,
+        .checksum = snapshot->checksum,
+        .hold_back = !snapshot->incremental_sync,
+        .access = eviction_by_use(snapshot->server->eviction),
+    };
+}
 
 static enum status write_file(const struct snapshot *snapshot, const struct rdb_progress *progress)
 {
     const struct server *server = snapshot->server;
-    const struct rdb_about about = {
-        .replication_id = NULL,
-        .compress = snapshot->compress,
-        .checksum = snapshot->checksum,
-        .hold_back = !snapshot->incremental_sync,
-        .access = eviction_by_use(server->eviction),
-    };
+    struct rdb_about about;
+    snapshot_style(snapshot, &about);
     return rdb_save_file(snapshot->file_name, server->keyspace, &about, progress);
 }
 
@@ -89,64 +86,60 @@ enum status snapshot_save_aside(struct snapshot *snapshot)
 
 static void tell(void *udata, uint64_t keys)
 {
-    child_tell(udata, keys);
+    struct child_voice *voice = udata;
+    if (voice->key_delay_us)
+        usleep((useconds_t)voice->key_delay_us);
+    child_tell(voice, keys);
+}
+
+void snapshot_progress(const struct snapshot *snapshot, struct child_voice *voice,
+                       struct rdb_progress *out)
+{
+    voice->key_delay_us = snapshot->key_delay_us;
+    *out = (struct rdb_progress){
+        .every_keys = snapshot->key_delay_us ? 1 : 0,
+        .fn = tell,
+        .udata = voice,
+    };
 }
 
 static int save_in_child(void *udata, struct child_voice *voice)
 {
-    const struct rdb_progress progress = { .fn = tell, .udata = voice };
+    struct rdb_progress progress;
     const struct snapshot *snapshot = udata;
+    snapshot_progress(snapshot, voice, &progress);
     if (write_file(snapshot, &progress) != STATUS_OK)
         return errno ? errno : EIO;
-    voice->report.keys = snapshot->total_keys;
     return 0;
-}
-
-static void note_failed(struct snapshot *snapshot, int status)
-{
-    const struct child_report *report = &snapshot->child.report;
-    if (report->finished && report->error)
-        log_warning("Background saving error: '%s': %s", snapshot->file_name,
-                    strerror(report->error));
-    else if (WIFSIGNALED(status))
-        log_warning("Background saving terminated by signal %d", WTERMSIG(status));
-    else
-        log_warning("Background saving error: the child exited with status %d",
-                    WEXITSTATUS(status));
-    file_drafts_remove(snapshot->file_name);
-    snapshot->failed = true;
-    snapshot_update_gate(snapshot);
 }
 
 static void on_child_end(void *udata, int status)
 {
     struct snapshot *snapshot = udata;
-    const struct child_report *report = &snapshot->child.report;
-    bool done = report->finished && !report->error && WIFEXITED(status) && !WEXITSTATUS(status);
+    const struct child *child = &snapshot->child;
     snapshot->last_took_s = now_s() - snapshot->began_s;
-    snapshot->copied_bytes = report->copied_bytes;
-    if (report->copied_bytes > snapshot->copied_peak_bytes)
-        snapshot->copied_peak_bytes = report->copied_bytes;
-    if (!done) {
-        note_failed(snapshot, status);
+    snapshot->copied_bytes = child->report.copied_bytes;
+    if (!child_succeeded(child, status, "Background saving", snapshot->file_name)) {
+        file_drafts_remove(snapshot->file_name);
+        snapshot->failed = true;
+        snapshot_update_gate(snapshot);
         return;
     }
     log_notice("Background saving terminated with success: %llu keys, %llu MB copied on write",
-               (unsigned long long)report->keys, (unsigned long long)report->copied_bytes >> 20);
+               (unsigned long long)child->total_keys,
+               (unsigned long long)child->report.copied_bytes >> 20);
     note_saved(snapshot, snapshot->changes_at_fork);
 }
 
 enum status snapshot_begin(struct snapshot *snapshot)
 {
     struct server *server = snapshot->server;
-    if (child_running(&snapshot->child))
+    if (server->child)
         return STATUS_EXISTS;
     snapshot->saves++;
     snapshot->scheduled = false;
     snapshot->began_s = snapshot->last_try_s = now_s();
     snapshot->changes_at_fork = server->changes;
-    snapshot->total_keys = count_keys(server->keyspace);
-    snapshot->copied_peak_bytes = 0;
     if (child_begin(&snapshot->child, server, "respite-save", save_in_child, on_child_end,
                     snapshot) != STATUS_OK) {
         log_warning("Can't save in background: fork: %s", strerror(errno));
@@ -196,7 +189,7 @@ static void save_when_due(void *udata)
 {
     struct snapshot *snapshot = udata;
     bool waits = snapshot->failed && now_s() - snapshot->last_try_s <= RETRY_S;
-    if (child_running(&snapshot->child) || loading_on(snapshot->server->loading) || waits)
+    if (snapshot->server->child || loading_on(snapshot->server->loading) || waits)
         return;
     const struct save_point *point = due_point(snapshot);
     if (!point && !snapshot->scheduled)

@@ -2,7 +2,7 @@
 // Snapshots: who saves the data set when, and loading it at the start.
 //
 // SAVE writes in the loop; BGSAVE forks, and the child walks its own copy of the data in hash order, tells
-// through a pipe how far it is, and ends; `save` points ask for it from cron. There is one child at a time.
+// through a pipe how far it is, and ends; `save` points ask for it from cron.
 #pragma once
 
 #include "base/status.h"
@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct child_voice;
+struct rdb_about;
+struct rdb_progress;
 struct server;
 struct snapshot;
 
@@ -18,7 +21,14 @@ struct snapshot;
 // and the gate MISCONF; and loading_register().
 void snapshot_register(struct server *server);
 
-// STATUS_EXISTS: a child is saving already. STATUS_IO: the log says why.
+// How data sets are to be written (rdbcompression, rdbchecksum, ...): for others who write some.
+void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out);
+
+// In a child that writes a data set: how it tells its parent (child_tell()).
+void snapshot_progress(const struct snapshot *snapshot, struct child_voice *voice,
+                       struct rdb_progress *out);
+
+// STATUS_EXISTS: a child is saving already; for the second one, any child is at work. STATUS_IO: the log says why.
 MUST_CHECK enum status snapshot_save(struct snapshot *snapshot);
 MUST_CHECK enum status snapshot_begin(struct snapshot *snapshot);
 

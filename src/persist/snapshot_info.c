@@ -11,16 +11,14 @@ static unsigned long long wide(uint64_t value)
     return value;
 }
 
-// How far a child is; zeros without one.
-static void child_fields(const struct snapshot *snapshot, struct bytes *out)
+// How far a child is, whatever it writes; zeros without one.
+static void child_fields(const struct server *server, struct bytes *out)
 {
     static const struct child none;
-    bool running = child_running(&snapshot->child);
-    const struct child *child = running ? &snapshot->child : &none;
+    const struct child *child = server->child ? server->child : &none;
     const struct child_report *report = &child->report;
-    uint64_t total = running ? snapshot->total_keys : 0;
     uint64_t copied = report->copied_bytes;
-    uint64_t peak = snapshot->copied_peak_bytes > copied ? snapshot->copied_peak_bytes : copied;
+    uint64_t total = child->total_keys;
     int64_t age_ms = copied ? clock_wall_ms() - child->report_ms : 0;
     bytes_printf(out,
                  "current_cow_peak:%llu\r\n"
@@ -29,7 +27,7 @@ static void child_fields(const struct snapshot *snapshot, struct bytes *out)
                  "current_fork_perc:%.2f\r\n"
                  "current_save_keys_processed:%llu\r\n"
                  "current_save_keys_total:%llu\r\n",
-                 wide(running ? peak : 0), wide(copied), (long long)(age_ms / 1000),
+                 wide(child->copied_peak_bytes), wide(copied), (long long)(age_ms / 1000),
                  total ? (double)report->keys * 100 / (double)total : 0, wide(report->keys),
                  wide(total));
 }
@@ -43,7 +41,7 @@ static void snapshot_fields(void *udata, struct bytes *out)
                  "loading:%d\r\n"
                  "async_loading:0\r\n",
                  loading_on(loading));
-    child_fields(snapshot, out);
+    child_fields(snapshot->server, out);
     bytes_printf(out,
                  "rdb_changes_since_last_save:%llu\r\n"
                  "rdb_bgsave_in_progress:%d\r\n"

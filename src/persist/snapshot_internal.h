@@ -24,20 +24,19 @@ struct snapshot {
     bool compress;
     bool checksum;
     bool incremental_sync;
+    int64_t key_delay_us;
     bool stop_writes;
     // Saving.
     struct child child;
     bool scheduled;
     bool failed;               // the last one
     uint64_t changes_at_fork;  // server->changes
-    uint64_t total_keys;       // that the child has to write
     int64_t began_s;
     int64_t last_s;       // when the last one was complete
     int64_t last_try_s;   // when the last one of a child began
     int64_t last_took_s;  // -1: there was none
     uint64_t saves;
     uint64_t copied_bytes;  // by the last child, or its parent while it was there
-    uint64_t copied_peak_bytes;
     uint32_t misconf_gate;
 };
 

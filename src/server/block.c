@@ -48,7 +48,9 @@ struct blocked {
     void (*timed_out)(struct resp_writer *reply);
     struct alarm alarm;
     bool has_timeout;
-    bool muted;  // nobody wants the reply
+    bool muted;     // nobody wants the reply
+    bool in_queue;  // it waits for something else than keys
+    struct list_link queue_link;
     uint32_t waiter_count;
     struct waiter *waiters;  // as many as keys
     size_t bytes;            // of the whole allocation
@@ -59,7 +61,7 @@ struct blocks {
     int listener;
     struct table keys;  // the interest of struct awaited
     struct list ready;
-    size_t clients;
+    size_t clients;  // that wait for keys
     size_t timeouts;
 };
 
@@ -182,7 +184,8 @@ static void release(struct blocked *blocked)
     alarm_clear(&blocked->alarm);
     blocks->timeouts -= blocked->has_timeout;
     client->blocked = NULL;
-    if (--blocks->clients == 0)
+    list_remove(&blocked->queue_link);
+    if (!blocked->in_queue && --blocks->clients == 0)
         listen(blocks);
     free_blocked(blocked);
     batch_resume(blocks->server->batch, client);
@@ -199,7 +202,18 @@ static struct cmd_ctx context_of(struct blocked *blocked, struct outq *nowhere)
     return ctx;
 }
 
-// Answers the command without running it, and ends the wait.
+// As if its time were over.
+static void answer_now(const struct blocked *blocked, struct cmd_ctx *ctx)
+{
+    if (blocked->timed_out) {
+        blocked->timed_out(&ctx->reply);
+        return;
+    }
+    ctx->must_not_wait = true;
+    ctx->command->handler(ctx);
+}
+
+// Answers the command, which does not wait any more.
 static void give_up(struct blocked *blocked, bool with_error)
 {
     struct client *client = blocked->client;
@@ -209,7 +223,7 @@ static void give_up(struct blocked *blocked, bool with_error)
         if (with_error)
             reply_error(&ctx, ERR_UNBLOCKED);
         else
-            blocked->timed_out(&ctx.reply);
+            answer_now(blocked, &ctx);
         dispatch_gave_up(&ctx);
         outq_clear(&nowhere);
         client_output_added(client);
@@ -221,6 +235,20 @@ static void on_alarm(void *udata)
 {
     clock_update();
     give_up(udata, false);
+}
+
+static void begin_wait(struct cmd_ctx *ctx, struct blocked *blocked, int64_t timeout_ms)
+{
+    struct client *client = ctx->client;
+    ctx->waits = true;
+    client->blocked = blocked;
+    blocked->muted = ctx->reply.out != &client->conn.out;
+    alarm_init(&blocked->alarm, ctx->server->loop, on_alarm, blocked);
+    blocked->has_timeout = timeout_ms > 0;
+    if (blocked->has_timeout)
+        alarm_set(&blocked->alarm, timeout_ms);
+    ctx->server->blocks->timeouts += blocked->has_timeout;
+    batch_hold(ctx->server->batch, client);
 }
 
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
@@ -245,19 +273,28 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
         reply_error(ctx, ERR_OUT_OF_MEMORY);
         return;
     }
-    ctx->waits = true;
-    client->blocked = blocked;
     blocked->type = wait->type;
     blocked->timed_out = wait->timed_out;
-    blocked->muted = ctx->reply.out != &client->conn.out;
-    alarm_init(&blocked->alarm, ctx->server->loop, on_alarm, blocked);
-    blocked->has_timeout = wait->timeout_ms > 0;
-    if (blocked->has_timeout)
-        alarm_set(&blocked->alarm, wait->timeout_ms);
-    blocks->timeouts += blocked->has_timeout;
     if (blocks->clients++ == 0)
         listen(blocks);
-    batch_hold(ctx->server->batch, client);
+    begin_wait(ctx, blocked, wait->timeout_ms);
+}
+
+void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms)
+{
+    ASSERT(!ctx->must_not_wait);
+    if (ctx->client->blocked) {
+        ctx->waits = true;
+        return;
+    }
+    struct blocked *blocked = keep_command(ctx, 0);
+    if (!blocked) {
+        reply_error(ctx, ERR_OUT_OF_MEMORY);
+        return;
+    }
+    blocked->in_queue = true;
+    list_append(queue, &blocked->queue_link);
+    begin_wait(ctx, blocked, timeout_ms);
 }
 
 bool block_end(struct client *client, bool with_error)
@@ -320,6 +357,17 @@ static void serve_key(struct awaited *awaited)
         run_again(blocked);
         if (waiting > 1)
             entry = db_peek(interest->db, &interest->key).entry;
+    }
+}
+
+void blocks_retry(struct list *queue)
+{
+    struct list_link *next;
+    for (struct list_link *link = list_first(queue); link; link = next) {
+        struct blocked *blocked = LIST_ITEM(link, struct blocked, queue_link);
+        next = list_next(queue, link);
+        if (!(blocked->client->flags & CLIENT_CLOSING))
+            run_again(blocked);
     }
 }
 

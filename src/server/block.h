@@ -7,6 +7,9 @@
 // before any client's next one. What a client sends meanwhile waits (server/batch.h).
 //
 // Nothing here knows a type: which one a key must hold comes with the wait.
+//
+// What a command waits for may be something else than keys (the disk): then it stands in a queue of whoever
+// will know, who has it run again.
 #pragma once
 
 #include "store/entry.h"
@@ -19,6 +22,7 @@ struct blocked;
 struct blocks;
 struct client;
 struct cmd_ctx;
+struct list;
 struct resp_writer;
 struct server;
 
@@ -37,6 +41,13 @@ struct block_wait {
 // For the handler of a command with CMD_BLOCKING that cannot be answered now; it returns behind it.
 // Where a command must not wait (inside a transaction), it is answered at once as if its time were over.
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait);
+
+// For a command that waits for something else than keys: in this queue, until blocks_retry() or, after `timeout_ms`
+// (0: never), as one that must not wait. Its row has `barrier`. Not where it must not wait.
+void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms);
+
+// Runs the queue's commands once more; those that can't be answered yet stay in it.
+void blocks_retry(struct list *queue);
 
 // After a command: runs the commands that wait for the keys it has made ready. To be called while
 // AFTER_COMMAND_KEYS is set.

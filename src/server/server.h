@@ -49,6 +49,7 @@ struct tracking;
 struct snapshot;
 struct loading_state;
 struct aof;
+struct child;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
@@ -144,6 +145,7 @@ struct server {
         void *part;
     } parts[SERVER_PARTS_MAX];
     struct aof *aof;               // NULL where no append-only file is offered
+    struct child *child;           // of persist/: works on a copy of the data; NULL without one
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead

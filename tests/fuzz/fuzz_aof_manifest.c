@@ -51,7 +51,7 @@ static void check_again(const struct aof_manifest *manifest)
 static void check_growth(struct aof_manifest *manifest)
 {
     (void)aof_manifest_add_incr(manifest, "stem");
-    (void)aof_manifest_add_base(manifest, "stem", 1);
+    (void)aof_manifest_add_base(manifest, "stem", 1, false);
     check_order(manifest);
     check_again(manifest);
     aof_manifest_drop_history(manifest);

@@ -408,7 +408,7 @@ START_TEST(on_and_off_while_it_runs)
     expect_ok(c, "SET early 1");
     expect_ok(c, "CONFIG SET appendfsync always appendonly yes");
     expect_ok(c, "SET while 1");
-    await_info(server, "aof_rewrites", 1);
+    server_await_rewrites(server, 1);
     expect_ok(c, "SET then 1");
     expect_ok(c, "CONFIG SET appendonly no");
     expect_ok(c, "SET off 1");
@@ -453,7 +453,7 @@ START_TEST(rewriting_keeps_all_and_shrinks)
     long long size = server_info(server, "aof_current_size");
     expect_status(c, "Background append only file rewriting started", "BGREWRITEAOF");
     expect_int(c, 502, "INCR number");
-    await_info(server, "aof_rewrites", 1);
+    server_await_rewrites(server, 1);
     ck_assert_int_lt(server_info(server, "aof_current_size"), size);
     // Within a transaction it begins when that is over.
     expect_ok(c, "MULTI");
@@ -461,7 +461,7 @@ START_TEST(rewriting_keeps_all_and_shrinks)
     expect_status(c, "QUEUED", "BGREWRITEAOF");
     expect_status(c, "QUEUED", "INCR number");
     freeReplyObject(client_ask(c, "EXEC"));
-    await_info(server, "aof_rewrites", 2);
+    server_await_rewrites(server, 2);
     expect_int(c, 505, "INCR number");
     digest(c, before);
     expect_file("appendonly.aof.manifest", "file appendonly.aof.3.base.rdb seq 3 type b\n"
@@ -484,9 +484,7 @@ START_TEST(it_is_rewritten_when_it_has_grown)
     redisContext *c = client_connect_unix(server);
     for (int i = 0; i < 100; i++)
         expect_ok(c, "SET k %d", i);
-    struct deadline limit = deadline();
-    while (server_info(server, "aof_rewrites") < 1)
-        deadline_wait(&limit);
+    server_await_rewrites(server, 1);
     expect_ok(c, "CONFIG SET auto-aof-rewrite-percentage 0");
     redisFree(c);
     server_stop(server);

@@ -443,7 +443,7 @@ START_TEST(rewriting_fails_and_recovers)
     freeReplyObject(client_ask(c, "BGREWRITEAOF"));
     expect_ok(c, "SET during 1");
     if (fault == ONLY_UNLINK) {
-        await_number(server, "aof_rewrites", 1);
+        server_await_rewrites(server, 1);
         ck_assert(server_logged(server, "Can't remove"));
     } else {
         await_line(server, "aof_last_bgrewrite_status:err");
@@ -552,7 +552,7 @@ START_TEST(turning_on_fails_and_recovers)
     expect_ok(c, "SET k 2");
     disk_rules(&disk, "");
     expect_ok(c, "CONFIG SET appendfsync always appendonly yes");
-    await_number(server, "aof_rewrites", 1);
+    server_await_rewrites(server, 1);
     expect_ok(c, "SET k 3");
     redisFree(c);
     expect_after_cut(server, "always", "MGET k", "3");
@@ -570,7 +570,7 @@ START_TEST(the_first_base_fails_and_recovers)
     await_line(server, "aof_last_bgrewrite_status:err");
     expect_ok(c, "SET k 2");
     disk_rules(&disk, "");
-    await_number(server, "aof_rewrites", 1);
+    server_await_rewrites(server, 1);
     expect_ok(c, "SET other 3");
     redisFree(c);
     expect_after_cut(server, "always", "MGET k other", "2 3");
@@ -591,7 +591,7 @@ START_TEST(off_and_on_when_the_disk_is_full)
     expect_ok(c, "SET off 1");
     disk_rules(&disk, "");
     expect_ok(c, "CONFIG SET appendfsync always appendonly yes");
-    await_number(server, "aof_rewrites", 1);
+    server_await_rewrites(server, 1);
     expect_ok(c, "SET after 1");
     redisFree(c);
     expect_after_cut(server, "always", "MGET before during off after", "1 1 1 1");

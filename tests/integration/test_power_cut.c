@@ -178,8 +178,8 @@ static void work_on_a_liar(struct writers *writers, redisContext *c, enum distur
 {
     struct deadline limit = deadline();
     writers_disturb(writers, c, doing);
-    while (doing == DO_REWRITE && server_info(writers->server, "aof_rewrites") == 0)
-        deadline_wait(&limit);
+    if (doing == DO_REWRITE)
+        server_await_rewrites(writers->server, 1);
     for (long long acked = writers_acked(writers); writers_acked(writers) < acked + 100;)
         deadline_wait(&limit);
 }
@@ -331,9 +331,7 @@ START_TEST(a_file_left_behind_does_not_come_back)
         expect_ok(c, "CONFIG SET appendonly no");
         expect_ok(c, "CONFIG SET appendonly yes");
     }
-    struct deadline limit = deadline();
-    while (server_info(server, "aof_rewrites") == 0)
-        deadline_wait(&limit);
+    server_await_rewrites(server, 1);
     redisFree(c);
     disk_lose_power(&disk, server, DISK_STRICT);
     disk_rules(&disk, "");

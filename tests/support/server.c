@@ -364,6 +364,15 @@ long long server_info(const struct test_server *server, const char *field)
     return value;
 }
 
+void server_await_rewrites(const struct test_server *server, long long at_least)
+{
+    struct deadline limit = deadline();
+    while (server_info(server, "aof_rewrites") < at_least ||
+           server_info(server, "aof_rewrite_in_progress") != 0 ||
+           server_info(server, "aof_rewrites_consecutive_failures") != 0)
+        deadline_wait(&limit);
+}
+
 // --- main ---------------------------------------------------------------------------------------
 
 static void show_log(const char *dir)

@@ -69,6 +69,9 @@ bool server_logged(const struct test_server *server, const char *text);
 // The number of a field of INFO (asked over the UNIX socket), -1 without it.
 long long server_info(const struct test_server *server, const char *field);
 
+// Waits until so many rewrites of the append-only file have been begun since the start, and the last one has succeeded.
+void server_await_rewrites(const struct test_server *server, long long at_least);
+
 // Polling: `for (struct deadline d = deadline(); !done(); deadline_wait(&d))`. Fails the test when
 // it takes too long, which is half a minute.
 struct deadline {

@@ -175,9 +175,7 @@ static void turn_off_and_on(struct writers *writers, redisContext *c)
     long long rewrites = server_info(writers->server, "aof_rewrites");
     turn_off(writers, c);
     expect_ok(c, "CONFIG SET appendonly yes");
-    struct deadline limit = deadline();
-    while (server_info(writers->server, "aof_rewrites") == rewrites)
-        deadline_wait(&limit);
+    server_await_rewrites(writers->server, rewrites + 1);
     writers_promise(writers, true);
 }
 

@@ -240,9 +240,9 @@ START_TEST(what_always_owes_is_synced)
     uint64_t owed = mark;
     aof_log_set_fsync(log_, others[_i]);
     turn("free ");
-    ck_assert_uint_eq(aof_log_durable_mark(log_), 0);
+    ck_assert_uint_eq(aof_log_reply_mark(log_), 0);
     let_syncs_wait(false);
-    AWAIT(aof_log_durable_mark(log_) == UINT64_MAX);
+    AWAIT(aof_log_reply_mark(log_) == UINT64_MAX);
     ck_assert_uint_ge(aof_log_synced_mark(log_), owed);
     ck_assert_uint_ge(synced_bytes, owed);
 }
@@ -346,6 +346,28 @@ START_TEST(no_does_not_sync)
     ck_assert_int_eq(aof_log_finish(log_, mark), STATUS_OK);
     ck_assert_int_eq(syncs_begun(), 1);
     ck_assert_uint_eq(synced_bytes, 100);
+}
+END_TEST
+
+// Whoever waits for the disk must not wait for ever, and a sync that is left out does not count for him.
+START_TEST(durable_is_what_was_synced_in_fact)
+{
+    aof_log_set_fsync(log_, AOF_FSYNC_NO);
+    turn("a ");
+    ck_assert_uint_eq(aof_log_durable_mark(log_), 0);
+    aof_log_want_sync(log_, true);
+    AWAIT(aof_log_durable_mark(log_) == mark);
+    ck_assert_int_eq(syncs_begun(), 1);
+    aof_log_want_sync(log_, false);
+    aof_log_set_fsync(log_, AOF_FSYNC_ALWAYS);
+    aof_log_suspend_sync(log_, true);
+    turn("b ");
+    AWAIT(aof_log_synced_mark(log_) == mark);
+    ck_assert_uint_lt(aof_log_durable_mark(log_), mark);
+    ck_assert_int_eq(syncs_begun(), 1);
+    aof_log_suspend_sync(log_, false);
+    AWAIT(aof_log_durable_mark(log_) == mark);
+    ck_assert_int_eq(syncs_begun(), 2);
 }
 END_TEST
 
@@ -485,6 +507,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, everysec_writes_in_the_turn);
     tcase_add_test(tcase, everysec_writes_beside_a_slow_sync);
     tcase_add_test(tcase, no_does_not_sync);
+    tcase_add_test(tcase, durable_is_what_was_synced_in_fact);
     tcase_add_test(tcase, short_writes_go_on);
     tcase_add_test(tcase, a_torn_tail_that_stays_is_completed);
     tcase_add_test(tcase, effects_wait_for_a_disk_that_is_too_slow);

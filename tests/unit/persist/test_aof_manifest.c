@@ -124,7 +124,7 @@ END_TEST
 
 START_TEST(the_first_files)
 {
-    ck_assert_str_eq(aof_manifest_add_base(&manifest, "x y", SIZE_MAX), "x y.1.base.rdb");
+    ck_assert_str_eq(aof_manifest_add_base(&manifest, "x y", SIZE_MAX, false), "x y.1.base.rdb");
     ck_assert_str_eq(aof_manifest_add_incr(&manifest, "x y"), "x y.1.incr.aof");
     expect_text("file \"x y.1.base.rdb\" seq 1 type b\nfile \"x y.1.incr.aof\" seq 1 type i\n");
 }
@@ -135,7 +135,7 @@ START_TEST(a_new_base_makes_history)
     parse("file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n"
           "file a.2.incr.aof seq 2 type i\n");
     aof_manifest_add_incr(&manifest, "a");
-    ck_assert_str_eq(aof_manifest_add_base(&manifest, "a", 1), "a.2.base.rdb");
+    ck_assert_str_eq(aof_manifest_add_base(&manifest, "a", 1, false), "a.2.base.rdb");
     expect_text("file a.2.base.rdb seq 2 type b\nfile a.1.base.rdb seq 1 type h\n"
                 "file a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type h\n"
                 "file a.3.incr.aof seq 3 type i\n");
@@ -147,9 +147,11 @@ START_TEST(a_new_base_makes_history)
     manifest = copy;
     ck_assert_uint_eq(manifest.count, 5);
     // Numbers are not used twice.
-    aof_manifest_add_base(&manifest, "a", 0);
+    aof_manifest_add_base(&manifest, "a", 0, true);
+    ck_assert(aof_manifest_has_history(&manifest));
     aof_manifest_drop_history(&manifest);
-    expect_text("file a.3.base.rdb seq 3 type b\n");
+    ck_assert(!aof_manifest_has_history(&manifest));
+    expect_text("file a.3.base.aof seq 3 type b\n");
     ck_assert_str_eq(aof_manifest_add_incr(&manifest, "a"), "a.4.incr.aof");
 }
 END_TEST
@@ -161,7 +163,7 @@ START_TEST(only_history_may_vanish)
     ck_assert_uint_eq(manifest.count, 0);
     aof_manifest_adopt_base(&manifest, "appendonly.aof");
     expect_text("file appendonly.aof seq 1 type b\n");
-    ck_assert_str_eq(aof_manifest_add_base(&manifest, "appendonly.aof", 1),
+    ck_assert_str_eq(aof_manifest_add_base(&manifest, "appendonly.aof", 1, false),
                      "appendonly.aof.2.base.rdb");
 }
 END_TEST
@@ -171,7 +173,7 @@ START_TEST(a_taken_name_is_not_given_again)
     parse("file a.2.base.rdb seq 1 type b\nfile a.4.base.aof seq 3 type h\n"
           "file a.9.incr.aof seq 8 type i\n");
     ck_assert_str_eq(aof_manifest_add_incr(&manifest, "a"), "a.10.incr.aof");
-    ck_assert_str_eq(aof_manifest_add_base(&manifest, "a", 1), "a.5.base.rdb");
+    ck_assert_str_eq(aof_manifest_add_base(&manifest, "a", 1, false), "a.5.base.rdb");
 }
 END_TEST
 
