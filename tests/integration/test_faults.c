@@ -534,6 +534,7 @@ START_TEST(a_torn_tail_before_an_unused_file)
     freeReplyObject(client_ask(c, "BGREWRITEAOF"));
     await_number(server, "aof_rewrites_consecutive_failures", 1);
     expect_ok(c, "SET k v");
+    disk_rules(&disk, "");
     redisFree(c);
     disk_kill(server);
     snprintf(path, sizeof(path), "%s/appendonlydir/appendonly.aof.2.incr.aof", disk.dir);
