@@ -193,14 +193,18 @@ START_TEST(a_sync_that_failed_is_not_tried_again)
     raw_text(writer, "SET during 1\r\n");
     await_refusal(c);
     expect_error(c, MISCONF "Input/output error", "SET refused 1");
-    expect_text(c, "1", "GET during");
+    expect_text(c, "1", "GET before");
     ck_assert(info_has(server, "aof_last_write_status:err"));
     ck_assert(server_logged(server, "Error syncing the AOF file: Input/output error"));
     if (_i == ALWAYS)
         raw_expect_nothing(writer);
     await_number(server, "aof_rewrites_consecutive_failures", 1);
     disk_rules(&disk, "");
-    raw_expect(writer, "+OK\r\n");
+    // With everysec the sync of what came before may have failed before this came.
+    char line[TEXT_ROOM];
+    raw_line(writer, line, sizeof(line));
+    bool kept = strcmp(line, "+OK") == 0;
+    ck_assert_msg(kept || _i != ALWAYS, "answered: %s", line);
     await_recovery(c);
     await_line(server, "aof_last_write_status:ok");
     ck_assert(info_has(server, "aof_last_bgrewrite_status:ok"));
@@ -208,7 +212,8 @@ START_TEST(a_sync_that_failed_is_not_tried_again)
     expect_ok(c, "SET after 1");
     close(writer);
     redisFree(c);
-    expect_after_cut(server, policy, "MGET before during refused after", "1 1 (nil) 1");
+    expect_after_cut(server, policy, "MGET before during refused after",
+                     kept ? "1 1 (nil) 1" : "1 (nil) (nil) 1");
 }
 END_TEST
 
