@@ -193,14 +193,18 @@ START_TEST(a_sync_that_failed_is_not_tried_again)
     raw_text(writer, "SET during 1\r\n");
     await_refusal(c);
     expect_error(c, MISCONF "Input/output error", "SET refused 1");
-    expect_text(c, "1", "GET during");
+    expect_text(c, "1", "GET before");
     ck_assert(info_has(server, "aof_last_write_status:err"));
     ck_assert(server_logged(server, "Error syncing the AOF file: Input/output error"));
     if (_i == ALWAYS)
         raw_expect_nothing(writer);
     await_number(server, "aof_rewrites_consecutive_failures", 1);
     disk_rules(&disk, "");
-    raw_expect(writer, "+OK\r\n");
+    // With everysec the sync of what came before may have failed before this came.
+    char line[TEXT_ROOM];
+    raw_line(writer, line, sizeof(line));
+    bool kept = strcmp(line, "+OK") == 0;
+    ck_assert_msg(kept || _i != ALWAYS, "answered: %s", line);
     await_recovery(c);
     await_line(server, "aof_last_write_status:ok");
     ck_assert(info_has(server, "aof_last_bgrewrite_status:ok"));
@@ -208,7 +212,8 @@ START_TEST(a_sync_that_failed_is_not_tried_again)
     expect_ok(c, "SET after 1");
     close(writer);
     redisFree(c);
-    expect_after_cut(server, policy, "MGET before during refused after", "1 1 (nil) 1");
+    expect_after_cut(server, policy, "MGET before during refused after",
+                     kept ? "1 1 (nil) 1" : "1 (nil) (nil) 1");
 }
 END_TEST
 
@@ -341,6 +346,31 @@ START_TEST(everysec_waits_in_the_end)
     raw_expect(writer, "+OK\r\n");
     ck_assert(server_logged(server, "disk is busy"));
     close(writer);
+    redisFree(c);
+    disk_kill(server);
+}
+END_TEST
+
+// The file that a rewrite leaves behind is synced before the manifest names the next one. Nobody should wait for that who
+// only reads; today everybody does, so that this runs with TEST_UNSOLVED only.
+START_TEST(readers_go_on_when_a_rewrite_begins)
+{
+    struct test_server *server = start("everysec");
+    redisContext *c = client_connect_unix(server);
+    int asker = raw_connect_unix(server);
+    disk_rules(&disk, "fdatasync:path=incr:delay=3000000");
+    expect_ok(c, "SET k 1");
+    await_sync();
+    unsigned long long began = atomic_load(&disk.state->began);
+    expect_ok(c, "SET k 2");
+    raw_text(asker, "BGREWRITEAOF\r\n");
+    struct deadline limit = deadline();
+    while (atomic_load(&disk.state->began) == began)
+        deadline_wait(&limit);
+    expect_text(c, "2", "GET k");
+    ck_assert_uint_eq(atomic_load(&disk.state->began), began + 1);
+    ck_assert_msg(disk_is_syncing(&disk), "a reader has waited until the sync was over");
+    close(asker);
     redisFree(c);
     disk_kill(server);
 }
@@ -640,6 +670,8 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, everysec_does_not_wait_for_a_slow_sync, 0, 2);
     tcase_add_loop_test(tcase, always_waits_for_a_slow_sync, 0, 2);
     tcase_add_test(tcase, everysec_waits_in_the_end);
+    if (getenv("TEST_UNSOLVED"))
+        tcase_add_test(tcase, readers_go_on_when_a_rewrite_begins);
     tcase_add_loop_test(tcase, saving_fails_and_recovers, 0, SAVE_FAULTS);
     tcase_add_loop_test(tcase, rewriting_fails_and_recovers, 0, REWRITE_FAULTS * 2);
     tcase_add_loop_test(tcase, a_base_is_not_replaced_under_a_manifest, 0, 2);

@@ -119,7 +119,7 @@ static bool write_some(struct writer *writer, redisContext *c)
 static void *write_on(void *udata)
 {
     struct writer *writer = udata;
-    redisContext *c = redisConnectUnix(writer->all->server->socket_path);
+    redisContext *c = redisConnectUnix(writer->all->socket_path);
     while (c && !c->err && write_some(writer, c))
         ;
     redisFree(c);
@@ -129,6 +129,7 @@ static void *write_on(void *udata)
 void writers_run(struct writers *writers, const struct test_server *server)
 {
     writers->server = server;
+    snprintf(writers->socket_path, sizeof(writers->socket_path), "%s", server->socket_path);
     for (int i = 0; i < WRITERS; i++) {
         struct writer *writer = &writers->writers[i];
         ck_assert_int_eq(pthread_create(&writer->thread, NULL, write_on, writer), 0);

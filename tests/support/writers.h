@@ -29,6 +29,7 @@ struct writer {
 
 struct writers {
     const struct test_server *server;
+    char socket_path[SERVER_PATH_MAX];  // of a server that may be gone when a thread gets to it
     struct writer writers[WRITERS];
     // Odd while the server promises that what it answers will be kept.
     atomic_uint epoch;
