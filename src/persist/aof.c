@@ -25,6 +25,9 @@
 #include <stdio.h>
 #include <string.h>
 
+// When waiting for writers has been in vain, up to so many syncs begin without.
+#define GROUP_PAUSE_MAX 64
+
 // --- Effects ------------------------------------------------------------------------------------
 
 static void stamp(struct aof *aof)
@@ -113,10 +116,40 @@ static void refuse_writes(struct aof *aof, bool shut)
 
 static void set_durable(struct aof *aof, uint64_t offset)
 {
+    struct clients *clients = aof->server->clients;
     if (aof->server->durable_offset == offset)
         return;
     aof->server->durable_offset = offset;
-    clients_made_durable(aof->server->clients);
+    size_t before = clients->parked_count;
+    clients_made_durable(clients);
+    aof->group.waiting = clients->parked_count;
+    aof->group.freed = before - clients->parked_count;
+}
+
+static bool expects_more(const struct aof *aof)
+{
+    const struct aof_group *group = &aof->group;
+    return group->skip == 0 && aof->server->clients->parked_count < group->waiting + group->freed;
+}
+
+// The next sync has begun: did those come back whom the last one has freed?
+static void note_group(struct aof *aof)
+{
+    struct aof_group *group = &aof->group;
+    size_t parked = aof->server->clients->parked_count;
+    size_t back = parked > group->waiting ? parked - group->waiting : 0;
+    if (group->freed == 0)
+        return;
+    if (group->skip > 0) {
+        group->skip--;
+    } else if (back >= group->freed - group->freed / 4) {
+        group->pause = 0;
+    } else {
+        group->pause = group->pause ? group->pause * 2 : 1;
+        group->pause = group->pause < GROUP_PAUSE_MAX ? group->pause : GROUP_PAUSE_MAX;
+        group->skip = group->pause;
+    }
+    group->freed = 0;
 }
 
 // Before the first base is there, and while the files lack something, what is written is not what would be read.
@@ -172,7 +205,12 @@ static void on_turn(void *udata)
     if (aof->state == AOF_OFF)
         return;
     aof_log_want_sync(aof->log, !list_empty(&aof->waiters));
-    aof_log_turn(aof->log, effects_offset(aof->server->effects));
+    // Who is set free comes back before the next sync begins.
+    aof_log_collect(aof->log);
+    aof_settle(aof);
+    aof_log_turn(aof->log, effects_offset(aof->server->effects), expects_more(aof));
+    if (aof_log_syncing(aof->log))
+        note_group(aof);
     aof_settle(aof);
 }
 

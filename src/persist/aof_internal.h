@@ -53,6 +53,16 @@ struct aof_rewriting {
     int64_t retry_s;        // not before, by itself
 };
 
+// With `always`: who shares a sync. A writer whose reply has gone out is about to write again. If all those whom one sync
+// has freed come back in less time than a sync takes, it pays to wait for them; else they would be two groups
+// that take turns. Whether they do shows when it is tried.
+struct aof_group {
+    size_t waiting;  // when the last sync was done, for the next one
+    size_t freed;    // by the last one; 0: the next one has begun
+    unsigned pause;  // after the last attempt in vain, in syncs
+    unsigned skip;   // left of it
+};
+
 struct aof {
     struct server *server;
     const struct aof_calls *calls;
@@ -65,6 +75,7 @@ struct aof {
     bool needs_base;  // the files that there are lack something: only a new base helps
     int lost_error;   // why
     struct aof_rewriting rewriting;
+    struct aof_group group;
     uint64_t base_bytes;    // of the base and the files behind it, when it was made
     uint64_t old_bytes;     // of all files but the open one
     uint64_t delayed;       // how often effects had to wait for the disk

@@ -24,11 +24,8 @@
 // While writing fails, the log says so this often.
 #define SAY_EVERY_US 30000000
 
-// With `always` a sync waits for more effects at most so long, and for at most so many bytes of them.
-#define GATHER_US    1000
-#define GATHER_BYTES ((size_t)1 << 20)
-
-#define SYNCERS 2
+// With `always` a sync waits for more effects at most so long.
+#define GATHER_US 2000
 
 // A buffer is kept up to this size.
 #define KEEP_BYTES ((size_t)1 << 20)
@@ -37,16 +34,10 @@ struct marks {
     uint64_t pending;  // all that was appended
     uint64_t writing;  // what the bytes in `writing` reach
     uint64_t written;
+    uint64_t syncing;
     uint64_t synced;   // or taken to be
     uint64_t durable;  // synced in fact
     uint64_t owed;     // was appended under `always`
-};
-
-struct syncer {
-    struct aof_worker *worker;
-    int fd;         // the file, opened for this one
-    uint64_t mark;  // what is synced if its job succeeds
-    bool is_real;   // or taken to be
 };
 
 struct aof_log {
@@ -55,23 +46,26 @@ struct aof_log {
     struct loop_async *bell;
     struct loop_waker gathering;
     struct aof_worker *writer;
-    struct syncer syncers[SYNCERS];  // the loop and the writer write to the first one's file
+    struct aof_worker *syncer;
     enum aof_fsync fsync;
     bool sync_suspended;
     bool sync_wanted;  // with `no`
     bool sync_now;
-    bool draining;   // somebody waits for the threads to be idle
+    bool draining;  // somebody waits for the threads to be idle
+    int fd;
     int retired_fd;  // written whole, not synced yet
     uint64_t size;   // whole turns in the file
     struct bytes pending;
     struct bytes writing;
-    const struct syncer *retiring;  // who syncs it; NULL: nobody
-    struct aof_worker *at_work;     // who writes `writing`; NULL: nobody
+    struct aof_worker *at_work;  // who writes `writing`; NULL: nobody
     uint64_t pending_since_us;
     uint64_t writing_since_us;
     struct marks marks;
     uint64_t turn_mark;  // of the last turn
+    bool sync_is_real;   // the one that is under way
     uint64_t sync_began_us;
+    uint64_t sync_ended_us;
+    uint64_t sync_took_us;
     int write_error;
     uint64_t retry_at_us;
     uint64_t said_us;
@@ -101,7 +95,7 @@ static void say_write_error(struct aof_log *log, size_t written)
 // The file must not end within a command.
 static void cut_torn_tail(struct aof_log *log, size_t written)
 {
-    if (written == 0 || log->calls->truncate(log->syncers[0].fd, (off_t)log->size) == 0)
+    if (written == 0 || log->calls->truncate(log->fd, (off_t)log->size) == 0)
         return;
     log_warning("Could not cut the AOF file back after a partial write: %s. It is completed by the "
                 "next write that succeeds",
@@ -144,17 +138,16 @@ static void raise(uint64_t *mark, uint64_t to)
         *mark = to;
 }
 
-static void note_synced(struct aof_log *log, const struct syncer *syncer,
-                        const struct aof_done *done)
+static void note_synced(struct aof_log *log, const struct aof_done *done)
 {
-    if (log->retiring == syncer)
-        log->retiring = NULL;
+    log->sync_ended_us = clock_mono_us_now();
+    log->sync_took_us = done->us;
     if (!done->sync_error) {
-        if (done->write_error || log->sync_error)
+        if (done->write_error)
             return;
-        raise(&log->marks.synced, syncer->mark);
-        if (syncer->is_real)
-            raise(&log->marks.durable, syncer->mark);
+        raise(&log->marks.synced, log->marks.syncing);
+        if (log->sync_is_real)
+            raise(&log->marks.durable, log->marks.syncing);
         return;
     }
     log->sync_error = done->sync_error;
@@ -176,12 +169,13 @@ static void collect(struct aof_log *log, bool wait)
 {
     struct aof_done done;
     (void)take(log, log->writer, wait, &done);
-    for (int i = 0; i < SYNCERS; i++) {
-        if (take(log, log->syncers[i].worker, wait, &done))
-            note_synced(log, &log->syncers[i], &done);
-    }
-    if (log->at_work && log->at_work != log->writer && aof_worker_has_written(log->at_work))
-        note_all_written(log);
+    if (take(log, log->syncer, wait, &done))
+        note_synced(log, &done);
+}
+
+void aof_log_collect(struct aof_log *log)
+{
+    collect(log, false);
 }
 
 // --- Writing and syncing ------------------------------------------------------------------------
@@ -191,27 +185,9 @@ static bool has_bytes(const struct aof_log *log)
     return log->pending.len > 0 || log->writing.len > 0;
 }
 
-static struct syncer *idle_syncer(struct aof_log *log)
-{
-    for (int i = 0; i < SYNCERS; i++) {
-        if (!aof_worker_busy(log->syncers[i].worker))
-            return &log->syncers[i];
-    }
-    return NULL;
-}
-
-static bool is_syncing(const struct aof_log *log)
-{
-    for (int i = 0; i < SYNCERS; i++) {
-        if (aof_worker_busy(log->syncers[i].worker))
-            return true;
-    }
-    return false;
-}
-
 static bool is_idle(const struct aof_log *log)
 {
-    return !aof_worker_busy(log->writer) && !is_syncing(log);
+    return !aof_worker_busy(log->writer) && !aof_worker_busy(log->syncer);
 }
 
 bool aof_log_is_busy(struct aof_log *log)
@@ -241,56 +217,56 @@ static struct slice take_pending(struct aof_log *log)
 static void write_here(struct aof_log *log)
 {
     struct aof_done done = { 0 };
-    aof_write_all(log->calls, log->syncers[0].fd, take_pending(log), &done);
+    aof_write_all(log->calls, log->fd, take_pending(log), &done);
     note_written(log, &done);
 }
 
-static void begin_sync(struct aof_log *log, struct syncer *syncer, struct slice bytes)
+static void begin_sync(struct aof_log *log, struct slice bytes)
 {
     bool asked = log->marks.owed > log->marks.synced || log->sync_wanted || log->sync_now;
     const struct aof_job job = {
         .retired = log->retired_fd,
-        .fd = syncer->fd,
+        .fd = log->fd,
         .bytes = bytes,
         .sync = !log->sync_suspended && (asked || log->fsync != AOF_FSYNC_NO),
     };
-    if (job.retired >= 0)
-        log->retiring = syncer;
     log->retired_fd = -1;
     if (bytes.len > 0)
-        log->at_work = syncer->worker;
-    syncer->mark = bytes.len > 0 ? log->marks.writing : log->marks.written;
+        log->at_work = log->syncer;
+    log->marks.syncing = bytes.len > 0 ? log->marks.writing : log->marks.written;
     if (!job.sync && !log->sync_suspended)
-        syncer->mark = log->marks.synced;
-    syncer->is_real = job.sync;
+        log->marks.syncing = log->marks.synced;
+    log->sync_is_real = job.sync;
     log->sync_now = false;
     log->sync_began_us = clock_mono_us_now();
-    aof_worker_begin(syncer->worker, &job);
+    aof_worker_begin(log->syncer, &job);
 }
 
-// Whether effects are coming, so that a sync had better wait for them.
-static bool is_gathering(const struct aof_log *log)
+// Whether a sync had better wait: while effects come turn after turn, and for who is expected.
+static bool is_gathering(const struct aof_log *log, bool expects_more)
 {
-    return log->marks.pending != log->turn_mark && log->pending.len < GATHER_BYTES &&
-           clock_mono_us() - log->pending_since_us < GATHER_US;
+    if (!has_bytes(log))
+        return false;
+    bool are_coming = log->marks.pending != log->turn_mark;
+    if (are_coming && clock_mono_us() - log->pending_since_us < GATHER_US)
+        return true;
+    uint64_t limit_us = log->sync_took_us < GATHER_US ? log->sync_took_us : GATHER_US;
+    return expects_more && clock_mono_us_now() - log->sync_ended_us < limit_us;
 }
 
-// What is in a new file counts only when the old one is on the disk.
-static void turn_always(struct aof_log *log)
+static void turn_always(struct aof_log *log, bool expects_more)
 {
-    struct syncer *syncer = idle_syncer(log);
-    bool waits = !syncer || log->at_work || log->retiring || log->draining ||
-                 aof_worker_busy(log->writer);
-    bool gathers = !waits && has_bytes(log) && is_gathering(log);
+    bool waits = !is_idle(log) || log->draining;
+    bool gathers = !waits && is_gathering(log, expects_more);
     uint64_t reached = log->sync_suspended ? log->marks.synced : log->marks.durable;
     bool behind = log->marks.written > reached || log->retired_fd >= 0;
     loop_keep_awake(log->loop, &log->gathering, gathers);
     if (waits || gathers)
         return;
     if (has_bytes(log))
-        begin_sync(log, syncer, take_pending(log));
-    else if (behind && !is_syncing(log))
-        begin_sync(log, syncer, (struct slice){ 0 });
+        begin_sync(log, take_pending(log));
+    else if (behind)
+        begin_sync(log, (struct slice){ 0 });
 }
 
 static bool sync_is_due(const struct aof_log *log)
@@ -306,44 +282,43 @@ static bool sync_is_due(const struct aof_log *log)
 
 static void turn_later(struct aof_log *log)
 {
-    struct syncer *syncer = &log->syncers[0];
-    if (has_bytes(log) && !log->at_work && !is_syncing(log)) {
+    if (has_bytes(log) && !log->at_work && !aof_worker_busy(log->syncer)) {
         write_here(log);
     } else if (has_bytes(log) && !log->at_work && !aof_worker_busy(log->writer)) {
-        const struct aof_job job = { .retired = -1, .fd = syncer->fd, .bytes = take_pending(log) };
+        const struct aof_job job = { .retired = -1, .fd = log->fd, .bytes = take_pending(log) };
         log->at_work = log->writer;
         aof_worker_begin(log->writer, &job);
     }
     if (is_idle(log) && sync_is_due(log))
-        begin_sync(log, syncer, (struct slice){ 0 });
+        begin_sync(log, (struct slice){ 0 });
 }
 
-static void do_turn(struct aof_log *log)
+static void do_turn(struct aof_log *log, bool expects_more)
 {
     if (log->sync_error || (log->write_error && clock_mono_us_now() < log->retry_at_us))
         return;
     if (log->fsync == AOF_FSYNC_ALWAYS)
-        turn_always(log);
+        turn_always(log, expects_more);
     else
         turn_later(log);
 }
 
-void aof_log_turn(struct aof_log *log, uint64_t mark)
+void aof_log_turn(struct aof_log *log, uint64_t mark, bool expects_more)
 {
-    if (log->syncers[0].fd < 0)
+    if (log->fd < 0)
         return;
     log->marks.pending = mark;
     if (log->fsync == AOF_FSYNC_ALWAYS)
         log->marks.owed = mark;
     collect(log, false);
-    do_turn(log);
+    do_turn(log, expects_more);
     log->turn_mark = mark;
     log->draining = false;
 }
 
 enum status aof_log_finish(struct aof_log *log, uint64_t mark)
 {
-    if (log->syncers[0].fd < 0)
+    if (log->fd < 0)
         return STATUS_OK;
     log->marks.pending = mark;
     collect(log, true);
@@ -356,7 +331,7 @@ enum status aof_log_finish(struct aof_log *log, uint64_t mark)
     enum aof_fsync fsync = log->fsync;
     log->sync_suspended = false;
     log->fsync = AOF_FSYNC_ALWAYS;
-    begin_sync(log, &log->syncers[0], (struct slice){ 0 });
+    begin_sync(log, (struct slice){ 0 });
     collect(log, true);
     log->sync_suspended = suspended;
     log->fsync = fsync;
@@ -372,37 +347,15 @@ void aof_log_append(struct aof_log *log, struct slice bytes)
 
 // --- Files --------------------------------------------------------------------------------------
 
-static void close_all(int fds[SYNCERS])
+static int open_file(const char *path, bool anew)
 {
-    for (int i = 0; i < SYNCERS; i++) {
-        if (fds[i] >= 0)
-            close(fds[i]);
-        fds[i] = -1;
-    }
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0);
+    return open(path, flags, 0644);
 }
 
-// Once for each syncer.
-static enum status open_all(const char *path, bool anew, int fds[SYNCERS])
+static void begin_file(struct aof_log *log, int fd, uint64_t size, uint64_t mark)
 {
-    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
-    for (int i = 0; i < SYNCERS; i++)
-        fds[i] = -1;
-    for (int i = 0; i < SYNCERS; i++) {
-        fds[i] = open(path, flags | (anew && i == 0 ? O_TRUNC : 0), 0644);
-        if (fds[i] >= 0)
-            continue;
-        int why = errno;
-        close_all(fds);
-        errno = why;
-        return STATUS_IO;
-    }
-    return STATUS_OK;
-}
-
-static void begin_file(struct aof_log *log, const int fds[SYNCERS], uint64_t size, uint64_t mark)
-{
-    for (int i = 0; i < SYNCERS; i++)
-        log->syncers[i].fd = fds[i];
+    log->fd = fd;
     log->size = size;
     log->marks.pending = log->marks.writing = log->marks.written = mark;
 }
@@ -418,23 +371,22 @@ static void forget_bytes(struct aof_log *log)
 
 enum status aof_log_open(struct aof_log *log, const char *path, bool anew, uint64_t mark)
 {
-    ASSERT(log->syncers[0].fd < 0);
+    ASSERT(log->fd < 0);
     struct stat stat;
-    int fds[SYNCERS];
-    if (open_all(path, anew, fds) != STATUS_OK)
+    int fd = open_file(path, anew);
+    if (fd < 0)
         return STATUS_IO;
-    if (fstat(fds[0], &stat) != 0) {
-        close_all(fds);
+    if (fstat(fd, &stat) != 0) {
+        close(fd);
         return STATUS_IO;
     }
-    begin_file(log, fds, (uint64_t)stat.st_size, mark);
-    log->marks.synced = log->marks.durable = log->turn_mark = mark;
+    begin_file(log, fd, (uint64_t)stat.st_size, mark);
+    log->marks.synced = log->marks.syncing = log->marks.durable = mark;
     return STATUS_OK;
 }
 
 enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark)
 {
-    int fds[SYNCERS];
     if (aof_log_is_busy(log))
         return STATUS_AGAIN;
     log->marks.pending = mark;
@@ -444,28 +396,27 @@ enum status aof_log_rotate(struct aof_log *log, const char *path, uint64_t mark)
         errno = log->write_error ? log->write_error : log->sync_error;
         return STATUS_IO;
     }
-    if (open_all(path, true, fds) != STATUS_OK)
+    int fd = open_file(path, true);
+    if (fd < 0)
         return STATUS_IO;
-    log->retired_fd = log->syncers[0].fd;
-    for (int i = 1; i < SYNCERS; i++)
-        close(log->syncers[i].fd);
-    begin_file(log, fds, 0, mark);
+    log->retired_fd = log->fd;
+    begin_file(log, fd, 0, mark);
     return STATUS_OK;
 }
 
 enum status aof_log_restart(struct aof_log *log, const char *path, uint64_t mark)
 {
-    int fds[SYNCERS];
     collect(log, false);
     if (!is_idle(log)) {
         log->draining = true;
         return STATUS_AGAIN;
     }
-    if (open_all(path, true, fds) != STATUS_OK)
+    int fd = open_file(path, true);
+    if (fd < 0)
         return STATUS_IO;
     aof_log_close(log);
-    begin_file(log, fds, 0, mark);
-    log->marks.synced = log->marks.durable = mark;
+    begin_file(log, fd, 0, mark);
+    log->marks.synced = log->marks.syncing = log->marks.durable = mark;
     return STATUS_OK;
 }
 
@@ -473,21 +424,18 @@ void aof_log_close(struct aof_log *log)
 {
     collect(log, true);
     forget_bytes(log);
-    for (int i = 0; i < SYNCERS; i++) {
-        if (log->syncers[i].fd >= 0)
-            close(log->syncers[i].fd);
-        log->syncers[i].fd = -1;
-    }
+    if (log->fd >= 0)
+        close(log->fd);
     if (log->retired_fd >= 0)
         close(log->retired_fd);
-    log->retired_fd = -1;
+    log->fd = log->retired_fd = -1;
 }
 
 // --- Figures ------------------------------------------------------------------------------------
 
 bool aof_log_is_behind(const struct aof_log *log)
 {
-    bool busy = log->at_work || is_syncing(log);
+    bool busy = log->at_work || aof_worker_busy(log->syncer);
     if (log->fsync == AOF_FSYNC_ALWAYS || !busy || !has_bytes(log))
         return false;
     uint64_t since_us = log->writing.len > 0 ? log->writing_since_us : log->pending_since_us;
@@ -547,7 +495,7 @@ size_t aof_log_buffered(const struct aof_log *log)
 
 bool aof_log_syncing(const struct aof_log *log)
 {
-    return is_syncing(log);
+    return aof_worker_busy(log->syncer);
 }
 
 void aof_log_set_fsync(struct aof_log *log, enum aof_fsync fsync)
@@ -572,16 +520,11 @@ struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls)
     struct aof_log *log = mem_alloc_zeroed(sizeof(*log));
     log->calls = calls;
     log->loop = loop;
-    log->retired_fd = -1;
+    log->fd = log->retired_fd = -1;
     log->bell = loop_async_new(loop, on_bell, log);
     log->writer = aof_worker_new(calls, log->bell);
-    bool complete = log->writer != NULL;
-    for (int i = 0; i < SYNCERS; i++) {
-        log->syncers[i].fd = -1;
-        log->syncers[i].worker = complete ? aof_worker_new(calls, log->bell) : NULL;
-        complete = log->syncers[i].worker != NULL;
-    }
-    if (complete)
+    log->syncer = log->writer ? aof_worker_new(calls, log->bell) : NULL;
+    if (log->syncer)
         return log;
     int why = errno;
     aof_log_free(log);
@@ -591,12 +534,11 @@ struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls)
 
 void aof_log_free(struct aof_log *log)
 {
-    if (log->syncers[SYNCERS - 1].worker)
+    if (log->syncer)
         aof_log_close(log);
     loop_keep_awake(log->loop, &log->gathering, false);
     aof_worker_free(log->writer);
-    for (int i = 0; i < SYNCERS; i++)
-        aof_worker_free(log->syncers[i].worker);
+    aof_worker_free(log->syncer);
     loop_async_free(log->bell);
     mem_free(log, sizeof(*log));
 }

@@ -5,17 +5,14 @@
 //             (memory)  (in a job)  (written)   (synced)
 //
 // A position in the stream of effects is a mark. The loop says once a turn which mark all that was appended
-// reaches; written and synced marks follow. All calls are the loop's; threads do what may block:
+// reaches; written and synced marks follow. All calls are the loop's; two threads do what may block:
 //
-// always    the syncers write and sync. While new effects come in turn after turn, a sync that could begin waits
-//           for them, shortly: those whose replies have just been sent are about to write again. What comes
-//           once it has begun is the next syncer's
-// everysec  the loop writes, once a turn; a syncer syncs once a second. While it does, a write by the loop
+// always    the syncer writes and syncs, one job at a time: what comes meanwhile shares the next sync. It begins when a
+//           turn has brought nothing new, and may wait for those whose replies the last one has set free: they
+//           are about to write again
+// everysec  the loop writes, once a turn; the syncer syncs once a second. While it does, a write by the loop
 //           could wait for the disk, so that the writer thread writes
 // no        as everysec, without syncs
-//
-// Syncs may overlap, writes don't: a sync covers all that was written before it began. The kernel tells an error of
-// writing back once per open file: each syncer has the file open for itself, so that each hears of it.
 //
 // When `always` ends, what was appended under it is still synced, and counts as durable only then.
 //
@@ -65,8 +62,13 @@ MUST_CHECK enum status aof_log_restart(struct aof_log *log, const char *path, ui
 // Adds bytes of a whole command, or of a part of a transaction.
 void aof_log_append(struct aof_log *log, struct slice bytes);
 
-// Once a turn: all that was appended reaches `mark`. Writes and syncs as the policy says.
-void aof_log_turn(struct aof_log *log, uint64_t mark);
+// Takes what the threads have done.
+void aof_log_collect(struct aof_log *log);
+
+// Once a turn: all that was appended reaches `mark`. Writes and syncs as the policy says. `expects_more`: with
+// `always`, the next sync had better wait for writers who are about to come; it does for as long as the last one
+// took, and at most 2 ms.
+void aof_log_turn(struct aof_log *log, uint64_t mark, bool expects_more);
 
 // Writes and syncs everything, waiting for it. STATUS_IO: not all of it is on the disk.
 MUST_CHECK enum status aof_log_finish(struct aof_log *log, uint64_t mark);

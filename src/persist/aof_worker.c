@@ -22,7 +22,7 @@ const struct aof_calls aof_system_calls = {
     .truncate = ftruncate,
 };
 
-enum state { IDLE, WRITING, SYNCING, DONE, ENDING };
+enum state { IDLE, WORKING, DONE, ENDING };
 
 struct aof_worker {
     const struct aof_calls *calls;
@@ -33,7 +33,6 @@ struct aof_worker {
     enum state state;  // guarded by the lock, as what follows
     struct aof_job job;
     struct aof_done done;
-    bool rings_when_written;
     bool busy;  // the loop's own view
 };
 
@@ -62,20 +61,8 @@ static int sync_file(const struct aof_calls *calls, int fd)
     return result == 0 ? 0 : errno;
 }
 
-// All bytes are in the file: whoever waits to write behind them may.
-static void note_written(struct aof_worker *worker)
+static void do_job(const struct aof_calls *calls, const struct aof_job *job, struct aof_done *done)
 {
-    pthread_mutex_lock(&worker->lock);
-    worker->state = SYNCING;
-    bool rings = worker->rings_when_written;
-    pthread_mutex_unlock(&worker->lock);
-    if (rings)
-        loop_async_ring(worker->bell);
-}
-
-static void do_job(struct aof_worker *worker, const struct aof_job *job, struct aof_done *done)
-{
-    const struct aof_calls *calls = worker->calls;
     uint64_t began_us = clock_mono_us_now();
     if (job->retired >= 0) {
         done->sync_error = sync_file(calls, job->retired);
@@ -83,10 +70,8 @@ static void do_job(struct aof_worker *worker, const struct aof_job *job, struct 
     }
     if (!done->sync_error)
         aof_write_all(calls, job->fd, job->bytes, done);
-    if (!done->write_error && !done->sync_error && job->sync) {
-        note_written(worker);
+    if (!done->write_error && !done->sync_error && job->sync)
         done->sync_error = sync_file(calls, job->fd);
-    }
     done->us = clock_mono_us_now() - began_us;
     if (job->unlinked)
         unlink(job->unlinked);
@@ -98,14 +83,14 @@ static void *work(void *udata)
     mem_thread_init();
     pthread_mutex_lock(&worker->lock);
     while (worker->state != ENDING) {
-        if (worker->state != WRITING) {
+        if (worker->state != WORKING) {
             pthread_cond_wait(&worker->changed, &worker->lock);
             continue;
         }
         struct aof_job job = worker->job;
         struct aof_done done = { 0 };
         pthread_mutex_unlock(&worker->lock);
-        do_job(worker, &job, &done);
+        do_job(worker->calls, &job, &done);
         pthread_mutex_lock(&worker->lock);
         worker->done = done;
         worker->state = DONE;
@@ -170,8 +155,7 @@ void aof_worker_begin(struct aof_worker *worker, const struct aof_job *job)
     worker->busy = true;
     pthread_mutex_lock(&worker->lock);
     worker->job = *job;
-    worker->rings_when_written = false;
-    worker->state = WRITING;
+    worker->state = WORKING;
     pthread_cond_broadcast(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
 }
@@ -179,17 +163,6 @@ void aof_worker_begin(struct aof_worker *worker, const struct aof_job *job)
 bool aof_worker_busy(const struct aof_worker *worker)
 {
     return worker->busy;
-}
-
-bool aof_worker_has_written(struct aof_worker *worker)
-{
-    if (!worker->busy)
-        return false;
-    pthread_mutex_lock(&worker->lock);
-    bool written = worker->state == SYNCING;
-    worker->rings_when_written = true;
-    pthread_mutex_unlock(&worker->lock);
-    return written;
 }
 
 bool aof_worker_take(struct aof_worker *worker, bool wait, struct aof_done *done)

@@ -55,9 +55,5 @@ void aof_worker_begin(struct aof_worker *worker, const struct aof_job *job);
 // Whether it has a job whose result has not been taken.
 bool aof_worker_busy(const struct aof_worker *worker);
 
-// Whether it syncs already: the bytes of its job are in the file, all of them. False: the bell rings when they
-// are, or when the job is done.
-bool aof_worker_has_written(struct aof_worker *worker);
-
 // True: the job is done, and this is its result. With `wait` it waits until then.
 bool aof_worker_take(struct aof_worker *worker, bool wait, struct aof_done *done);

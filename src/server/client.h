@@ -98,6 +98,7 @@ struct clients {
     struct list all;
     struct list pending;
     struct list parked;
+    size_t parked_count;
     struct list closing;
     size_t count;
     size_t held;  // whose input waits: INFO's blocked_clients

@@ -291,6 +291,7 @@ static void client_free(struct client *client)
     client_set_text(&client->name, (struct slice){ 0 });
     client_set_text(&client->lib_name, (struct slice){ 0 });
     client_set_text(&client->lib_ver, (struct slice){ 0 });
+    clients->parked_count -= client->flags & CLIENT_PARKED ? 1 : 0;
     clients->count--;
     mem_free(client, sizeof(*client));
 }
@@ -472,6 +473,7 @@ static void park(struct clients *clients, struct client *client)
     conn_pause_writing(&client->conn);
     batch_park(clients->server->batch, client);
     list_append(&clients->parked, &client->pending_link);
+    clients->parked_count++;
 }
 
 void clients_made_durable(struct clients *clients)
@@ -484,6 +486,7 @@ void clients_made_durable(struct clients *clients)
         if (client->effect_offset > durable || client->flags & CLIENT_CLOSING)
             continue;
         list_remove(link);
+        clients->parked_count--;
         send_replies(client);
         batch_unpark(clients->server->batch, client);
     }

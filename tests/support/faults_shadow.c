@@ -29,8 +29,9 @@
 // How far the bytes of a file are known, by this process.
 struct known {
     ino_t inode;
-    off_t len;        // so many are in the shadow, and have not changed since
-    off_t lost_from;  // what a failed sync left behind
+    off_t len;                    // so many are in the shadow, and have not changed since
+    unsigned long long began_ns;  // the sync that put them there
+    off_t lost_from;              // what a failed sync left behind
     off_t lost_to;
 };
 
@@ -149,6 +150,10 @@ static void blank_what_was_lost(const struct known *known, struct shadow_sync *s
 static void file_done(struct known *known, struct shadow_sync *sync)
 {
     char path[PATH_MAX];
+    // One that began later has covered all that this one does.
+    if (sync->began_ns < known->began_ns)
+        return;
+    known->began_ns = sync->began_ns;
     path_in(path, SHADOW_BYTES, sync->inode);
     blank_what_was_lost(known, sync);
     if (sync->from == 0) {
