@@ -54,6 +54,7 @@ NEEDS_bench-stall := build bench
 NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
 NEEDS_bench-pubsub := build bench
+NEEDS_bench-persist := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
@@ -132,8 +133,10 @@ FOLDERS := $(sort $(patsubst src/%/,%,$(wildcard src/*/)))
 UNIT_FOLDERS := $(filter $(FOLDERS),$(patsubst tests/unit/%/,%,$(wildcard tests/unit/*/)))
 UNIT_SOURCES := $(foreach f,$(UNIT_FOLDERS),$(wildcard tests/unit/$f/test_*.c))
 INTEGRATION_SOURCES := $(wildcard tests/integration/test_*.c)
+# A library to preload into servers, so that disks fail: tests/support/faults.c.
+FAULTS_SOURCES := $(wildcard tests/support/faults*.c)
 INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/integration/*.c)) \
-    $(filter-out tests/support/unit.c,$(wildcard tests/support/*.c))
+    $(filter-out tests/support/unit.c $(FAULTS_SOURCES),$(wildcard tests/support/*.c))
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
@@ -289,6 +292,9 @@ bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys e
 bench-pubsub: $(SERVER) $(B)/release/utils/bench/bench_pubsub ## CPU per message and memory of stalled subscribers, side by side with redis-server
 	$(Q)utils/bench/bench_pubsub.sh
 
+bench-persist: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe $(B)/release/tests/support/faults.so ## SAVE, loading, appendfsync and what a BGSAVE does to a GET, side by side with redis-server
+	$(Q)FAULTS_SHIM=$(B)/release/tests/support/faults.so utils/bench/bench_persist.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -354,7 +360,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-house compat test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 
@@ -424,7 +430,15 @@ $(B)/$1/utils/bench/%: $(B)/$1/utils/bench/%.o $(call libs,$1,$(filter $(FOLDERS
 	$$(if $$(Q),@echo '  LINK  $$@')
 	$$(Q)$$(CC_$1) $$(CFLAGS_$1) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $$(LIBS_$1)
 
+# Made without sanitizers, which a preloaded library can do without, in one step.
+$(B)/$1/tests/support/faults.so: $(FAULTS_SOURCES) tests/support/faults.h $(B)/$1/flags
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(CPPFLAGS_ALL) -Itests -std=gnu11 -g -O1 $$(WARNINGS) -fPIC -fvisibility=hidden \
+	    -shared -o $$@ $$(filter %.c,$$^) -lpthread
+
 # The tests of a live server know it by its protocol only.
+$(call integration_programs,$1): | $(B)/$1/tests/support/faults.so
 $(call integration_programs,$1): $(B)/$1/%: $(B)/$1/%.o \
     $(patsubst %.c,$(B)/$1/%.o,$(INTEGRATION_SUPPORT)) $(call libs,$1,base)
 	$$(if $$(Q),@echo '  LINK  $$@')
