@@ -152,7 +152,7 @@ static int compare(const void *a, const void *b)
 }
 
 // Of a few: sorts them as it goes, which is faster than calling for each comparison.
-static bool few_have_doubles(uint64_t hashes[FEW], size_t count)
+static bool few_have_doubles(uint64_t *hashes, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         uint64_t hash = hashes[i];
@@ -180,7 +180,7 @@ bool rdb_listpack_has_doubles(const unsigned char *lp, unsigned skip)
         turn = turn == skip ? 0 : turn + 1;
     }
     if (hashes == few)
-        return few_have_doubles(few, count);
+        return few_have_doubles(hashes, count);
     qsort(hashes, count, sizeof(*hashes), compare);
     bool found = false;
     for (size_t i = 1; i < count && !found; i++)

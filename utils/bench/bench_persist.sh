@@ -245,7 +245,7 @@ holds=yes
 {
     server_cpu="$one_cpu or $both_cpus"
     machine 'make bench-persist'
-    echo "Files on $(stat -f -c %T "$work"). The best of $rounds rounds in turns, of each server (BGSAVE: of $((2 * rounds))). It took $SECONDS s."
+    echo "Files on $(df --output=fstype "$work" | tail -n 1). The best of $rounds rounds in turns, of each server (BGSAVE: of $((2 * rounds))). It took $SECONDS s."
     echo
     awk -f "$here/persist.awk" "$here/bounds.txt" "$samples" || holds=no
 } >"$out/persist.md"
