@@ -56,6 +56,7 @@ NEEDS_bench-stall := build bench
 NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
 NEEDS_bench-pubsub := build bench
+NEEDS_bench-persist := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
@@ -306,6 +307,9 @@ bench-expire: $(SERVER) $(B)/release/utils/bench/bench_expire ## How late keys e
 bench-pubsub: $(SERVER) $(B)/release/utils/bench/bench_pubsub ## CPU per message and memory of stalled subscribers, side by side with redis-server
 	$(Q)utils/bench/bench_pubsub.sh
 
+bench-persist: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe $(B)/release/tests/support/faults.so ## SAVE, loading, appendfsync and what a BGSAVE does to a GET, side by side with redis-server
+	$(Q)FAULTS_SHIM=$(B)/release/tests/support/faults.so utils/bench/bench_persist.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -371,7 +375,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/little_endian.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/numbers.h"
 #include "persist/rdb.h"
 #include "persist/rdb_codec.h"
@@ -33,6 +34,24 @@
 // Of a key in an error.
 #define KEY_SHOWN 32
 
+// So many entries wait to be added at once, in the order of their hashes. A file is in another order than the
+// table, and an entry at a time would look for a bucket, its segment and the pages they lie in far from
+// the last one: that took a fifth of the time of a load.
+#define WAITING_MAX 4096
+
+// The top bits of a hash by which they are put in order: as many orders as entries.
+#define ORDER_BITS 12
+
+// Buckets that are on their way to the cache while others are filled.
+#define AHEAD 8
+
+struct waiting {
+    struct entry *entry;
+    uint64_t hash;  // of its key
+    uint64_t end;   // offset in the source of what follows it
+    uint8_t type;
+};
+
 struct loading {
     struct rdb_reader *r;
     struct keyspace *keyspace;
@@ -40,9 +59,12 @@ struct loading {
     struct rdb_loaded *out;
     struct db *db;
     struct bytes key;
+    uint64_t entries;  // that were read
     // Of the entry that is being read.
     int64_t expiry;
     uint32_t access;
+    struct waiting *waiting;  // for a place in `db`
+    size_t waiting_count;
 };
 
 static bool read_header(struct loading *loading)
@@ -110,19 +132,6 @@ static bool read_aux(struct loading *loading)
     return true;
 }
 
-static bool read_select(struct loading *loading)
-{
-    uint64_t id;
-    if (!rdb_read_length(loading->r, &id))
-        return false;
-    if (id >= (uint64_t)loading->keyspace->db_count)
-        return rdb_fail(loading->r,
-                        "database %llu does not exist: 'databases' is %d, set it higher",
-                        (unsigned long long)id, loading->keyspace->db_count);
-    loading->db = &loading->keyspace->dbs[id];
-    return true;
-}
-
 static bool read_resize(struct loading *loading)
 {
     uint64_t keys;
@@ -179,33 +188,10 @@ static bool is_over(const struct loading *loading)
            loading->expiry <= clock_wall_ms();
 }
 
-static bool add_entry(struct loading *loading, struct entry *entry)
-{
-    const struct key key = key_of(entry_key(entry));
-    if (is_over(loading)) {
-        keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
-        loading->out->expired++;
-        return true;
-    }
-    struct entry_ref there = db_peek(loading->db, &key);
-    if (there.entry && loading->options->replace) {
-        db_remove(loading->db, &key, there);
-        there.entry = NULL;
-    }
-    if (there.entry) {
-        keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
-        return rdb_fail(loading->r, "a key is there twice");
-    }
-    db_insert(loading->db, &key, entry);
-    loading->out->keys++;
-    return true;
-}
-
 // Says beside what is wrong what was being read.
-static bool fail_in_value(struct loading *loading, uint8_t type)
+static bool fail_in_value(struct loading *loading, uint8_t type, struct slice key)
 {
     struct rdb_reader *r = loading->r;
-    struct slice key = bytes_slice(&loading->key);
     struct bytes quoted = { 0 };
     if (key.len > KEY_SHOWN)
         key.len = KEY_SHOWN;
@@ -218,12 +204,102 @@ static bool fail_in_value(struct loading *loading, uint8_t type)
     return false;
 }
 
+static bool fail_as_double(struct loading *loading, const struct waiting *waiting)
+{
+    // What the reader remembers comes first.
+    if (!loading->r->failed) {
+        rdb_fail(loading->r, "a key is there twice");
+        loading->r->error_offset = waiting->end;
+        fail_in_value(loading, waiting->type, entry_key(waiting->entry));
+    }
+    keyspace_release_entry(loading->keyspace, waiting->entry, REMOVED_BY_SERVER);
+    return false;
+}
+
+static bool add_entry(struct loading *loading, const struct waiting *waiting)
+{
+    struct db *db = loading->db;
+    const struct slice name = entry_key(waiting->entry);
+    const struct key key = { .ptr = name.ptr, .len = name.len, .hash = waiting->hash };
+    struct entry_ref there = db_peek(db, &key);
+    if (there.entry && loading->options->replace) {
+        db_remove(db, &key, there);
+        there.entry = NULL;
+    }
+    if (there.entry)
+        return fail_as_double(loading, waiting);
+    db_insert(db, &key, waiting->entry);
+    loading->out->keys++;
+    return true;
+}
+
+// Those of the same key stay in the order in which they came.
+static void put_in_order(const struct loading *loading, uint16_t order[WAITING_MAX])
+{
+    uint16_t places[1 << ORDER_BITS] = { 0 };
+    uint16_t place = 0;
+    for (size_t i = 0; i < loading->waiting_count; i++)
+        places[loading->waiting[i].hash >> (64 - ORDER_BITS)]++;
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        uint16_t count = places[i];
+        places[i] = place;
+        place = (uint16_t)(place + count);
+    }
+    for (size_t i = 0; i < loading->waiting_count; i++)
+        order[places[loading->waiting[i].hash >> (64 - ORDER_BITS)]++] = (uint16_t)i;
+}
+
+// Adds all that wait; false: not all of them can be added.
+static bool add_waiting(struct loading *loading)
+{
+    uint16_t order[WAITING_MAX];
+    bool good = true;
+    put_in_order(loading, order);
+    for (size_t i = 0; i < loading->waiting_count; i++) {
+        if (i + AHEAD < loading->waiting_count)
+            db_prefetch_bucket(loading->db, loading->waiting[order[i + AHEAD]].hash);
+        good = add_entry(loading, &loading->waiting[order[i]]) && good;
+    }
+    loading->waiting_count = 0;
+    return good;
+}
+
+static bool keep_entry(struct loading *loading, struct entry *entry, uint8_t type)
+{
+    if (is_over(loading)) {
+        keyspace_release_entry(loading->keyspace, entry, REMOVED_BY_SERVER);
+        loading->out->expired++;
+        return true;
+    }
+    loading->waiting[loading->waiting_count++] = (struct waiting){
+        .entry = entry,
+        .hash = key_of(entry_key(entry)).hash,
+        .end = rdb_reader_offset(loading->r),
+        .type = type,
+    };
+    return loading->waiting_count < WAITING_MAX || add_waiting(loading);
+}
+
+static bool read_select(struct loading *loading)
+{
+    uint64_t id;
+    if (!rdb_read_length(loading->r, &id))
+        return false;
+    if (id >= (uint64_t)loading->keyspace->db_count)
+        return rdb_fail(loading->r,
+                        "database %llu does not exist: 'databases' is %d, set it higher",
+                        (unsigned long long)id, loading->keyspace->db_count);
+    bool good = add_waiting(loading);
+    loading->db = &loading->keyspace->dbs[id];
+    return good;
+}
+
 // What becomes of an entry that began at this offset.
-static bool take_entry(struct loading *loading, struct entry *entry, uint64_t start)
+static bool take_entry(struct loading *loading, struct entry *entry, uint8_t type, uint64_t start)
 {
     const struct rdb_load_options *options = loading->options;
     if (!options->visit)
-        return add_entry(loading, entry);
+        return keep_entry(loading, entry, type);
     options->visit(options->udata, loading->db->id, entry, rdb_reader_offset(loading->r) - start);
     loading->out->keys++;
     return true;
@@ -257,11 +333,13 @@ static bool read_entry(struct loading *loading, uint8_t type)
     struct entry *entry = rdb_load_value(loading->r, type, &item);
     if (!entry && rdb_pass_empty(loading->r))
         note_empty(loading);
-    else if (!entry || !take_entry(loading, entry, start))
-        return fail_in_value(loading, type);
+    else if (!entry)
+        return fail_in_value(loading, type, bytes_slice(&loading->key));
+    else if (!take_entry(loading, entry, type, start))
+        return false;
     loading->expiry = EXPIRY_NONE;
     loading->access = loading->keyspace->access_clock;
-    return loading->out->keys % PROGRESS_KEYS != 0 ||
+    return ++loading->entries % PROGRESS_KEYS != 0 ||
            report(loading->options, loading->r, loading->out);
 }
 
@@ -334,6 +412,7 @@ bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
         .db = &keyspace->dbs[0],
         .expiry = EXPIRY_NONE,
         .access = keyspace->access_clock,
+        .waiting = mem_alloc(WAITING_MAX * sizeof(struct waiting)),
     };
     *out = (struct rdb_loaded){ .replication_offset = -1, .selected_db = -1 };
     uint8_t op = 0;
@@ -344,7 +423,8 @@ bool rdb_load_keyspace(struct rdb_reader *r, struct keyspace *keyspace,
             break;
         good = read_item(&loading, op);
     }
-    good = good && check_end(&loading);
+    good = add_waiting(&loading) && good && check_end(&loading);
+    mem_free(loading.waiting, WAITING_MAX * sizeof(*loading.waiting));
     bytes_release(&loading.key);
     return good;
 }

@@ -151,6 +151,21 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+// Of a few: sorts them as it goes, which is faster than calling for each comparison.
+static bool few_have_doubles(uint64_t *hashes, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        uint64_t hash = hashes[i];
+        size_t at = i;
+        for (; at > 0 && hashes[at - 1] > hash; at--)
+            hashes[at] = hashes[at - 1];
+        if (at > 0 && hashes[at - 1] == hash)
+            return true;
+        hashes[at] = hash;
+    }
+    return false;
+}
+
 bool rdb_listpack_has_doubles(const unsigned char *lp, unsigned skip)
 {
     uint64_t few[FEW];
@@ -164,11 +179,12 @@ bool rdb_listpack_has_doubles(const unsigned char *lp, unsigned skip)
             hashes[count++] = hash_bytes((const char *)lp + at, lp_element_bytes(lp, at));
         turn = turn == skip ? 0 : turn + 1;
     }
+    if (hashes == few)
+        return few_have_doubles(hashes, count);
     qsort(hashes, count, sizeof(*hashes), compare);
     bool found = false;
     for (size_t i = 1; i < count && !found; i++)
         found = hashes[i] == hashes[i - 1];
-    if (hashes != few)
-        mem_free(hashes, max * sizeof(*hashes));
+    mem_free(hashes, max * sizeof(*hashes));
     return found;
 }

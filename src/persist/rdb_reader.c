@@ -3,7 +3,7 @@
 //
 //   source:  ...... already consumed ...... | window: at ......... end | left: not fetched yet
 //
-// The window is a buffer of a mebibyte; a string that lies in it whole is handed out where it lies. The
+// The window is a buffer of 128 KiB; a string that lies in it whole is handed out where it lies. The
 // checksum is taken when the window moves on, over all that was consumed of it.
 #include "persist/rdb_reader.h"
 
@@ -18,7 +18,8 @@
 #include <liblzf/lzf.h>
 #include <stdio.h>
 
-#define WINDOW_BYTES ((size_t)1 << 20)
+// Small enough to stay in the cache beside what is made of it: a mebibyte took 10 % longer.
+#define WINDOW_BYTES ((size_t)128 << 10)
 
 // Where nobody knows how much is to come, long strings grow by as much as has come.
 #define FIRST_PART ((size_t)1 << 20)
@@ -123,15 +124,20 @@ static bool fetch(struct rdb_reader *r)
     return got > 0;
 }
 
-// Whether so many bytes, at most a window's, are in the window from `at` on; else fails.
-static bool need(struct rdb_reader *r, size_t len)
+// Fetches until so many bytes, at most a window's, are in the window from `at` on; else fails.
+static __attribute__((noinline)) bool fetch_enough(struct rdb_reader *r, size_t len)
 {
-    while (unlikely(r->end - r->at < len)) {
+    while (r->end - r->at < len) {
         if (!fetch(r))
             return rdb_fail(r, "the end comes too early: %zu bytes are missing",
                             len - (r->end - r->at));
     }
     return !r->failed;
+}
+
+static inline bool need(struct rdb_reader *r, size_t len)
+{
+    return likely(r->end - r->at >= len) ? !r->failed : fetch_enough(r, len);
 }
 
 bool rdb_read_raw(struct rdb_reader *r, void *into, size_t len)
@@ -316,8 +322,24 @@ static bool read_compressed(struct rdb_reader *r, size_t max, struct slice *out)
     return true;
 }
 
+// The most frequent kind: plain, below 64 bytes, and in the window with the byte that says so.
+static inline bool read_short(struct rdb_reader *r, size_t max, struct slice *out)
+{
+    size_t there = r->end - r->at;
+    if (unlikely(there == 0) || unlikely(r->failed))
+        return false;
+    uint8_t len = (uint8_t)r->window[r->at];
+    if (len > 0x3F || len >= there || len > max)
+        return false;
+    *out = (struct slice){ .ptr = r->window + r->at + 1, .len = len };
+    r->at += 1 + (size_t)len;
+    return true;
+}
+
 bool rdb_read_string(struct rdb_reader *r, size_t max, struct slice *out)
 {
+    if (likely(read_short(r, max, out)))
+        return true;
     uint8_t first = 0;
     uint64_t len = 0;
     if (max > UINT32_MAX)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Writing the RDB format: numbers, lengths and strings into a buffer of a mebibyte, which goes to a sink
+// Writing the RDB format: numbers, lengths and strings into a buffer of 128 KiB, which goes to a sink
 // whenever it is full.
 //
 // The checksum is taken over whole buffers. The first failure sticks: what is written after it goes nowhere,

@@ -17,7 +17,7 @@
 #define DIGEST_MAX 64
 
 // So many keys are not saved or loaded within a blink.
-#define MANY 1000000
+#define MANY 2500000
 
 static char dir[SERVER_PATH_MAX];
 static char file_path[SERVER_PATH_MAX + 16];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Load for a server: one command with changing arguments over pipelined connections.
 //
-//   bench_load -p PORT -n COUNT [-c CONNECTIONS] [-P PIPELINE] [-f FIRST | -r RANGE] COMMAND
+//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST | -r RANGE] COMMAND
 //
 // The command is written as people write it, words between single blanks. Each one sent has a
 // number: FIRST, FIRST + 1 and so on (from 0 unless told), or random ones below RANGE. In its
@@ -11,6 +11,8 @@
 //   %e  the number + 99            %d  the number modulo 10
 //   %i  the number + 1000000       %t  86400 and the number modulo 86400
 //   %s  a random score of 32 bits
+//
+// With -t no more is sent after MS milliseconds.
 //
 // What is random comes in the same order each time, so that both servers get the same. Prints
 // commands per second and p99 in ms, of the time from sending a pipeline to its last reply. Ends
@@ -36,6 +38,7 @@ struct options {
     unsigned connections;
     unsigned pipeline;
     uint64_t count;
+    uint64_t window_us;  // 0: as long as it takes
     uint64_t first;
     uint64_t range;  // 0: numbers in order
 };
@@ -60,6 +63,7 @@ struct load {
     struct slice words[WORDS_MAX];
     unsigned word_count;
     struct random random;
+    uint64_t begun_us;
     uint64_t made;      // commands
     uint64_t answered;  // commands
     uint32_t *took_us;  // of each pipeline
@@ -233,7 +237,10 @@ static void receive(struct load *load, struct link *link)
     load->answered += count;
     if (link->due > 0)
         return;
-    load->took_us[load->took_count++] = (uint32_t)(clock_mono_us_now() - link->sent_us);
+    uint64_t now_us = clock_mono_us_now();
+    load->took_us[load->took_count++] = (uint32_t)(now_us - link->sent_us);
+    if (load->options.window_us && now_us - load->begun_us >= load->options.window_us)
+        load->options.count = load->made;
     send_pipeline(load, link);
 }
 
@@ -283,10 +290,11 @@ static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .connections = 1, .pipeline = 1 };
     int letter;
-    while ((letter = getopt(argc, argv, "p:n:c:P:f:r:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:n:t:c:P:f:r:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'n': options.count = option_number(optarg, UINT32_MAX); break;
+        case 't': options.window_us = option_number(optarg, UINT32_MAX) * 1000; break;
         case 'c': options.connections = (unsigned)option_number(optarg, 10000); break;
         case 'P': options.pipeline = (unsigned)option_number(optarg, 10000); break;
         case 'f': options.first = option_number(optarg, UINT32_MAX); break;
@@ -296,7 +304,7 @@ static struct options parse_options(int argc, char **argv)
     }
     if (optind != argc - 1 || !options.port || !options.count || !options.connections ||
         !options.pipeline)
-        fail("usage: bench_load -p PORT -n COUNT [-c CONNECTIONS] [-P PIPELINE] "
+        fail("usage: bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] "
              "[-f FIRST | -r RANGE] COMMAND");
     return options;
 }
@@ -307,11 +315,12 @@ int main(int argc, char **argv)
     mem_init();
     random_seed(&load.random, load.options.first);
     split_words(&load, argv[optind]);
-    load.took_us = mem_alloc(load.options.count * sizeof *load.took_us);
-    uint64_t begun_us = clock_mono_us_now();
+    size_t took_bytes = load.options.count * sizeof *load.took_us;
+    load.took_us = mem_alloc(took_bytes);
+    load.begun_us = clock_mono_us_now();
     run(&load);
-    report(&load, clock_mono_us_now() - begun_us);
-    mem_free(load.took_us, load.options.count * sizeof *load.took_us);
+    report(&load, clock_mono_us_now() - load.begun_us);
+    mem_free(load.took_us, took_bytes);
     bytes_release(&load.out);
     bytes_release(&load.word);
     return 0;

@@ -13,6 +13,7 @@ load_cpu=${BENCH_LOAD_CPU:-1}
 programs=build/release/utils/bench
 declare -A program=([ours]=${BENCH_OURS:-build/respite-server} [theirs]=${BENCH_THEIRS:-redis-server})
 declare -A pid port
+server_env=()
 out=build/bench
 work=$(mktemp -d)
 
@@ -56,23 +57,31 @@ free_port() {
     echo "$candidate"
 }
 
-# Starts a server in a folder of its own, saving off, and waits until it answers.
+# start_server NAME [ARGUMENT...]: starts a server in a folder of its own, saving off, and waits until
+# it answers. It gets what stands in server_env, and the CPUs of server_cpu.
 start_server() {
-    local name=$1 path
-    path=$(command -v "${program[$name]}") || die "no such server: ${program[$name]}"
-    [ "${path#/}" != "$path" ] || path=$PWD/$path
-    port[$name]=$(free_port)
-    mkdir -p "$work/$name"
-    (cd "$work/$name" && exec taskset -c "$server_cpu" "$path" --port "${port[$name]}" \
-        --bind 127.0.0.1 --save '') >"$work/$name.log" 2>&1 &
-    pid[$name]=$!
+    local name=$1
+    launch_server "$@"
     for ((i = 0; i < 100; i++)); do
         [ "$(cli "$name" ping 2>/dev/null)" != PONG ] || return 0
         kill -0 "${pid[$name]}" 2>/dev/null || break
         sleep 0.05
     done
     cat "$work/$name.log" >&2
-    die "$path does not answer on port ${port[$name]}"
+    die "$name does not answer on port ${port[$name]}"
+}
+
+# As start_server, but nobody waits.
+launch_server() {
+    local name=$1 path
+    shift
+    path=$(command -v "${program[$name]}") || die "no such server: ${program[$name]}"
+    [ "${path#/}" != "$path" ] || path=$PWD/$path
+    port[$name]=$(free_port)
+    mkdir -p "$work/$name"
+    (cd "$work/$name" && exec taskset -c "$server_cpu" env "${server_env[@]}" "$path" \
+        --port "${port[$name]}" --bind 127.0.0.1 --save '' "$@") >"$work/$name.log" 2>&1 &
+    pid[$name]=$!
 }
 
 # fill NAME FIRST COUNT COMMAND: the command of bench_load with the numbers FIRST to FIRST+COUNT-1.
@@ -88,6 +97,11 @@ cpu_ticks() {
     # shellcheck disable=SC2086 # fields, behind the program's name
     set -- ${stat##*) }
     echo $((${12} + ${13}))
+}
+
+# The same of the threads that it has now, in microseconds: exact, but it forgets those that have ended.
+cpu_us() {
+    cat /proc/"${pid[$1]}"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.0f\n", ns / 1000 }'
 }
 
 used_memory() {

@@ -253,6 +253,41 @@ START_TEST(doubles_are_refused)
 }
 END_TEST
 
+// Many more than wait together for a place in the table, and one of them again.
+START_TEST(doubles_may_be_far_apart)
+{
+    enum { KEYS = 10000, KEY_BYTES = 9 };
+    struct bytes file = { 0 };
+    struct rdb_load_options options = { .limits = &limits };
+    bytes_append_text(&file, "REDIS0003");
+    for (unsigned i = 0; i < KEYS; i++)
+        bytes_printf(&file, "%c\x05%05u\x01%c", 0, i, 'a');
+    ck_assert_uint_eq(file.len, 9 + KEYS * KEY_BYTES);
+    bytes_printf(&file, "%c\x05%05u\x01%c", 0, _i, 'b');
+    size_t end = file.len;
+    for (unsigned i = KEYS; i < KEYS + 10; i++)
+        bytes_printf(&file, "%c\x05%05u\x01%c", 0, i, 'a');
+    bytes_append_char(&file, (char)0xFF);
+    struct outcome outcome = load_with(bytes_slice(&file), 0, &options, true);
+    ck_assert(!outcome.good);
+    ck_assert_uint_eq(outcome.offset, end);
+    ck_assert_msg(strncmp(outcome.error, "a key is there twice", 20) == 0, "%s", outcome.error);
+    clear_keyspace(&to);
+    options.replace = true;
+    outcome = load_with(bytes_slice(&file), 0, &options, true);
+    ck_assert_msg(outcome.good, "%s", outcome.error);
+    ck_assert_uint_eq(db_size(&to.dbs[0]), KEYS + 10);
+    char name[8];
+    char scratch[INT64_TEXT_MAX];
+    int len = snprintf(name, sizeof(name), "%05d", _i);
+    const struct key key = key_of((struct slice){ .ptr = name, .len = (size_t)len });
+    struct entry_ref found = db_peek(&to.dbs[0], &key);
+    ck_assert_ptr_nonnull(found.entry);
+    ck_assert(slice_is(string_bytes(found.entry, scratch), "b"));
+    bytes_release(&file);
+}
+END_TEST
+
 // ---- memory -------------------------------------------------------------------------------------
 
 START_TEST(sizes_are_not_believed)
@@ -346,6 +381,9 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, checksums);
     tcase_add_test(tcase, what_is_not_supported_is_said);
     tcase_add_test(tcase, doubles_are_refused);
+    // The last one waits together with it, the first one does not.
+    tcase_add_loop_test(tcase, doubles_may_be_far_apart, 0, 1);
+    tcase_add_loop_test(tcase, doubles_may_be_far_apart, 9999, 10000);
     tcase_add_test(tcase, sizes_are_not_believed);
     tcase_add_test(tcase, no_memory);
     suite_add_tcase(suite, tcase);

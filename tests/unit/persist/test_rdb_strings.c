@@ -144,9 +144,8 @@ END_TEST
 // Strings around the buffers' sizes, compressible and not.
 START_TEST(long_strings)
 {
-    static const size_t sizes[] = {
-        20, 21, 65535, 65600, 524288, 1048575, 1048576, 1048577, 5000000
-    };
+    static const size_t sizes[] = { 20,     21,     65535,  65600,   131071,
+                                    131072, 131073, 131074, 1048577, 5000000 };
     struct random random;
     random_seed(&random, 5);
     for (int known = 0; known < 2; known++) {
