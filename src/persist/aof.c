@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/loop.h"
 #include "persist/loading.h"
 #include "server/batch.h"
 #include "server/block.h"
@@ -24,6 +25,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+// While a sync waits for writers the loop wakes so often.
+#define ALARM_MS 1
 
 // When waiting for writers has been in vain, up to so many syncs begin without.
 #define GROUP_PAUSE_MAX 64
@@ -198,6 +202,20 @@ void aof_settle(struct aof *aof)
     tell_waiters(aof);
 }
 
+// Wakes the loop; its turn does the rest.
+static void on_alarm(void *udata)
+{
+    (void)udata;
+}
+
+static void set_alarm(struct aof *aof, bool on)
+{
+    if (on == aof->alarm_is_set)
+        return;
+    aof->alarm_is_set = on;
+    loop_timer_set_period(aof->server->loop, aof->alarm, on ? ALARM_MS : 0);
+}
+
 static void on_turn(void *udata)
 {
     struct aof *aof = udata;
@@ -211,6 +229,7 @@ static void on_turn(void *udata)
     aof_log_turn(aof->log, effects_offset(aof->server->effects), expects_more(aof));
     if (aof_log_syncing(aof->log))
         note_group(aof);
+    set_alarm(aof, aof_log_is_gathering(aof->log));
     aof_settle(aof);
 }
 
@@ -253,6 +272,7 @@ static void close_log(struct aof *aof)
     note_behind(aof, false);
     hold_writes(aof, false);
     set_durable(aof, UINT64_MAX);
+    set_alarm(aof, false);
 }
 
 bool aof_turn_on(struct aof *aof, struct config_error *error)
@@ -370,6 +390,7 @@ struct aof *aof_new(struct server *server, const struct aof_calls *calls)
     aof->calls = calls;
     aof->rewriting.last_s = -1;
     list_init(&aof->waiters);
+    aof->alarm = loop_every(server->loop, 0, on_alarm, NULL);
     aof_register_settings(aof);
     aof->misconf_gate = registry_add_gate(server->registry, is_refused, refuse);
     aof->busy_gate = registry_add_gate(server->registry, is_write, NULL);

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 struct config_error;
+struct loop_timer;
 
 enum aof_state {
     AOF_OFF,
@@ -76,6 +77,8 @@ struct aof {
     int lost_error;   // why
     struct aof_rewriting rewriting;
     struct aof_group group;
+    struct loop_timer *alarm;
+    bool alarm_is_set;
     uint64_t base_bytes;    // of the base and the files behind it, when it was made
     uint64_t old_bytes;     // of all files but the open one
     uint64_t delayed;       // how often effects had to wait for the disk

@@ -24,8 +24,10 @@
 // While writing fails, the log says so this often.
 #define SAY_EVERY_US 30000000
 
-// With `always` a sync waits for more effects at most so long.
-#define GATHER_US 2000
+// With `always` a sync waits for more writers for as long as the last one took, if that was at least the one, which is
+// what a timer can do, and at most the other.
+#define GATHER_MIN_US 1000
+#define GATHER_MAX_US 2000
 
 // A buffer is kept up to this size.
 #define KEEP_BYTES ((size_t)1 << 20)
@@ -42,9 +44,8 @@ struct marks {
 
 struct aof_log {
     const struct aof_calls *calls;
-    struct loop *loop;
     struct loop_async *bell;
-    struct loop_waker gathering;
+    bool is_gathering;
     struct aof_worker *writer;
     struct aof_worker *syncer;
     enum aof_fsync fsync;
@@ -61,8 +62,7 @@ struct aof_log {
     uint64_t pending_since_us;
     uint64_t writing_since_us;
     struct marks marks;
-    uint64_t turn_mark;  // of the last turn
-    bool sync_is_real;   // the one that is under way
+    bool sync_is_real;  // the one that is under way
     uint64_t sync_began_us;
     uint64_t sync_ended_us;
     uint64_t sync_took_us;
@@ -242,26 +242,21 @@ static void begin_sync(struct aof_log *log, struct slice bytes)
     aof_worker_begin(log->syncer, &job);
 }
 
-// Whether a sync had better wait: while effects come turn after turn, and for who is expected.
-static bool is_gathering(const struct aof_log *log, bool expects_more)
+// Whether a sync had better wait for who is expected. A disk that is fast is not worth it.
+static bool had_better_wait(const struct aof_log *log, bool expects_more)
 {
-    if (!has_bytes(log))
-        return false;
-    bool are_coming = log->marks.pending != log->turn_mark;
-    if (are_coming && clock_mono_us() - log->pending_since_us < GATHER_US)
-        return true;
-    uint64_t limit_us = log->sync_took_us < GATHER_US ? log->sync_took_us : GATHER_US;
-    return expects_more && clock_mono_us_now() - log->sync_ended_us < limit_us;
+    uint64_t limit_us = log->sync_took_us < GATHER_MAX_US ? log->sync_took_us : GATHER_MAX_US;
+    return expects_more && has_bytes(log) && limit_us >= GATHER_MIN_US &&
+           clock_mono_us_now() - log->sync_ended_us < limit_us;
 }
 
 static void turn_always(struct aof_log *log, bool expects_more)
 {
     bool waits = !is_idle(log) || log->draining;
-    bool gathers = !waits && is_gathering(log, expects_more);
+    log->is_gathering = !waits && had_better_wait(log, expects_more);
     uint64_t reached = log->sync_suspended ? log->marks.synced : log->marks.durable;
     bool behind = log->marks.written > reached || log->retired_fd >= 0;
-    loop_keep_awake(log->loop, &log->gathering, gathers);
-    if (waits || gathers)
+    if (waits || log->is_gathering)
         return;
     if (has_bytes(log))
         begin_sync(log, take_pending(log));
@@ -312,7 +307,6 @@ void aof_log_turn(struct aof_log *log, uint64_t mark, bool expects_more)
         log->marks.owed = mark;
     collect(log, false);
     do_turn(log, expects_more);
-    log->turn_mark = mark;
     log->draining = false;
 }
 
@@ -493,6 +487,11 @@ size_t aof_log_buffered(const struct aof_log *log)
     return log->pending.len + log->writing.len;
 }
 
+bool aof_log_is_gathering(const struct aof_log *log)
+{
+    return log->is_gathering;
+}
+
 bool aof_log_syncing(const struct aof_log *log)
 {
     return aof_worker_busy(log->syncer);
@@ -501,7 +500,7 @@ bool aof_log_syncing(const struct aof_log *log)
 void aof_log_set_fsync(struct aof_log *log, enum aof_fsync fsync)
 {
     log->fsync = fsync;
-    loop_keep_awake(log->loop, &log->gathering, false);
+    log->is_gathering = false;
 }
 
 void aof_log_suspend_sync(struct aof_log *log, bool suspended)
@@ -519,7 +518,6 @@ struct aof_log *aof_log_new(struct loop *loop, const struct aof_calls *calls)
 {
     struct aof_log *log = mem_alloc_zeroed(sizeof(*log));
     log->calls = calls;
-    log->loop = loop;
     log->fd = log->retired_fd = -1;
     log->bell = loop_async_new(loop, on_bell, log);
     log->writer = aof_worker_new(calls, log->bell);
@@ -536,7 +534,6 @@ void aof_log_free(struct aof_log *log)
 {
     if (log->syncer)
         aof_log_close(log);
-    loop_keep_awake(log->loop, &log->gathering, false);
     aof_worker_free(log->writer);
     aof_worker_free(log->syncer);
     loop_async_free(log->bell);

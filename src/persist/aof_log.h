@@ -7,9 +7,8 @@
 // A position in the stream of effects is a mark. The loop says once a turn which mark all that was appended
 // reaches; written and synced marks follow. All calls are the loop's; two threads do what may block:
 //
-// always    the syncer writes and syncs, one job at a time: what comes meanwhile shares the next sync. It begins when a
-//           turn has brought nothing new, and may wait for those whose replies the last one has set free: they
-//           are about to write again
+// always    the syncer writes and syncs, one job at a time: what comes meanwhile shares the next sync. That one may
+//           wait a moment for those whose replies the last one has set free: they are about to write again
 // everysec  the loop writes, once a turn; the syncer syncs once a second. While it does, a write by the loop
 //           could wait for the disk, so that the writer thread writes
 // no        as everysec, without syncs
@@ -69,6 +68,9 @@ void aof_log_collect(struct aof_log *log);
 // `always`, the next sync had better wait for writers who are about to come; it does for as long as the last one
 // took, and at most 2 ms.
 void aof_log_turn(struct aof_log *log, uint64_t mark, bool expects_more);
+
+// Whether a sync waits for writers: turns are wanted every ms or so, even if nobody comes.
+bool aof_log_is_gathering(const struct aof_log *log);
 
 // Writes and syncs everything, waiting for it. STATUS_IO: not all of it is on the disk.
 MUST_CHECK enum status aof_log_finish(struct aof_log *log, uint64_t mark);

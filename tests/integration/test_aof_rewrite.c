@@ -232,7 +232,9 @@ START_TEST(a_full_disk_fails_the_child_alone)
     ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, &limit, NULL), 0);
     expect_status(c, STARTED, "BGREWRITEAOF");
     await_line(c, "aof_last_bgrewrite_status:err");
-    ck_assert(server_logged(server, "Background AOF rewrite error: File too large"));
+    ck_assert(server_logged(
+        server,
+        "Background AOF rewrite error: 'appendonlydir/appendonly.aof.2.base.rdb': File too large"));
     ck_assert_int_eq(count_drafts(), 0);
     expect_ok(c, "SET a 1");
     limit.rlim_cur = RLIM_INFINITY;
