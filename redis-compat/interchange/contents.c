@@ -264,32 +264,44 @@ static void tell(struct buffer *why, int db, const struct item *item, const char
     buffer_printf(why, ": %s\n", what);
 }
 
+// One key that is not the same, up to so many.
+static void note(struct buffer *why, size_t *wrong, int db, const struct item *item,
+                 const char *what)
+{
+    *wrong += 1;
+    if (*wrong > SHOWN_DIFFERENCES)
+        return;
+    tell(why, db, item, what);
+    describe(why, item);
+}
+
 // How many keys of this database are not the same.
 static size_t compare_database(const struct contents *a, const struct contents *b, int db,
                                struct buffer *why)
 {
-    size_t at[2] = { 0, 0 };
+    const struct item *left = a->items[db];
+    const struct item *right = b->items[db];
+    const struct item *left_end = left + a->counts[db];
+    const struct item *right_end = right + b->counts[db];
     size_t wrong = 0;
-    while (at[0] < a->counts[db] || at[1] < b->counts[db]) {
-        const struct item *left = at[0] < a->counts[db] ? &a->items[db][at[0]] : NULL;
-        const struct item *right = at[1] < b->counts[db] ? &b->items[db][at[1]] : NULL;
-        int order = !left ? 1 : !right ? -1 : compare_spans(left->key, right->key);
-        const char *what = order < 0   ? "is missing"
-                           : order > 0 ? "should not be there"
-                                       : difference(a, left, b, right);
-        at[0] += order <= 0;
-        at[1] += order >= 0;
-        if (!what || wrong++ >= SHOWN_DIFFERENCES)
-            continue;
-        if (left && order <= 0)
-            tell(why, db, left, what);
-        else if (right)
-            tell(why, db, right, what);
-        if (left && order <= 0)
-            describe(why, left);
-        if (right && order >= 0)
+    while (left < left_end && right < right_end) {
+        int order = compare_spans(left->key, right->key);
+        const char *what = order == 0 ? difference(a, left, b, right) : NULL;
+        if (order < 0)
+            note(why, &wrong, db, left, "is missing");
+        if (order > 0)
+            note(why, &wrong, db, right, "should not be there");
+        if (what)
+            note(why, &wrong, db, left, what);
+        if (what && wrong <= SHOWN_DIFFERENCES)
             describe(why, right);
+        left += order <= 0;
+        right += order >= 0;
     }
+    for (; left < left_end; left++)
+        note(why, &wrong, db, left, "is missing");
+    for (; right < right_end; right++)
+        note(why, &wrong, db, right, "should not be there");
     return wrong;
 }
 
