@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "commands/families.h"
 #include "persist/aof_load.h"
+#include "persist/loading.h"
 #include "support/unit.h"
 #include "types/list.h"
 #include "unit/server/rig.h"
@@ -96,6 +97,7 @@ static void set_up(void)
     unsigned pushed = 0;
     const struct slice select[] = { SLICE("SELECT"), SLICE("0") };
     rig_make(NULL);
+    loading_register(server);
     commands_register(server->registry);
     rig_start();
     // Each cut is synced, thousands of times: in memory, where there is such a folder.

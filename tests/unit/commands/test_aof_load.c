@@ -2,6 +2,7 @@
 // Tests of reading an append-only file that was cut at every byte, or has a byte changed: what it holds up to
 // there is loaded, and cut off where it is torn, or it is refused; never half a transaction.
 #include "persist/aof_load.h"
+#include "persist/loading.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -34,6 +35,7 @@ static char why[AOF_ERROR_TEXT_MAX];
 static void set_up(void)
 {
     rig_make(NULL);
+    loading_register(server);
     commands_register(server->registry);
     rig_start();
     snprintf(path, sizeof(path), "%s/aof", rig_folder);
