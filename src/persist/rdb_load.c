@@ -256,8 +256,11 @@ static bool add_waiting(struct loading *loading)
     bool good = true;
     put_in_order(loading, order);
     for (size_t i = 0; i < loading->waiting_count; i++) {
-        if (i + AHEAD < loading->waiting_count)
-            db_prefetch_bucket(loading->db, loading->waiting[order[i + AHEAD]].hash);
+        if (i + AHEAD < loading->waiting_count) {
+            const struct waiting *later = &loading->waiting[order[i + AHEAD]];
+            __builtin_prefetch(later->entry);
+            db_prefetch_bucket(loading->db, later->hash);
+        }
         good = add_entry(loading, &loading->waiting[order[i]]) && good;
     }
     loading->waiting_count = 0;
