@@ -64,7 +64,9 @@ done
 report "$cut" 'a file that is cut off'
 refuses 'where it ends' 'at byte 9: the end comes too early' <(head -c 9 "$rdb")
 cp "$rdb" "$work/flipped.rdb"
-printf '\001' | dd of="$work/flipped.rdb" bs=1 seek=$((size - 3)) conv=notrunc status=none
+byte=$(tail -c 3 "$rdb" | head -c 1 | od -An -tu1)
+# shellcheck disable=SC2059 # the byte as printf's escape
+printf "\\$(printf %o $((byte ^ 1)))" | dd of="$work/flipped.rdb" bs=1 seek=$((size - 3)) conv=notrunc status=none
 refuses 'a wrong checksum' 'the checksum is wrong' "$work/flipped.rdb"
 
 # Version 3: no checksum. A ziplist as a list, and an expiry in seconds that is over.

@@ -11,15 +11,17 @@
 #   all          all of them (if no group is named)
 #
 # Both servers run at the same time, pinned to one CPU, and are measured in turn with the load on
-# another; who begins changes each round, and the median of the rounds counts. CPU time is user
-# and system time of the whole process as /proc/PID/stat tells it, in ticks of 10 ms, so each
-# measurement is made long enough for BENCH_SECONDS of it. It counts what a command costs the
-# server, however busy the load generator is. Of collections both servers get the same number of
-# commands, the one that is slower uses BENCH_SECONDS: these commands make the collection grow.
+# another; who begins changes each round. CPU time is user and system time of all threads of the
+# process, as the scheduler counts it, and each measurement is made long enough for BENCH_SECONDS of it.
+# It counts what a command costs the server, however busy the load generator is. The round in which
+# a server used least counts: what other guests of the same host do to caches, clocks and the
+# load generator only ever adds. Many short rounds see such a moment where few long ones don't.
+# Of collections both servers get the same number of commands, the one that is slower uses
+# BENCH_SECONDS: these commands make the collection grow.
 #
-#   BENCH_ROUNDS=5            rounds
-#   BENCH_SECONDS=2           CPU time of the server in one measurement
-#   BENCH_QUICK=1             2 rounds of 0.3 s, three sizes; docs/benchmarks.md stays as it is
+#   BENCH_ROUNDS=15           rounds
+#   BENCH_SECONDS=0.25        CPU time of the server in one measurement
+#   BENCH_QUICK=1             3 rounds of 0.1 s, three sizes; docs/benchmarks.md stays as it is
 #   BENCH_ONLY='HSET big-hash'   only these commands and kinds; docs/benchmarks.md stays as it is
 #   BENCH_PIPELINES='1 16 100'   of strings
 #   and those of servers.sh: which servers on which CPUs
@@ -42,8 +44,8 @@ esac
 . "$here/servers.sh"
 
 quick=${BENCH_QUICK:-}
-rounds=${BENCH_ROUNDS:-$([ -n "$quick" ] && echo 2 || echo 5)}
-seconds=${BENCH_SECONDS:-$([ -n "$quick" ] && echo 0.3 || echo 2)}
+rounds=${BENCH_ROUNDS:-$([ -n "$quick" ] && echo 3 || echo 15)}
+seconds=${BENCH_SECONDS:-$([ -n "$quick" ] && echo 0.1 || echo 0.25)}
 only=${BENCH_ONLY:-}
 pipelines=${BENCH_PIPELINES:-1 16 100}
 sizes=$([ -n "$quick" ] && echo 50000 70000 100000 || echo 500000 600000 700000 850000 1000000)
@@ -138,32 +140,37 @@ prepare() {
 
 # The number of requests that costs the server about BENCH_SECONDS.
 calibrate() {
-    local name=$1 command=$2 pipeline=$3 requests=1000 before ticks
-    while :; do
+    local name=$1 command=$2 pipeline=$3 requests=1000 before us enough=0 least=
+    while [ "$enough" -lt 3 ]; do
         prepare "$name" "$command" "$requests"
-        before=$(cpu_ticks "$name")
+        before=$(cpu_us "$name")
         benchmark "$name" "$command" "$pipeline" "$requests" >/dev/null
-        ticks=$(($(cpu_ticks "$name") - before))
-        [ "$ticks" -lt 10 ] || break
-        requests=$((requests * 4))
+        us=$(($(cpu_us "$name") - before))
+        if [ "$us" -lt 50000 ]; then
+            requests=$((requests * 4))
+            continue
+        fi
+        enough=$((enough + 1))
+        us=$(awk "BEGIN { printf \"%.4f\", $us / $requests }")
+        least=$(printf '%s\n' ${least:+"$least"} "$us" | sort -n | head -n 1)
     done
     count["$name $command $pipeline"]=$(awk "BEGIN {
-        n = $requests * $seconds * 100 / $ticks
+        n = $seconds * 1e6 / $least
         print int(n / 1000 + 1) * 1000 }")
 }
 
 # One measurement, one line of samples.
 measure() {
-    local round=$1 name=$2 command=$3 pipeline=$4 requests before ticks said rps p99
+    local round=$1 name=$2 command=$3 pipeline=$4 requests before us said rps p99
     requests=${count["$name $command $pipeline"]}
     prepare "$name" "$command" "$requests"
-    before=$(cpu_ticks "$name")
+    before=$(cpu_us "$name")
     said=$(benchmark "$name" "$command" "$pipeline" "$requests")
-    ticks=$(($(cpu_ticks "$name") - before))
+    us=$(($(cpu_us "$name") - before))
     read -r rps p99 <<<"$said"
     [[ $rps =~ ^[0-9.]+$ && $p99 =~ ^[0-9.]+$ ]] || die "the load generator said: $said"
     printf 'speed\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$command" "$pipeline" "$round" \
-        "$(awk "BEGIN { printf \"%.4f\", $ticks * 10000 / $requests }")" "$rps" "$p99" >>"$samples"
+        "$(awk "BEGIN { printf \"%.4f\", $us / $requests }")" "$rps" "$p99" >>"$samples"
 }
 
 # measure_rounds DEPTHS COMMAND...: the rounds of calibrated commands.
@@ -304,10 +311,10 @@ method() {
     case $1 in
     strings) echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on" \
         "$keys keys; MGET asks for 10 keys. $rounds rounds, $seconds s of server CPU a" \
-        "measurement; the median of the rounds counts." ;;
+        "measurement; the best of the rounds counts." ;;
     collections)
         echo "Load: \`bench_load -c $clients -P 16\`. $rounds rounds, $seconds s of server CPU a" \
-            "measurement; the median of the rounds counts."
+            "measurement; the best of the rounds counts."
         echo "LPUSH and RPOP: one list, \`element:N\`. SADD and HSET: into one empty key, random" \
             "\`member:N\` and \`field:N\` \`value:N\` of $keys. ZADD: random 32-bit scores for" \
             "random members of $members; ZRANK: random ones of them; ZRANGE: 100 of them from a" \

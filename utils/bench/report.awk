@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Turns the samples of bench.sh into tables and says which bounds hold; exit status 1 if one does
-# not. Ratios are ours / theirs of the medians (speed) or means (memory).
+# not. Ratios are ours / theirs of the best rounds (CPU), medians (throughput, p99) or means (memory).
 #
 #   awk -f report.awk bounds.txt SAMPLES
 #
@@ -70,14 +70,12 @@ function median(values, at,    i, j, n, x, sorted) {
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
-# How far the rounds lie apart, in percent of the median.
-function spread(values, at,    i, low, high) {
-    low = high = values[at, 1]
-    for (i = 2; i <= rounds[at]; i++) {
+# The smallest of them.
+function least(values, at,    i, low) {
+    low = values[at, 1]
+    for (i = 2; i <= rounds[at]; i++)
         low = values[at, i] < low ? values[at, i] : low
-        high = values[at, i] > high ? values[at, i] : high
-    }
-    return 100 * (high - low) / median(values, at)
+    return low
 }
 
 # Thousands, with a digit behind the point where there are few.
@@ -87,8 +85,8 @@ function thousands(number) {
 }
 
 function speed_table(    i, part, ours, theirs, a, b) {
-    print "Server CPU microseconds per command (user and system; in brackets how far the rounds lie"
-    print "apart), thousands of commands per second, and p99 in ms as the load generator saw it:"
+    print "Server CPU microseconds per command (user and system, the best round; in brackets the median of"
+    print "the rounds), thousands of commands per second, and p99 in ms as the load generator saw it:"
     print ""
     print "| command | pipeline | CPU ours | CPU theirs | **ratio** | k/s ours | k/s theirs | ratio | p99 ours | p99 theirs |"
     print "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
@@ -96,11 +94,11 @@ function speed_table(    i, part, ours, theirs, a, b) {
         split(rows[i], part, SUBSEP)
         ours = "ours" SUBSEP rows[i]
         theirs = "theirs" SUBSEP rows[i]
-        a = median(cpu, ours)
-        b = median(cpu, theirs)
+        a = least(cpu, ours)
+        b = least(cpu, theirs)
         measured["cpu", part[1], part[2]] = a / b
-        printf "| %s | %d | %.3f (%.0f %%) | %.3f (%.0f %%) | **%.3f** | %s | %s | %.2f | %.2f | %.2f |\n", \
-            part[1], part[2], a, spread(cpu, ours), b, spread(cpu, theirs), a / b, \
+        printf "| %s | %d | %.3f (%.3f) | %.3f (%.3f) | **%.3f** | %s | %s | %.2f | %.2f | %.2f |\n", \
+            part[1], part[2], a, median(cpu, ours), b, median(cpu, theirs), a / b, \
             thousands(median(rps, ours)), thousands(median(rps, theirs)), \
             median(rps, ours) / median(rps, theirs), median(p99, ours), median(p99, theirs)
     }
