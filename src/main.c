@@ -11,6 +11,7 @@
 #include "persist/aof.h"
 #include "persist/aof_worker.h"
 #include "persist/snapshot.h"
+#include "repl/repl.h"
 #include "server/batch.h"
 #include "server/config.h"
 #include "server/ping.h"
@@ -153,6 +154,7 @@ static int serve(struct server *server)
     if (!aof_is_on(server->aof) && !stopped && snapshot_load(server->snapshot) != STATUS_OK)
         return 1;
     if (!process_stopping(server->process)) {
+        repl_start(server->repl);
         process_ready(server->process);
         loop_run(server->loop);
     }
@@ -185,6 +187,7 @@ int main(int argc, char **argv)
     keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
     keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
     snapshot_register(server);
+    repl_register(server);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

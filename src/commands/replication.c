@@ -1,28 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ROLE REPLICAOF SLAVEOF: as long as there is no replication, a primary without replicas.
+// The role: ROLE REPLICAOF SLAVEOF.
 #include "base/numbers.h"
 #include "commands/tables.h"
+#include "repl/repl.h"
 #include "server/ctx.h"
+#include "server/server.h"
 
 // ROLE
 static void cmd_role(struct cmd_ctx *ctx)
 {
+    struct repl *repl = ctx->server->repl;
+    if (repl_is_replica(repl)) {
+        link_reply_role(ctx);
+        return;
+    }
     resp_array(&ctx->reply, 3);
     resp_bulk_text(&ctx->reply, "master");
-    resp_int(&ctx->reply, 0);
-    resp_array(&ctx->reply, 0);
+    resp_int(&ctx->reply, (int64_t)repl_offset(repl));
+    replicas_reply_role(ctx);
 }
 
 // REPLICAOF host port | NO ONE
 static void cmd_replicaof(struct cmd_ctx *ctx)
 {
+    struct repl *repl = ctx->server->repl;
     int64_t port;
-    if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one"))
+    if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one")) {
+        repl_lead(repl);
         reply_ok(ctx);
-    else if (!parse_int64(ctx->argv[2], &port) || port < 0 || port > UINT16_MAX)
+        return;
+    }
+    if (!parse_int64(ctx->argv[2], &port) || port < 0 || port > UINT16_MAX) {
         reply_error(ctx, ERR_MASTER_PORT);
-    else
-        reply_error(ctx, ERR_NO_REPLICATION);
+        return;
+    }
+    repl_follow(repl, ctx->argv[1], (int)port);
+    reply_ok(ctx);
 }
 
 const struct command replication_commands[] = {

@@ -318,7 +318,7 @@ static struct share share_of(const struct batch *batch, const struct client *cli
 {
     const struct clients *clients = batch->server->clients;
     bool authenticated = client->flags & CLIENT_AUTHENTICATED;
-    bool held = batch->server->holds != 0;
+    bool held = batch->server->holds && !(client->flags & CLIENT_PRIMARY);
     return (struct share){
         .limits = authenticated ? &clients->limits : &clients->unauth_limits,
         .one_at_a_time = !authenticated || held,
@@ -338,6 +338,12 @@ static void end_of_input(struct batch *batch, struct client *client, enum resp_r
         input->pos = input->len;
     }
     move_to(&batch->settling, client);
+}
+
+static void skip_blank(struct client *client, size_t bytes)
+{
+    const struct peer_hooks *hooks = &client->server->clients->peer_hooks;
+    hooks->skipped(hooks->udata, client, bytes);
 }
 
 // Takes commands from one client, until its input is used up (it goes to the settling list), its
@@ -371,8 +377,11 @@ static void take_commands(struct batch *batch, struct client *client)
             return;
         }
         input->pos += parsed.consumed;
-        if (parsed.argc == 0)
+        if (parsed.argc == 0) {
+            if (client->flags & CLIENT_PRIMARY)
+                skip_blank(client, parsed.consumed);
             continue;
+        }
         client->turn_commands++;
         const struct command_entry *command = add_command(batch, client, &parsed, start);
         bool alone = share.one_at_a_time || (command && command->is_barrier);
@@ -468,12 +477,19 @@ static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
         return;
     struct outq nowhere;
     outq_init(&nowhere, &batch->server->clients->pool);
-    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
+    bool is_primary = client->flags & CLIENT_PRIMARY;
+    if (is_primary || client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
         ctx->reply.out = &nowhere;
     client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
+    // When a key's time has come is the primary's to say.
+    bool kept = keyspace->keep_expired;
+    keyspace->keep_expired = kept || is_primary;
     run(batch, ctx);
+    keyspace->keep_expired = kept;
     keyspace->untouched = false;
+    if (is_primary)
+        batch->server->clients->peer_hooks.ran(batch->server->clients->peer_hooks.udata, ctx);
     outq_clear(&nowhere);
 }
 

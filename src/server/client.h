@@ -21,6 +21,7 @@ struct blocked;
 struct subscriptions;
 struct transaction;
 struct tracker;
+struct replica;
 struct cmd_ctx;
 struct command_entry;
 struct server;
@@ -47,6 +48,7 @@ struct client {
     struct subscriptions *subscriptions;  // NULL without any
     struct transaction *transaction;      // queued commands and watched keys, or NULL
     struct tracker *tracker;              // CLIENT TRACKING, or NULL
+    struct replica *replica;              // what repl/ knows of it, or NULL: REPLCONF has been said
     struct incoming *incoming;            // large arguments of the command that is arriving
     uint32_t turn_commands;               // run in this turn of the loop
     uint64_t effect_offset;               // of the stream, behind its last write
@@ -65,7 +67,7 @@ struct client {
 };
 
 // Limits on what waits to be sent, per class of client.
-enum client_class { CLIENT_NORMAL, CLIENT_REPLICA, CLIENT_PUBSUB, CLIENT_CLASSES };
+enum client_class { CLIENT_NORMAL, CLIENT_REPLICA_CLASS, CLIENT_PUBSUB, CLIENT_CLASSES };
 
 struct output_limit {
     uint64_t hard_bytes;  // 0: none
@@ -88,6 +90,18 @@ struct clients_config {
 // reference take 32 bits.
 #define STRING_BYTES_MAX INT32_MAX
 
+// What a higher layer does for clients that are replicas or our primary (CLIENT_REPLICA, CLIENT_PRIMARY), or have
+// a `replica`.
+struct peer_hooks {
+    void *udata;
+    // A command of the primary's has been run, or queued. Slices of it are still valid.
+    void (*ran)(void *udata, struct cmd_ctx *ctx);
+    // The primary has sent so many bytes that are no command.
+    void (*skipped)(void *udata, struct client *client, size_t bytes);
+    // The client is about to be freed.
+    void (*gone)(void *udata, struct client *client);
+};
+
 // Why a connection was not taken.
 enum refusal { REFUSED_FULL, REFUSED_PROTECTED, REFUSALS };
 
@@ -95,6 +109,7 @@ struct clients {
     struct server *server;
     struct clients_config config;
     struct outq_pool pool;
+    struct peer_hooks peer_hooks;  // all NULL without replication
     struct list all;
     struct list pending;
     struct list parked;
@@ -125,6 +140,14 @@ void clients_configured(struct clients *clients);
 // Takes a new connection, or refuses it with a reason (maxclients, protected mode). Fits accept_fn;
 // `udata` is the struct clients.
 void clients_accept(void *udata, int fd, bool is_unix);
+
+// Makes a client of a connection that was made by this server: authenticated, and not counted as accepted. Takes
+// ownership of `fd`.
+struct client *clients_adopt(struct clients *clients, int fd);
+
+// What waits to be sent to the client, and what is added, stays here until client_uncork(); limits count it.
+void client_cork(struct client *client);
+void client_uncork(struct client *client);
 
 // Closes the client before the loop sleeps; what it has sent is not run any more.
 void client_close(struct client *client);

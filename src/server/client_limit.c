@@ -48,7 +48,7 @@ static uint64_t limit_bytes(const struct client_limit *limit)
 
 static bool may_go(const struct client *client)
 {
-    return !(client->flags & (CLIENT_NO_EVICT | CLIENT_CLOSING));
+    return !(client->flags & (CLIENT_NO_EVICT | CLIENT_CLOSING | CLIENT_REPLICA | CLIENT_PRIMARY));
 }
 
 static unsigned magnitude(size_t bytes)

@@ -26,6 +26,7 @@ struct effects {
     struct {
         effect_sink_fn fn;
         void *udata;
+        bool is_replicas;
     } sinks[SINKS_MAX];
     int turn_hook_count;
     struct {
@@ -112,15 +113,36 @@ static void hear(struct effects *effects)
     keyspace_hear(effects->keyspace, effects->listener, effects->sink_count ? events : 0);
 }
 
-void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+static void add_sink(struct effects *effects, effect_sink_fn fn, void *udata, bool is_replicas)
 {
     ASSERT(effects->sink_count < SINKS_MAX);
     int i = effects->sink_count++;
     effects->sinks[i].fn = fn;
     effects->sinks[i].udata = udata;
+    effects->sinks[i].is_replicas = is_replicas;
     hear(effects);
     // It has not heard yet which database the stream is in.
     effects->selected_db = -1;
+}
+
+void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+{
+    add_sink(effects, fn, udata, false);
+}
+
+void effects_add_replica_sink(struct effects *effects, effect_sink_fn fn, void *udata)
+{
+    add_sink(effects, fn, udata, true);
+}
+
+void effects_tell_replicas(struct effects *effects, struct slice resp)
+{
+    ASSERT(effects->group == UNGROUPED);
+    effects->offset += resp.len;
+    for (int i = 0; i < effects->sink_count; i++) {
+        if (effects->sinks[i].is_replicas)
+            effects->sinks[i].fn(effects->sinks[i].udata, resp);
+    }
 }
 
 void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void *udata)

@@ -19,6 +19,12 @@ void effects_free(struct effects *effects);
 // A sink gets whole commands, in order; the bytes are valid during the call only.
 typedef void (*effect_sink_fn)(void *udata, struct slice resp);
 void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata);
+// The same for one that hears what is said to replicas only, too.
+void effects_add_replica_sink(struct effects *effects, effect_sink_fn fn, void *udata);
+
+// To replicas only, and counted by effects_offset(): whole commands of the server's own (PING), which concern no
+// database.
+void effects_tell_replicas(struct effects *effects, struct slice resp);
 
 // It gets nothing any more.
 void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void *udata);

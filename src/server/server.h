@@ -50,6 +50,7 @@ struct snapshot;
 struct loading_state;
 struct aof;
 struct child;
+struct repl;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
@@ -102,7 +103,7 @@ struct command_timing {
     uint64_t expired_keys;  // as counted when the last group ended
 };
 
-#define SERVER_PARTS_MAX 4
+#define SERVER_PARTS_MAX 8
 
 typedef void (*server_part_fn)(void *part);
 
@@ -146,6 +147,7 @@ struct server {
     } parts[SERVER_PARTS_MAX];
     struct aof *aof;               // NULL where no append-only file is offered
     struct child *child;           // of persist/: works on a copy of the data; NULL without one
+    struct repl *repl;             // of repl/
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
