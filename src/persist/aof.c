@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/loop.h"
+#include "persist/history.h"
 #include "persist/loading.h"
+#include "persist/snapshot.h"
 #include "server/batch.h"
 #include "server/block.h"
 #include "server/client.h"
@@ -323,11 +325,28 @@ enum status aof_start(struct aof *aof)
     return STATUS_OK;
 }
 
+// The last line: from which a restart can go on.
+static void append_history(struct aof *aof)
+{
+    struct rdb_about about;
+    snapshot_style(aof->server->snapshot, &about);
+    if (!about.replication_id || !is_read_at_start(aof))
+        return;
+    struct history history = { .offset = about.replication_offset,
+                               .selected_db = about.selected_db };
+    struct bytes line = { 0 };
+    memcpy(history.id, about.replication_id, sizeof(history.id));
+    history_append_line(&history, &line);
+    aof_log_append(aof->log, bytes_slice(&line));
+    bytes_release(&line);
+}
+
 enum status aof_stop(struct aof *aof)
 {
     aof_rewrite_abort(aof);
     if (aof->state == AOF_OFF)
         return STATUS_OK;
+    append_history(aof);
     enum status status = STATUS_IO;
     if (!aof->needs_base)
         status = aof_log_finish(aof->log, effects_offset(aof->server->effects));

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/numbers.h"
+#include "persist/history.h"
 #include "persist/rdb_load.h"
 #include "server/config.h"
 #include "server/ctx.h"
@@ -16,6 +17,8 @@
 #include "server/registry.h"
 #include "server/server.h"
 #include "store/keyspace.h"
+
+#include <string.h>
 
 // Clients are served so often, and the log is told.
 #define SERVE_PERIOD_US UINT64_C(20000)
@@ -37,6 +40,7 @@ struct loading_state {
     uint64_t used_memory;  // when the RDB was written, as it says
     uint64_t keys;
     uint64_t expired_keys;
+    struct history history;
     uint32_t gate;
 };
 
@@ -134,8 +138,23 @@ void loading_follow(struct loading_state *loading, struct rdb_load_options *opti
 
 void loading_note(struct loading_state *loading, const struct rdb_loaded *loaded)
 {
+    struct history history = { .offset = loaded->replication_offset,
+                               .selected_db = loaded->selected_db > 0 ? loaded->selected_db : 0 };
     loading->keys = loaded->keys;
     loading->expired_keys = loaded->expired;
+    if (strlen(loaded->replication_id) == RUN_ID_LEN && loaded->replication_offset >= 0)
+        memcpy(history.id, loaded->replication_id, sizeof(history.id));
+    loading_note_history(loading, &history);
+}
+
+void loading_note_history(struct loading_state *loading, const struct history *history)
+{
+    loading->history = *history;
+}
+
+const struct history *loading_history(const struct loading_state *loading)
+{
+    return &loading->history;
 }
 
 // --- Beginning and end --------------------------------------------------------------------------

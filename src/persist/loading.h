@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct history;
 struct loading_state;
 struct rdb_load_options;
 struct rdb_loaded;
@@ -36,6 +37,10 @@ void loading_follow(struct loading_state *loading, struct rdb_load_options *opti
 
 // What an RDB had in it.
 void loading_note(struct loading_state *loading, const struct rdb_loaded *loaded);
+
+// Which history the data are a state of, as the last file said that has any data. "" if it didn't tell.
+void loading_note_history(struct loading_state *loading, const struct history *history);
+const struct history *loading_history(const struct loading_state *loading);
 
 bool loading_on(const struct loading_state *loading);
 

@@ -38,6 +38,15 @@ void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out)
         .hold_back = !snapshot->incremental_sync,
         .access = eviction_by_use(snapshot->server->eviction),
     };
+    if (snapshot->describe)
+        snapshot->describe(snapshot->describe_udata, out);
+}
+
+void snapshot_describe_by(struct snapshot *snapshot,
+                          void (*describe)(void *udata, struct rdb_about *about), void *udata)
+{
+    snapshot->describe = describe;
+    snapshot->describe_udata = udata;
 }
 
 static enum status write_file(const struct snapshot *snapshot, const struct rdb_progress *progress)

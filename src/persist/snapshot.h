@@ -21,7 +21,13 @@ struct snapshot;
 // and the gate MISCONF; and loading_register().
 void snapshot_register(struct server *server);
 
-// How data sets are to be written (rdbcompression, rdbchecksum, ...): for others who write some.
+// At start-up: who says of which history the data are a state (the fields of rdb_about, which stay valid while the
+// server lives).
+void snapshot_describe_by(struct snapshot *snapshot,
+                          void (*describe)(void *udata, struct rdb_about *about), void *udata);
+
+// How data sets are to be written (rdbcompression, rdbchecksum, ...), and what they say of the history: for others
+// who write some.
 void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out);
 
 // In a child that writes a data set: how it tells its parent (child_tell()).

@@ -17,6 +17,8 @@ struct save_point {
 
 struct snapshot {
     struct server *server;
+    void (*describe)(void *udata, struct rdb_about *about);  // NULL: nobody knows the history
+    void *describe_udata;
     // Directives.
     struct save_point points[SAVE_POINTS_MAX];
     size_t point_count;

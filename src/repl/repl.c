@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/random.h"
+#include "persist/history.h"
 #include "persist/loading.h"
 #include "persist/rdb_save.h"
 #include "persist/snapshot.h"
@@ -75,9 +76,11 @@ void repl_listen(struct repl *repl, bool on)
 
 void repl_describe(const struct repl *repl, struct rdb_about *about)
 {
+    if (!repl->primary_host && !repl->stream_on)
+        return;
     about->replication_id = repl->server->replication_id;
     about->replication_offset = (int64_t)repl->stream.end;
-    about->selected_db = repl->link ? link_selected_db(repl->link) : 0;
+    about->selected_db = repl->primary_host ? repl->stream_db : 0;
 }
 
 // --- Directives ---------------------------------------------------------------------------------
@@ -222,8 +225,30 @@ void repl_lead(struct repl *repl)
     repl_update_gates(repl);
 }
 
+// The files say of which history the data are a state. A replica offers that to its primary; a primary begins
+// a new one, which continues it: replicas that had all of it may go on.
+static void resume_history(struct repl *repl)
+{
+    const struct history *found = loading_history(repl->server->loading);
+    if (!found->id[0])
+        return;
+    repl_take_history(repl, found->id, (uint64_t)found->offset);
+    repl->stream_db = found->selected_db < repl->server->keyspace->db_count ? found->selected_db
+                                                                            : 0;
+    if (repl->primary_host)
+        return;
+    repl_begin_history(repl);
+    repl_listen(repl, true);
+}
+
+static void describe(void *udata, struct rdb_about *about)
+{
+    repl_describe(udata, about);
+}
+
 void repl_start(struct repl *repl)
 {
+    resume_history(repl);
     if (repl->primary_host)
         repl->link = link_new(repl);
     repl_update_gates(repl);
@@ -282,7 +307,7 @@ static void info_replication(void *udata, struct bytes *out)
 {
     const struct repl *repl = udata;
     const struct stream *stream = &repl->stream;
-    bool kept = stream->count > 0;
+    bool kept = repl->stream_on || repl->primary_host;
     bytes_printf(out, "role:%s\r\n", repl->primary_host ? "slave" : "master");
     if (repl->link)
         link_info(repl->link, out);
@@ -352,5 +377,6 @@ void repl_register(struct server *server)
         .udata = repl, .ran = apply_ran, .skipped = apply_skipped, .gone = on_gone
     };
     effects_on_turn(server->effects, on_turn, repl);
+    snapshot_describe_by(server->snapshot, describe, repl);
     server_add_part(server, free_repl, repl);
 }

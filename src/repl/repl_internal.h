@@ -50,6 +50,7 @@ struct repl {
     bool stream_on;                  // it is a sink of the effects, or fed by the link
     char second_id[RUN_ID_LEN + 1];  // zeros: none
     int64_t second_end;              // the common part's end, as INFO's second_repl_offset; -1
+    int stream_db;                   // that the stream is in at its end, on a replica
     // The primary that we follow; NULL: we are one.
     char *primary_host;
     int primary_port;
@@ -77,6 +78,7 @@ void repl_name_primary(struct repl *repl, struct slice host, int port);
 void repl_update_gates(struct repl *repl);
 
 // For whoever writes a data set: what it says of the history.
+// Nothing, if nobody has ever been fed.
 void repl_describe(const struct repl *repl, struct rdb_about *about);
 
 // --- replicas.c
