@@ -11,6 +11,7 @@
 #include "persist/rdb_save.h"
 #include "persist/snapshot.h"
 #include "repl/repl_internal.h"
+#include "server/block.h"
 #include "server/client.h"
 #include "server/config.h"
 #include "server/effects.h"
@@ -204,8 +205,10 @@ void repl_follow(struct repl *repl, struct slice host, int port)
     bool was_primary = !repl->primary_host;
     link_free(repl->link);
     repl->link = NULL;
-    if (was_primary)
+    if (was_primary) {
+        blocks_end_all(repl->server->blocks);
         repl_listen(repl, false);
+    }
     repl_name_primary(repl, host, port);
     repl->link = link_new(repl);
     repl_update_gates(repl);
