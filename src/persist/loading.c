@@ -177,7 +177,7 @@ void loading_begin(struct loading_state *loading, uint64_t total_bytes, bool ser
     };
     server->keyspace->sweep_paused = true;
     server->gates |= loading->gate;
-    eviction_pause(server->eviction, true);
+    eviction_pause(server->eviction, EVICTION_RESTS_LOADING, true);
     lazyfree_pause(server->lazyfree, true);
     config_set_loading(server->config, true);
 }
@@ -188,7 +188,7 @@ void loading_end(struct loading_state *loading)
     loading->on = false;
     server->keyspace->sweep_paused = loading->sweep_paused_before;
     server->gates &= ~loading->gate;
-    eviction_pause(server->eviction, false);
+    eviction_pause(server->eviction, EVICTION_RESTS_LOADING, false);
     lazyfree_pause(server->lazyfree, false);
     config_set_loading(server->config, false);
 }

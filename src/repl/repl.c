@@ -15,6 +15,7 @@
 #include "server/client.h"
 #include "server/config.h"
 #include "server/effects.h"
+#include "server/eviction.h"
 #include "server/info.h"
 #include "server/registry.h"
 
@@ -302,6 +303,8 @@ void repl_update_gates(struct repl *repl)
     shut(server, repl->few_replicas_gate, !is_replica && replicas_are_few(repl->replicas));
     // Somebody else says when a key's time has come.
     server->keyspace->expire_passively = is_replica;
+    eviction_pause(server->eviction, EVICTION_RESTS_REPLICA,
+                   is_replica && repl->config.ignore_max_memory);
 }
 
 // --- INFO ---------------------------------------------------------------------------------------

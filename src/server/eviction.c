@@ -65,7 +65,7 @@ struct eviction {
     uint32_t gate;
     uint64_t ceiling_bytes;  // that writes have to stay below
     bool lowered;            // below what is used: the ceiling is still to be found
-    bool paused;
+    uint32_t paused;  // reasons
     uint64_t late_bytes;  // while writes wait: from here on those that can't are refused
     uint64_t exceeded_since_us;
     uint64_t exceeded_us;
@@ -239,9 +239,11 @@ static void keep_limit(void *udata)
     loop_keep_awake(eviction->server->loop, &eviction->waker, room == ROOM_LATER);
 }
 
-void eviction_pause(struct eviction *eviction, bool paused)
+void eviction_pause(struct eviction *eviction, enum eviction_rest reason, bool paused)
 {
-    eviction->paused = paused;
+    if (!(eviction->paused & reason) == !paused)
+        return;
+    eviction->paused ^= reason;
     eviction->lowered = eviction->limit_bytes && mem_used() > (uint64_t)eviction->limit_bytes;
 }
 
