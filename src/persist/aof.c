@@ -171,7 +171,7 @@ bool aof_is_synced(const struct aof *aof, uint64_t offset)
 
 void aof_wait(struct cmd_ctx *ctx, int64_t timeout_ms)
 {
-    block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
+    (void)block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
 }
 
 static void tell_waiters(struct aof *aof)

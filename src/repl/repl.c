@@ -63,6 +63,7 @@ static void on_effect(void *udata, struct slice resp)
 {
     struct repl *repl = udata;
     stream_append(&repl->stream, resp);
+    replicas_count_memory(repl->replicas);
 }
 
 void repl_listen(struct repl *repl, bool on)
@@ -113,6 +114,7 @@ static bool apply_backlog(void *owner, struct config_error *error)
     (void)error;
     struct repl *repl = owner;
     stream_set_keep(&repl->stream, (size_t)repl->config.backlog_bytes);
+    repl->server->clients->replica_limit_min_bytes = (uint64_t)repl->config.backlog_bytes;
     return true;
 }
 
@@ -372,6 +374,7 @@ void repl_register(struct server *server)
     server->repl = repl;
     config_register(server->config, directives, repl);
     stream_init(&repl->stream, 0, (size_t)repl->config.backlog_bytes);
+    server->clients->replica_limit_min_bytes = (uint64_t)repl->config.backlog_bytes;
     forget_second(repl);
     // In the order in which Redis asks.
     repl->few_replicas_gate = registry_add_gate(server->registry, is_write, refuse_unreplicated);

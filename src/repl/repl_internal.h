@@ -86,6 +86,8 @@ struct replicas *replicas_new(struct repl *repl);
 void replicas_free(struct replicas *replicas);
 // At the end of a turn: what the stream has that is new goes into all queues.
 void replicas_turn(struct replicas *replicas);
+// What the backlog and the queues take now is not counted against maxmemory. O(1).
+void replicas_count_memory(const struct replicas *replicas);
 // A client with `replica` or CLIENT_REPLICA is about to be freed.
 void replicas_gone(struct replicas *replicas, struct client *client);
 // Closes the connections of all: their history is no longer ours.

@@ -29,7 +29,8 @@ static void drop_oldest(struct stream *stream)
 // Lets blocks go that are not needed to keep as much as is to be kept. The newest one stays: it has room.
 static void trim(struct stream *stream)
 {
-    while (stream->count > 1 && stream->end - nth(stream, 1)->begin >= stream->keep_bytes)
+    while (stream->count > 1 && stream->end - nth(stream, 1)->begin >= stream->keep_bytes &&
+           nth(stream, 1)->begin <= stream->held)
         drop_oldest(stream);
 }
 
@@ -58,7 +59,9 @@ static struct outq_block *add_block(struct stream *stream)
 
 void stream_init(struct stream *stream, uint64_t at, size_t keep_bytes)
 {
-    *stream = (struct stream){ .begin = at, .end = at, .keep_bytes = keep_bytes };
+    *stream = (struct stream){
+        .begin = at, .end = at, .keep_bytes = keep_bytes, .held = UINT64_MAX
+    };
 }
 
 void stream_restart(struct stream *stream, uint64_t at)
@@ -66,6 +69,7 @@ void stream_restart(struct stream *stream, uint64_t at)
     while (stream->count)
         drop_oldest(stream);
     stream->begin = stream->end = at;
+    stream->held = UINT64_MAX;
 }
 
 void stream_release(struct stream *stream)
@@ -78,6 +82,12 @@ void stream_release(struct stream *stream)
 void stream_set_keep(struct stream *stream, size_t keep_bytes)
 {
     stream->keep_bytes = keep_bytes;
+    trim(stream);
+}
+
+void stream_hold(struct stream *stream, uint64_t from)
+{
+    stream->held = from;
     trim(stream);
 }
 

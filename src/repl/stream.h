@@ -23,6 +23,7 @@ struct stream {
     uint64_t begin;  // offset of the oldest byte that is kept
     uint64_t end;    // and behind the newest one: bytes of the history so far
     size_t keep_bytes;
+    uint64_t held;  // bytes from here on are kept whatever `keep_bytes` says; UINT64_MAX: none
     // A ring: blocks[(first + i) % cap], the oldest first, only the last of which has room.
     struct stream_block *blocks;
     size_t first;
@@ -39,6 +40,10 @@ void stream_restart(struct stream *stream, uint64_t at);
 
 // From now on so many bytes are kept (repl-backlog-size).
 void stream_set_keep(struct stream *stream, size_t keep_bytes);
+
+// Bytes from this offset on are not let go of: some queue is still to get them. UINT64_MAX: all queues have what
+// there is. Forgotten by stream_restart().
+void stream_hold(struct stream *stream, uint64_t from);
 
 // O(bytes).
 void stream_append(struct stream *stream, struct slice bytes);

@@ -468,6 +468,17 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
     client_output_added(ctx->client);
 }
 
+// Between the bytes of the stream there is no place for a reply. What a replica of ours says needs none.
+static void cut_answered_replica(struct client *client, const struct cmd_ctx *ctx)
+{
+    struct bytes text = { 0 };
+    client_describe(client, &text);
+    log_warning("Replica generated a reply to command '%s', disconnecting it: %.*s",
+                ctx->command ? ctx->command->full_name : "?", (int)text.len, text.data);
+    bytes_release(&text);
+    client_close(client);
+}
+
 // A command of a client that has CLIENT_UNUSUAL flags.
 static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
 {
@@ -478,7 +489,9 @@ static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
     struct outq nowhere;
     outq_init(&nowhere, &batch->server->clients->pool);
     bool is_primary = client->flags & CLIENT_PRIMARY;
-    if (is_primary || client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
+    bool is_replica = client->flags & CLIENT_REPLICA;
+    size_t waiting = client->conn.out.bytes;
+    if (is_primary || is_replica || client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
         ctx->reply.out = &nowhere;
     client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
@@ -490,6 +503,8 @@ static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
     keyspace->untouched = false;
     if (is_primary)
         batch->server->clients->peer_hooks.ran(batch->server->clients->peer_hooks.udata, ctx);
+    if (is_replica && (nowhere.bytes || client->conn.out.bytes != waiting))
+        cut_answered_replica(client, ctx);
     outq_clear(&nowhere);
 }
 

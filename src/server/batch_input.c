@@ -14,6 +14,8 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
 {
     struct server *server = batch->server;
     server->stats.net_input_bytes += received;
+    if (unlikely(client->flags & CLIENT_PRIMARY))
+        server->stats.net_repl_input_bytes += received;
     server->stats.reads++;
     client->active_us = clock_mono_us();
     // libev tells what has happened last first: in front, they stand in the order of their arrival.

@@ -48,8 +48,8 @@ struct blocked {
     void (*timed_out)(struct resp_writer *reply);
     struct alarm alarm;
     bool has_timeout;
-    bool muted;     // nobody wants the reply
-    bool in_queue;  // it waits for something else than keys
+    bool muted;          // nobody wants the reply
+    struct list *queue;  // of what it waits for; NULL: keys
     struct list_link queue_link;
     uint32_t waiter_count;
     struct waiter *waiters;  // as many as keys
@@ -185,7 +185,7 @@ static void release(struct blocked *blocked)
     blocks->timeouts -= blocked->has_timeout;
     client->blocked = NULL;
     list_remove(&blocked->queue_link);
-    if (!blocked->in_queue && --blocks->clients == 0)
+    if (!blocked->queue && --blocks->clients == 0)
         listen(blocks);
     free_blocked(blocked);
     batch_resume(blocks->server->batch, client);
@@ -280,21 +280,32 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
     begin_wait(ctx, blocked, wait->timeout_ms);
 }
 
-void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms)
+static void join_queue(struct blocked *blocked, struct list *queue)
+{
+    blocked->queue = queue;
+    list_remove(&blocked->queue_link);
+    list_append(queue, &blocked->queue_link);
+}
+
+bool block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms)
 {
     ASSERT(!ctx->must_not_wait);
-    if (ctx->client->blocked) {
+    struct blocked *blocked = ctx->client->blocked;
+    if (blocked) {
+        bool moves = blocked->queue != queue;
         ctx->waits = true;
-        return;
+        if (moves)
+            join_queue(blocked, queue);
+        return moves;
     }
-    struct blocked *blocked = keep_command(ctx, 0);
+    blocked = keep_command(ctx, 0);
     if (!blocked) {
         reply_error(ctx, ERR_OUT_OF_MEMORY);
-        return;
+        return false;
     }
-    blocked->in_queue = true;
-    list_append(queue, &blocked->queue_link);
+    join_queue(blocked, queue);
     begin_wait(ctx, blocked, timeout_ms);
+    return true;
 }
 
 bool block_end(struct client *client, bool with_error)

@@ -43,8 +43,9 @@ struct block_wait {
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait);
 
 // For a command that waits for something else than keys: in this queue, until blocks_retry() or, after `timeout_ms`
-// (0: never), as one that must not wait. Its row has `barrier`. Not where it must not wait.
-void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms);
+// (0: never), as one that must not wait. Its row has `barrier`. Not where it must not wait. When it is run again it may
+// choose another queue. True: it was not in this one before.
+bool block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms);
 
 // Runs the queue's commands once more; those that can't be answered yet stay in it.
 void blocks_retry(struct list *queue);

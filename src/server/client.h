@@ -127,7 +127,9 @@ struct clients {
     uint64_t recent_max_output;
     uint64_t earlier_max_input;  // and between that one and the one before
     uint64_t earlier_max_output;
-    size_t buffers_bytes;  // held by all clients when the last second ended
+    size_t buffers_bytes;  // held by all clients but replicas when the last second ended
+    uint64_t
+        replica_limit_min_bytes;  // a lower hard limit for replicas counts as this: repl-backlog-size
 };
 
 // Registers directives, INFO section, gate, cron job and loop hook.
@@ -162,6 +164,9 @@ void client_close_after_reply(struct client *client);
 // and cuts the client if it passes its output limits.
 void client_output_added(struct client *client);
 
+// What may wait to be sent to the client before it is cut; 0: any amount.
+uint64_t client_hard_limit(const struct client *client);
+
 // server->durable_offset has been raised: sends the replies that waited for it, and lets their clients go
 // on. O(clients that wait).
 void clients_made_durable(struct clients *clients);
@@ -193,8 +198,8 @@ struct client *clients_find(const struct clients *clients, uint64_t id);
 // The line of CLIENT LIST and INFO, without a line end.
 void client_describe(const struct client *client, struct bytes *out);
 
-// Bytes that a client holds, and all of them together: what their buffers take is as of the end of the
-// last second. O(1).
+// Bytes that a client holds, and all of them together, without replicas' buffers: what buffers take is as of the end
+// of the last second. O(1).
 size_t client_memory(const struct client *client);
 size_t clients_memory(const struct clients *clients);
 

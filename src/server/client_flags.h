@@ -26,4 +26,4 @@ enum client_flag {
 // Flags that a command's way has to look at.
 #define CLIENT_UNUSUAL                                                                  \
     (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | \
-     CLIENT_NO_TOUCH | CLIENT_PRIMARY)
+     CLIENT_NO_TOUCH | CLIENT_PRIMARY | CLIENT_REPLICA)

@@ -92,7 +92,7 @@ static void walk(struct client_limit *limit)
     uint64_t total = 0;
     for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
         const struct client *client = LIST_ITEM(link, struct client, all_link);
-        if (client->flags & CLIENT_CLOSING)
+        if (client->flags & (CLIENT_CLOSING | CLIENT_REPLICA | CLIENT_PRIMARY))
             continue;
         total += client_memory(client);
         found[magnitude(client_memory(client))] |= may_go(client);

@@ -417,6 +417,16 @@ static enum client_class class_of(const struct client *client)
     return client->flags & CLIENT_SUBSCRIBED ? CLIENT_PUBSUB : CLIENT_NORMAL;
 }
 
+uint64_t client_hard_limit(const struct client *client)
+{
+    const struct clients *clients = client->server->clients;
+    enum client_class class = class_of(client);
+    uint64_t hard_bytes = clients->config.output_limits[class].hard_bytes;
+    bool raised = class == CLIENT_REPLICA_CLASS && hard_bytes &&
+                  hard_bytes < clients->replica_limit_min_bytes;
+    return raised ? clients->replica_limit_min_bytes : hard_bytes;
+}
+
 static void cut_slow_reader(struct client *client, const char *which)
 {
     struct bytes text = { 0 };
@@ -435,7 +445,8 @@ static void check_output_limits(struct client *client)
     const struct output_limit *limit =
         &client->server->clients->config.output_limits[class_of(client)];
     size_t waiting = client->conn.out.bytes;
-    if (limit->hard_bytes && waiting > limit->hard_bytes) {
+    uint64_t hard_bytes = client_hard_limit(client);
+    if (hard_bytes && waiting > hard_bytes) {
         cut_slow_reader(client, "hard");
         return;
     }
@@ -485,6 +496,8 @@ static void send_replies(struct client *client)
     size_t sent;
     enum status status = conn_flush(&client->conn, &sent);
     stats->net_output_bytes += sent;
+    if (unlikely(client->flags & CLIENT_REPLICA))
+        stats->net_repl_output_bytes += sent;
     stats->writes++;
     bool last_sent = status == STATUS_OK && client->flags & CLIENT_CLOSE_AFTER_REPLY;
     if (status == STATUS_IO || last_sent)
@@ -571,7 +584,9 @@ static void every_second(void *udata)
          link = list_next(&clients->all, link)) {
         struct client *client = LIST_ITEM(link, struct client, all_link);
         check_client(clients, client);
-        buffers_bytes += client_memory(client) - sizeof(*client);
+        // What replicas wait for is counted by who feeds them.
+        if (!(client->flags & CLIENT_REPLICA))
+            buffers_bytes += client_memory(client) - sizeof(*client);
     }
     clients->buffers_bytes = buffers_bytes;
 }

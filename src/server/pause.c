@@ -27,7 +27,7 @@ static bool any(const struct command *row)
     return true;
 }
 
-static bool is_on(const struct pause *pause)
+bool pause_is_on(const struct pause *pause)
 {
     return pause->server->holds & (pause->write_gate | pause->all_gate);
 }
@@ -35,7 +35,7 @@ static bool is_on(const struct pause *pause)
 static void end_when_due(void *udata)
 {
     struct pause *pause = udata;
-    if (is_on(pause) && clock_wall_ms() >= pause->end_ms)
+    if (pause_is_on(pause) && clock_wall_ms() >= pause->end_ms)
         pause_end(pause);
 }
 
@@ -58,7 +58,7 @@ void pause_begin(struct pause *pause, int64_t end_ms, bool all)
 {
     if (end_ms <= clock_wall_ms())
         return;
-    if (!is_on(pause) || end_ms > pause->end_ms)
+    if (!pause_is_on(pause) || end_ms > pause->end_ms)
         pause->end_ms = end_ms;
     pause->server->holds |= all ? pause->all_gate : pause->write_gate;
 }

@@ -16,5 +16,8 @@ void pause_free(struct pause *pause);
 // to hear of. While there is a pause already, the later end and the stricter kind hold.
 void pause_begin(struct pause *pause, int64_t end_ms, bool all);
 
+// Whether there is one.
+bool pause_is_on(const struct pause *pause);
+
 // Ends it at once: what waits is run.
 void pause_end(struct pause *pause);

@@ -36,7 +36,8 @@ static void used_fields(void *udata, struct bytes *out)
     mem_note_peak();
     size_t used = mem_used();
     size_t startup = server->startup_bytes;
-    size_t overhead = startup + tables_memory(server->keyspace) + clients_memory(server->clients);
+    size_t overhead = startup + tables_memory(server->keyspace) + clients_memory(server->clients) +
+                      server->repl_buffer_bytes;
     overhead = overhead < used ? overhead : used;
     struct mem_allocator_stats allocator;
     mem_allocator_stats(&allocator);

@@ -71,6 +71,8 @@ static void note_rates(void *udata)
     server->rates.commands = now->commands - then->commands;
     server->rates.net_input_bytes = now->net_input_bytes - then->net_input_bytes;
     server->rates.net_output_bytes = now->net_output_bytes - then->net_output_bytes;
+    server->rates.net_repl_input_bytes = now->net_repl_input_bytes - then->net_repl_input_bytes;
+    server->rates.net_repl_output_bytes = now->net_repl_output_bytes - then->net_repl_output_bytes;
     server->rates.counted = *now;
     note_loop_rates(server);
     mem_note_peak();

@@ -66,6 +66,8 @@ struct server_stats {
     uint64_t error_replies;
     uint64_t net_input_bytes;
     uint64_t net_output_bytes;
+    uint64_t net_repl_input_bytes;   // of these, from our primary
+    uint64_t net_repl_output_bytes;  // and to replicas
     uint64_t reads;
     uint64_t writes;
     uint64_t query_limit_disconnections;
@@ -80,6 +82,8 @@ struct server_rates {
     uint64_t commands;
     uint64_t net_input_bytes;
     uint64_t net_output_bytes;
+    uint64_t net_repl_input_bytes;
+    uint64_t net_repl_output_bytes;
     uint64_t turns;    // of the loop
     uint64_t turn_us;  // that one took on average, without the sleep
     struct server_stats counted;
@@ -158,8 +162,10 @@ struct server {
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
-    size_t startup_bytes;                 // mem_used() when the start was done
-    int64_t start_ms;                     // Unix time
+    size_t startup_bytes;  // mem_used() when the start was done
+    size_t
+        repl_buffer_bytes;  // of mem_used(): backlog and replicas' queues. maxmemory leaves them out
+    int64_t start_ms;       // Unix time
     char run_id[RUN_ID_LEN + 1];          // of this process
     char replication_id[RUN_ID_LEN + 1];  // of its history of writes
     const char *executable;               // absolute path
