@@ -295,19 +295,42 @@ bool aof_turn_on(struct aof *aof, struct config_error *error)
     return config_refuse(error, text);
 }
 
+// What was acknowledged so far was acknowledged with a promise, and what is owed may not be acknowledged.
+static void finish_promises(struct aof *aof)
+{
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) == STATUS_OK)
+        return;
+    size_t dropped = clients_drop_parked(aof->server->clients);
+    log_warning(
+        "The last writes of the AOF did not reach the disk before it was left. Clients whose "
+        "replies waited for that are disconnected: %zu",
+        dropped);
+}
+
 void aof_turn_off(struct aof *aof)
 {
     aof_rewrite_abort(aof);
-    // What was acknowledged so far was acknowledged with a promise, and what is owed may not be acknowledged.
-    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK) {
-        size_t dropped = clients_drop_parked(aof->server->clients);
-        log_warning("The AOF is turned off, and its last writes did not reach the disk. Clients "
-                    "whose replies "
-                    "waited for that are disconnected: %zu",
-                    dropped);
-    }
+    finish_promises(aof);
     close_log(aof);
     blocks_retry(&aof->waiters);
+}
+
+void aof_begin_anew(struct aof *aof)
+{
+    aof_rewrite_abort(aof);
+    if (aof->state == AOF_OFF)
+        return;
+    if (aof->state == AOF_ON)
+        finish_promises(aof);
+    aof_listen(aof, false);
+    aof_log_close(aof->log);
+    aof->state = AOF_FIRST;
+    aof->needs_base = false;
+    aof->lost_error = 0;
+    aof->rewriting.failures = 0;
+    aof->rewriting.retry_s = 0;
+    aof_settle(aof);
+    log_notice("The append-only file is written anew, with the data that has come");
 }
 
 enum status aof_start(struct aof *aof)

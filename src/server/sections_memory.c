@@ -27,7 +27,7 @@ static size_t tables_memory(const struct keyspace *keyspace)
     size_t bytes = 0;
     for (int i = 0; i < keyspace->db_count; i++)
         bytes += table_memory(&keyspace->dbs[i].table);
-    return bytes;
+    return keyspace->aside ? bytes + tables_memory(keyspace->aside) : bytes;
 }
 
 static void used_fields(void *udata, struct bytes *out)

@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "base/siphash.h"
 #include "ds/table_inl.h"
+#include "store/aside.h"
 #include "store/expire_wheel.h"
 
 // How often a random choice tries to find a key that has not expired and may not delete any.
@@ -113,6 +114,7 @@ void keyspace_release(struct keyspace *keyspace)
 {
     if (!keyspace->dbs)
         return;
+    aside_drop(keyspace, REMOVED_NOW);
     for (int i = 0; i < keyspace->db_count; i++)
         empty(&keyspace->dbs[i], REMOVED_NOW);
     reclaim_all(keyspace);

@@ -38,6 +38,7 @@ struct db {
 struct keyspace {
     struct db *dbs;
     int db_count;
+    struct keyspace *aside;  // of store/aside.h
     const struct type_ops *types[TYPE_COUNT];
     int64_t due_ms;              // the least of the databases'
     uint32_t access_clock;       // 24 bits, written into entries that are made
