@@ -48,6 +48,7 @@ static const struct command *const families[] = {
     memory_commands,
     module_commands,
     replication_commands,
+    failover_commands,
     cluster_commands,
     lolwut_commands,
     slowlog_commands,

@@ -8,12 +8,14 @@
 
 struct replicas {
     struct repl *repl;
+    struct list all;
 };
 
 struct replicas *replicas_new(struct repl *repl)
 {
     struct replicas *replicas = mem_alloc_zeroed(sizeof(*replicas));
     replicas->repl = repl;
+    list_init(&replicas->all);
     return replicas;
 }
 
@@ -40,8 +42,16 @@ void replicas_disconnect_all(struct replicas *replicas)
 
 size_t replicas_count(const struct replicas *replicas)
 {
-    (void)replicas;
-    return 0;
+    size_t count = 0;
+    for (const struct list_link *link = list_first(&replicas->all); link;
+         link = list_next(&replicas->all, link))
+        count++;
+    return count;
+}
+
+struct list *replicas_all(struct replicas *replicas)
+{
+    return &replicas->all;
 }
 
 bool replicas_are_few(const struct replicas *replicas)
