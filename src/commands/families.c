@@ -49,6 +49,7 @@ static const struct command *const families[] = {
     module_commands,
     replication_commands,
     replication_feed_commands,
+    failover_commands,
     cluster_commands,
     lolwut_commands,
     slowlog_commands,

@@ -25,6 +25,10 @@ static void cmd_replicaof(struct cmd_ctx *ctx)
 {
     struct repl *repl = ctx->server->repl;
     int64_t port;
+    if (repl_is_failing_over(repl)) {
+        reply_error(ctx, ERR_REPLICAOF_IN_FAILOVER);
+        return;
+    }
     if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one")) {
         repl_lead(repl);
         reply_ok(ctx);

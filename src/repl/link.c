@@ -27,6 +27,11 @@ void link_gone(struct link *link, struct client *client)
     (void)client;
 }
 
+void link_ask_failover(struct link *link)
+{
+    (void)link;
+}
+
 bool link_is_up(const struct link *link)
 {
     (void)link;

@@ -10,6 +10,7 @@
 #include "persist/loading.h"
 #include "persist/rdb_save.h"
 #include "persist/snapshot.h"
+#include "repl/failover.h"
 #include "repl/repl_internal.h"
 #include "server/block.h"
 #include "server/client.h"
@@ -17,7 +18,9 @@
 #include "server/effects.h"
 #include "server/eviction.h"
 #include "server/info.h"
+#include "server/process.h"
 #include "server/registry.h"
+#include "store/expire.h"
 
 #include <string.h>
 
@@ -304,7 +307,10 @@ void repl_update_gates(struct repl *repl)
     shut(server, repl->stale_gate, is_stale && !repl->config.serve_stale_data);
     shut(server, repl->few_replicas_gate, !is_replica && replicas_are_few(repl->replicas));
     // Somebody else says when a key's time has come.
-    server->keyspace->expire_passively = is_replica;
+    if (is_replica)
+        server->keyspace->expire_passively |= EXPIRE_PASSIVELY_REPLICA;
+    else
+        server->keyspace->expire_passively &= (uint8_t)~EXPIRE_PASSIVELY_REPLICA;
     eviction_pause(server->eviction, EVICTION_RESTS_REPLICA,
                    is_replica && repl->config.ignore_max_memory);
 }
@@ -321,7 +327,7 @@ static void info_replication(void *udata, struct bytes *out)
         link_info(repl->link, out);
     replicas_info(repl->replicas, out);
     bytes_printf(out,
-                 "master_failover_state:no-failover\r\n"
+                 "master_failover_state:%s\r\n"
                  "master_replid:%s\r\n"
                  "master_replid2:%s\r\n"
                  "master_repl_offset:%llu\r\n"
@@ -330,8 +336,9 @@ static void info_replication(void *udata, struct bytes *out)
                  "repl_backlog_size:%lld\r\n"
                  "repl_backlog_first_byte_offset:%llu\r\n"
                  "repl_backlog_histlen:%llu\r\n",
-                 repl->server->replication_id, repl->second_id, (unsigned long long)stream->end,
-                 (long long)repl->second_end, kept, (long long)repl->config.backlog_bytes,
+                 failover_state_name(repl->failover), repl->server->replication_id, repl->second_id,
+                 (unsigned long long)stream->end, (long long)repl->second_end, kept,
+                 (long long)repl->config.backlog_bytes,
                  kept ? (unsigned long long)stream->begin + 1 : 0ULL,
                  (unsigned long long)(stream->end - stream->begin));
 }
@@ -340,8 +347,10 @@ static void info_replication(void *udata, struct bytes *out)
 
 static void on_turn(void *udata)
 {
-    const struct repl *repl = udata;
+    struct repl *repl = udata;
     replicas_turn(repl->replicas);
+    failover_turn(repl->failover);
+    process_look_at_wait(repl->server->process);
 }
 
 static void on_gone(void *udata, struct client *client)
@@ -359,6 +368,7 @@ static void free_repl(void *part)
     struct server *server = repl->server;
     link_free(repl->link);
     repl->link = NULL;
+    failover_free(repl->failover);
     replicas_free(repl->replicas);
     repl_name_primary(repl, (struct slice){ 0 }, 0);
     stream_release(&repl->stream);
@@ -382,6 +392,8 @@ void repl_register(struct server *server)
     repl->stale_gate = registry_add_gate(server->registry, needs_fresh_data, refuse_stale);
     info_add_section(server->info, "Replication", true, info_replication, repl);
     repl->replicas = replicas_new(repl);
+    repl->failover = failover_new(repl);
+    farewell_register(repl);
     server->clients->peer_hooks = (struct peer_hooks){
         .udata = repl, .ran = apply_ran, .skipped = apply_skipped, .gone = on_gone
     };

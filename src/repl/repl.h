@@ -6,12 +6,12 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "server/ctx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct client;
-struct cmd_ctx;
 struct repl;
 struct server;
 
@@ -36,6 +36,32 @@ void repl_lead(struct repl *repl);
 
 // Where the server is in its history: bytes so far, as INFO's master_repl_offset. On a replica: those that have been run.
 uint64_t repl_offset(const struct repl *repl);
+
+// --- FAILOVER (failover.c)
+
+// A wish to hand the role over to a replica.
+struct failover_wish {
+    bool to;  // to this replica, else to whichever has everything first
+    struct slice host;
+    int64_t port;        // that it has announced
+    int64_t timeout_ms;  // how long to wait for it; 0: for ever
+    bool force;          // hand over then although it lags behind
+};
+
+// FAILOVER. Lets writes wait, and hands over once the replica has acknowledged everything. If it does not take over, we
+// stay what we are, with a new history that continues ours. Returns ERROR_COUNT, or why it is refused.
+enum error_id failover_begin(struct repl *repl, const struct failover_wish *wish);
+
+// FAILOVER ABORT: back to normal, at once. False: there is none. Two servers may be primaries then, if the other one is
+// just taking over.
+bool failover_abort(struct repl *repl);
+
+// From failover_begin() until the other one is the primary, or we are again.
+bool repl_is_failing_over(const struct repl *repl);
+
+// PSYNC id offset FAILOVER, from our primary: becomes one in its place, and is to be answered like any PSYNC then. False:
+// an error has been replied.
+bool failover_accept(struct cmd_ctx *ctx);
 
 // --- Replicas of ours (replicas.c, sync.c)
 

@@ -8,6 +8,7 @@
 #include "server/server.h"
 
 struct config_error;
+struct failover;
 struct link;
 struct rdb_about;
 struct rdb_loaded;
@@ -56,6 +57,7 @@ struct repl {
     int primary_port;
     struct link *link;  // of link.c: NULL if we are one
     struct replicas *replicas;
+    struct failover *failover;
     uint32_t readonly_gate;
     uint32_t stale_gate;         // MASTERDOWN
     uint32_t few_replicas_gate;  // NOREPLICAS
@@ -93,6 +95,8 @@ void replicas_gone(struct replicas *replicas, struct client *client);
 // Closes the connections of all: their history is no longer ours.
 void replicas_disconnect_all(struct replicas *replicas);
 size_t replicas_count(const struct replicas *replicas);
+// All of them, struct replica by `link`, from PSYNC on.
+struct list *replicas_all(struct replicas *replicas);
 // Fewer good ones than min-replicas-to-write.
 bool replicas_are_few(const struct replicas *replicas);
 // INFO: connected_slaves, min_slaves_good_slaves, slave0...
@@ -105,12 +109,22 @@ struct link *link_new(struct repl *repl);
 void link_free(struct link *link);
 // The client by which the primary's commands come is about to be freed.
 void link_gone(struct link *link, struct client *client);
+// Right behind link_new(): its PSYNC asks the server there, a replica of ours, to become the primary (one more word,
+// FAILOVER), for the history and offset that we have; never anything else. How that ends, failover_answered() is
+// told once: with true for CONTINUE or FULLRESYNC, after which it goes on as any link; with false as soon as
+// there is another answer, or none because the connection can't be made, breaks or is silent for repl-timeout. The
+// link does nothing any more then: it is freed at the end of the turn.
+void link_ask_failover(struct link *link);
 // Connected, in sync, and fed.
 bool link_is_up(const struct link *link);
 // The database that the primary's stream is in.
 int link_selected_db(const struct link *link);
 // INFO: from master_host to replica_announced.
 void link_info(const struct link *link, struct bytes *out);
+
+// --- farewell.c
+// Has the end of the server wait for replicas that lag behind (shutdown-timeout).
+void farewell_register(struct repl *repl);
 
 // --- apply.c: fit struct peer_hooks, of a struct repl
 void apply_ran(void *udata, struct cmd_ctx *ctx);

@@ -90,6 +90,11 @@ size_t replicas_count(const struct replicas *replicas)
     return replicas->count;
 }
 
+struct list *replicas_all(struct replicas *replicas)
+{
+    return &replicas->all;
+}
+
 bool replicas_are_few(const struct replicas *replicas)
 {
     const struct repl_config *config = &replicas->repl->config;

@@ -164,7 +164,6 @@ void server_free(struct server *server)
 {
     for (int i = server->part_count; i-- > 0;)
         server->parts[i].free_part(server->parts[i].part);
-    process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
@@ -173,6 +172,7 @@ void server_free(struct server *server)
     pushes_free(server->pushes);
     pause_free(server->pause);
     blocks_free(server->blocks);
+    process_free(server->process);
     transactions_free(server->transactions);
     batch_free(server->batch);
     sweeper_free(server->sweeper);

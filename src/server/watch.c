@@ -8,6 +8,7 @@
 #include "server/info.h"
 #include "server/interest.h"
 #include "server/server.h"
+#include "store/expire.h"
 #include "store/keyspace.h"
 
 struct watcher {
@@ -142,9 +143,9 @@ static void touch_key(struct watches *watches, const struct db *db, const struct
 static bool exists_now(const struct watcher *watcher)
 {
     struct keyspace *keyspace = watcher->interest->db->keyspace;
-    bool passively = keyspace->expire_passively;
+    uint8_t passively = keyspace->expire_passively;
     // Deleting would be another event while this one is being told.
-    keyspace->expire_passively = true;
+    keyspace->expire_passively |= EXPIRE_PASSIVELY_PAUSED;
     bool exists = db_peek(watcher->interest->db, &watcher->interest->key).entry != NULL;
     keyspace->expire_passively = passively;
     return exists;

@@ -45,7 +45,7 @@ struct keyspace {
     uint32_t access_touch;       // and into those that are touched, where recency counts
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
-    bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    uint8_t expire_passively;    // enum expire_passively: hide expired keys, but don't delete them
     bool keep_expired;           // no key's time comes: a log is being replayed
     bool untouched;              // look-ups leave access clocks as they are
     bool sweep_paused;           // expired keys stay until somebody asks for them
