@@ -205,10 +205,8 @@ void replicas_turn(struct replicas *replicas)
     if (replicas->asks && replicas->count && !repl_is_replica(repl))
         effects_tell_replicas(repl->server->effects, GETACK);
     replicas->asks = false;
-    if (replicas->count)
+    if (replicas->count || repl->stream.held != UINT64_MAX)
         wait = feed_all(replicas);
-    else
-        replicas->only_queued_bytes = 0;
     hold_writers(replicas, wait);
     replicas_count_memory(replicas);
 }
@@ -294,7 +292,7 @@ struct replicas *replicas_new(struct repl *repl)
     alarm_init(&replicas->hurry_alarm, server->loop, on_alarm, replicas);
     replicas_register_info(replicas);
     cron_add(server->cron, 1000, every_second, replicas);
-    replicas->sync = sync_new(replicas);
+    replicas->sync = sync_new(repl);
     return replicas;
 }
 

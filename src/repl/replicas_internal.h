@@ -106,7 +106,7 @@ size_t replicas_good(const struct replicas *replicas);
 void replicas_register_info(struct replicas *replicas);
 
 // --- sync.c
-struct sync *sync_new(struct replicas *replicas);
+struct sync *sync_new(struct repl *repl);
 void sync_free(struct sync *sync);
 // It is REPLICA_WAITING: a data set will be begun for it, with the others that wait.
 void sync_add(struct sync *sync, struct replica *replica);
