@@ -277,6 +277,8 @@ static bool load(struct transfer *t, struct rdb_loaded *loaded)
     options = (struct rdb_load_options){
         .limits = server->limits,
         .keep_expired = true,
+        // Who may send any number of keys need not lie about it.
+        .believes_counts = true,
         .progress = on_progress,
         .aux = on_aux,
         .udata = t,
