@@ -316,6 +316,7 @@ START_TEST(tracking_clients_forget_everything)
     rig_ask(fd, "CLIENT TRACKING ON\r\nGET old\r\n", "+OK\r\n$4\r\nours\r\n");
     receive_now();
     rig_expect(fd, ">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    rig_expect_silence(fd);
 }
 END_TEST
 
