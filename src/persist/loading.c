@@ -209,6 +209,8 @@ void loading_begin_aside(struct loading_state *loading, uint64_t total_bytes, bo
     loading->on = !answering;
     loading->aside = true;
     loading->server->gates |= answering ? loading->aside_gate : loading->gate;
+    // While there are two data sets, the one that answers does not make room for the other.
+    eviction_pause(loading->server->eviction, EVICTION_RESTS_LOADING, true);
 }
 
 void loading_end(struct loading_state *loading)
@@ -217,12 +219,12 @@ void loading_end(struct loading_state *loading)
     loading->on = false;
     server->gates &= ~(loading->gate | loading->aside_gate);
     config_set_loading(server->config, false);
+    eviction_pause(server->eviction, EVICTION_RESTS_LOADING, false);
     if (loading->aside) {
         loading->aside = false;
         return;
     }
     server->keyspace->sweep_paused = loading->sweep_paused_before;
-    eviction_pause(server->eviction, EVICTION_RESTS_LOADING, false);
     lazyfree_pause(server->lazyfree, false);
 }
 

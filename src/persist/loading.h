@@ -5,8 +5,8 @@
 // Keys are neither swept nor evicted until the end, and what is deleted is freed at once. At the start the loop is turned by hand now and then, so that
 // commands that need no data are answered; in a command (DEBUG RELOAD) nobody is.
 //
-// What a primary sends is read into databases aside (store/aside.h). Nothing rests then; all commands but a few
-// are answered with the data that there is, or, where there is none, only those that need no data.
+// What a primary sends is read into databases aside (store/aside.h). Only eviction rests then; all commands
+// but a few are answered with the data that there is, or, where there is none, only those that need no data.
 //
 //   loading_begin()  loading_progress() ...  loading_next_file()  loading_progress() ...  loading_end()
 #pragma once

@@ -277,6 +277,8 @@ static bool load(struct transfer *t, struct rdb_loaded *loaded)
     options = (struct rdb_load_options){
         .limits = server->limits,
         .keep_expired = true,
+        // Who may send any number of keys need not lie about it.
+        .believes_counts = true,
         .progress = on_progress,
         .aux = on_aux,
         .udata = t,
@@ -309,17 +311,13 @@ static bool is_to_be_refused(const struct transfer *t)
            count_keys(t->server->keyspace->aside) == 0 && count_keys(t->server->keyspace) > 0;
 }
 
-static enum removal removal_of(const struct transfer *t)
-{
-    return t->receive->repl->config.lazy_flush ? REMOVED_LATER : REMOVED_NOW;
-}
-
 // Whatever is still being made of the old data would only keep its memory, and put it in the place of the new one.
 static void take_over(struct transfer *t)
 {
     struct server *server = t->server;
+    bool later = t->receive->repl->config.lazy_flush;
     snapshot_abort(server->snapshot);
-    aside_exchange(server->keyspace, removal_of(t));
+    aside_exchange(server->keyspace, later ? REMOVED_LATER : REMOVED_NOW);
     server->changes++;
     if (server->aof)
         aof_begin_anew(server->aof);
@@ -334,10 +332,8 @@ static enum receive_result conclude(struct transfer *t, bool good, uint64_t bega
     if (good && !is_to_be_refused(t)) {
         take_over(t);
         loading_note(server->loading, loaded);
-        log_notice("Full sync: %llu keys (%llu libraries of functions left out), %llu bytes, "
-                   "%.3f seconds",
-                   (unsigned long long)loaded->keys, (unsigned long long)loaded->functions,
-                   (unsigned long long)t->receive->read_bytes,
+        log_notice("Full sync: done, %llu keys, %llu bytes, %.3f seconds",
+                   (unsigned long long)loaded->keys, (unsigned long long)t->receive->read_bytes,
                    (double)(clock_mono_us_now() - began_us) / 1e6);
         return RECEIVE_DONE;
     }

@@ -34,17 +34,17 @@ static void trade_contents(struct db *a, struct db *b)
     b->keyspace = old_b.keyspace;
 }
 
-static void tell_of_all(struct keyspace *keyspace, enum key_event event)
+static void tell_swapped(struct keyspace *keyspace)
 {
     for (int i = 0; i < keyspace->db_count; i++)
-        keyspace_announce(keyspace, event, &keyspace->dbs[i], NULL);
+        keyspace_announce(keyspace, DB_SWAPPED, &keyspace->dbs[i], NULL);
 }
 
 void aside_exchange(struct keyspace *keyspace, enum removal why)
 {
     struct keyspace *aside = keyspace->aside;
     ASSERT(aside && aside->db_count == keyspace->db_count && !reclaim_pending(&aside->reclaim));
-    tell_of_all(keyspace, DB_FLUSHED);
+    keyspace_announce(keyspace, DB_FLUSHED, &keyspace->dbs[0], NULL);
     keyspace->due_ms = TABLE_DUE_NEVER;
     for (int i = 0; i < keyspace->db_count; i++) {
         struct db *db = &keyspace->dbs[i];
@@ -53,7 +53,7 @@ void aside_exchange(struct keyspace *keyspace, enum removal why)
             keyspace->due_ms = db->due_ms;
         DEBUG_ASSERT(db->keyspace == keyspace && db->id == i);
     }
-    tell_of_all(keyspace, DB_SWAPPED);
+    tell_swapped(keyspace);
     aside_drop(keyspace, why);
 }
 

@@ -13,9 +13,9 @@ struct keyspace;
 // happens there, and no key's time comes. There are none yet.
 void aside_open(struct keyspace *keyspace);
 
-// They take the place of those that there are, which go as `why` says. Listeners hear of each database that it is
-// flushed and, once all have their new contents, that it is swapped. O(databases) beside the listeners, if the
-// memory is given back in slices.
+// They take the place of those that there are, which go as `why` says. Listeners hear once that a database is flushed
+// (the first, which stands for all: who forgets all keys then need not do so again), and, once all have their new
+// contents, that each is swapped. O(databases) beside the listeners, if the memory is given back in slices.
 void aside_exchange(struct keyspace *keyspace, enum removal why);
 
 // Gives them up, with what is in them; nothing happens without any.
