@@ -37,7 +37,7 @@ struct replica {
 };
 
 // --- sync.c
-struct sync *sync_new(struct replicas *replicas);
+struct sync *sync_new(struct repl *repl);
 void sync_free(struct sync *sync);
 // It is REPLICA_WAITING: a data set will be begun for it, with the others that wait.
 void sync_add(struct sync *sync, struct replica *replica);
