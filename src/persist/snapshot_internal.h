@@ -2,8 +2,8 @@
 // What the files about snapshots share.
 #pragma once
 
-#include "persist/child.h"
 #include "persist/rdb_save.h"
+#include "persist/snapshot.h"
 
 #include <stddef.h>
 
@@ -30,6 +30,7 @@ struct snapshot {
     bool stop_writes;
     // Saving.
     struct child child;
+    struct snapshot_guest guest;  // whose child it is; all zero: our own
     bool scheduled;
     bool failed;               // the last one
     uint64_t changes_at_fork;  // server->changes

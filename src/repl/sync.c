@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whole data sets for replicas: who gets one when, and what becomes of them (sync_child.c sends it).
+//
+// Replicas that wait are served together, as far as they want the same form: the oldest one says which. A replica that
+// arrives while a child is at work waits for the next one. From the fork on, the stream is queued in
+// the parent and the sockets are the child's: nothing else is written to them.
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/alarm.h"
+#include "persist/loading.h"
+#include "persist/snapshot.h"
+#include "repl/replicas_internal.h"
+#include "repl/sync_child.h"
+#include "server/client.h"
+#include "server/effects.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+// While something else stands in the way.
+#define RETRY_MS 50
+
+// So long at most until it is looked again whose turn it is.
+#define LOOK_MS 1000
+
+#define PROGRESS_MS 5000
+
+struct waiter {
+    struct replica *replica;
+    uint64_t since_us;
+};
+
+struct sync {
+    struct repl *repl;
+    struct alarm due;
+    struct waiter *waiters;  // the oldest first
+    size_t count;
+    size_t cap;
+    // What is under way.
+    struct sync_job job;
+    struct replica **receivers;  // job.count of them; NULL: it has gone
+    size_t alive;                // of these
+    uint64_t began_us;
+    struct alarm progress;
+};
+
+// --- Who waits ----------------------------------------------------------------------------------
+
+static enum sync_form form_of(const struct sync *sync, const struct replica *replica)
+{
+    if (replica->without_data)
+        return SYNC_EMPTY;
+    bool streams = sync->repl->config.diskless_sync && replica->capabilities & CAPABLE_EOF;
+    return streams ? SYNC_STREAM : SYNC_FILE;
+}
+
+// Until the oldest one's turn comes.
+static int64_t delay_ms(const struct sync *sync)
+{
+    const struct repl_config *config = &sync->repl->config;
+    const struct waiter *oldest = &sync->waiters[0];
+    bool enough = config->diskless_sync_max_replicas > 0 &&
+                  sync->count >= (size_t)config->diskless_sync_max_replicas;
+    if (enough || form_of(sync, oldest->replica) == SYNC_FILE)
+        return 0;
+    int64_t waited_ms = (int64_t)(clock_mono_us_now() - oldest->since_us) / 1000;
+    int64_t left_ms = config->diskless_sync_delay_s * 1000 - waited_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static void plan(struct sync *sync)
+{
+    alarm_clear(&sync->due);
+    if (sync->count == 0)
+        return;
+    // Directives may change.
+    int64_t left_ms = delay_ms(sync);
+    alarm_set(&sync->due, left_ms < LOOK_MS ? left_ms : LOOK_MS);
+}
+
+static void forget_waiter(struct sync *sync, size_t i)
+{
+    sync->count--;
+    memmove(&sync->waiters[i], &sync->waiters[i + 1], (sync->count - i) * sizeof(*sync->waiters));
+}
+
+// --- The end ------------------------------------------------------------------------------------
+
+// Room for a port behind whatever a connection is called.
+#define NAME_ROOM (CONN_NAME_MAX + 16)
+
+// By the port that it listens on, as in redis-server's log.
+static void name_of(const struct replica *replica, char out[NAME_ROOM])
+{
+    client_address(replica->client, out);
+    char *colon = strrchr(out, ':');
+    if (replica->port && colon)
+        snprintf(colon + 1, (size_t)(out + NAME_ROOM - colon - 1), "%d", replica->port);
+}
+
+static void serve(struct replica *replica, enum sync_form form)
+{
+    char name[NAME_ROOM];
+    name_of(replica, name);
+    if (replica->rdb_only) {
+        log_notice("RDB transfer completed, rdb only replica (%s) should be disconnected asap",
+                   name);
+        client_close(replica->client);
+        return;
+    }
+    if (form != SYNC_FILE)
+        log_notice("Streamed RDB transfer with replica %s succeeded (socket). Waiting for REPLCONF "
+                   "ACK from replica to enable streaming",
+                   name);
+    log_notice("Synchronization with replica %s succeeded", name);
+    replica_received(replica);
+}
+
+static void refuse(struct replica *replica)
+{
+    char name[NAME_ROOM];
+    name_of(replica, name);
+    log_warning("SYNC failed: replica %s has not got all of the data set, and is disconnected",
+                name);
+    client_close(replica->client);
+}
+
+static void end_transfer(struct sync *sync)
+{
+    alarm_clear(&sync->progress);
+    mem_free(sync->receivers, sync->job.cap * sizeof(struct replica *));
+    sync->receivers = NULL;
+    sync->alive = 0;
+    sync_job_release(&sync->job);
+}
+
+static void on_child_end(void *udata, int status)
+{
+    struct sync *sync = udata;
+    (void)status;
+    for (size_t i = 0; i < sync->job.count; i++) {
+        struct replica *replica = sync->receivers[i];
+        if (replica && sync->job.outcomes[i].served)
+            serve(replica, sync->job.form);
+        else if (replica)
+            refuse(replica);
+    }
+    end_transfer(sync);
+    plan(sync);
+}
+
+static void tell_progress(void *udata)
+{
+    struct sync *sync = udata;
+    const struct child *child = sync->repl->server->child;
+    uint64_t sent_bytes = 0;
+    for (size_t i = 0; i < sync->job.count; i++)
+        sent_bytes += sync->job.outcomes[i].sent_bytes;
+    log_notice(
+        "Full sync of %zu replicas for %llu s: %llu of %llu keys, %llu MB sent to all of them",
+        sync->alive, (unsigned long long)((clock_mono_us_now() - sync->began_us) / 1000000),
+        (unsigned long long)child->report.keys, (unsigned long long)child->total_keys,
+        (unsigned long long)(sent_bytes >> 20));
+    alarm_set(&sync->progress, PROGRESS_MS);
+}
+
+// --- The beginning ------------------------------------------------------------------------------
+
+// Takes those that are to be served together from the waiting ones.
+static void take_group(struct sync *sync, enum sync_form form)
+{
+    for (size_t i = 0; i < sync->count;) {
+        struct replica *replica = sync->waiters[i].replica;
+        if (form_of(sync, replica) != form) {
+            i++;
+            continue;
+        }
+        forget_waiter(sync, i);
+        if (replica->client->flags & CLIENT_CLOSING)
+            continue;
+        if (!replica_begin_receiving(replica)) {
+            client_close(replica->client);
+            continue;
+        }
+        sync->job.fds[sync->job.count] = replica->client->conn.fd;
+        sync->receivers[sync->job.count++] = replica;
+    }
+    sync->alive = sync->job.count;
+}
+
+static size_t group_size(const struct sync *sync, enum sync_form form)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < sync->count; i++)
+        size += form_of(sync, sync->waiters[i].replica) == form;
+    return size;
+}
+
+static int run_job(void *udata, struct child_voice *voice)
+{
+    const struct sync *sync = udata;
+    return sync_job_run(&sync->job, voice);
+}
+
+static void fork_child(struct sync *sync)
+{
+    struct snapshot *snapshot = sync->repl->server->snapshot;
+    bool saves = sync->job.form == SYNC_FILE;
+    const struct snapshot_guest guest = {
+        .job = { .name = "respite-sync",
+                 .run = run_job,
+                 .on_end = on_child_end,
+                 .udata = sync,
+                 .fds = sync->job.fds,
+                 .fd_count = sync->job.count },
+        .saves = saves,
+    };
+    log_notice("Starting BGSAVE for SYNC with target: %s", saves ? "disk" : "replicas sockets");
+    sync->began_us = clock_mono_us_now();
+    if (snapshot_begin_guest(snapshot, &guest) == STATUS_OK)
+        alarm_set(&sync->progress, PROGRESS_MS);
+    else
+        on_child_end(sync, 0);
+}
+
+static void begin(struct sync *sync)
+{
+    const struct repl *repl = sync->repl;
+    enum sync_form form = form_of(sync, sync->waiters[0].replica);
+    if (sync_job_init(&sync->job, repl, form, group_size(sync, form)) != STATUS_OK) {
+        log_warning("Can't begin a full sync: %s", strerror(errno));
+        alarm_set(&sync->due, LOOK_MS);
+        return;
+    }
+    sync->receivers = mem_alloc_zeroed(sync->job.cap * sizeof(struct replica *));
+    // They begin in database 0, whatever the stream is in. Our primary's stream is told of in the data set.
+    if (!repl_is_replica(repl))
+        effects_restate_db(repl->server->effects);
+    take_group(sync, form);
+    if (sync->alive)
+        fork_child(sync);
+    else
+        on_child_end(sync, 0);
+}
+
+// From the loop, between commands.
+static void on_due(void *udata)
+{
+    struct sync *sync = udata;
+    const struct server *server = sync->repl->server;
+    // When that ends, the next one is planned.
+    if (sync->receivers || sync->count == 0)
+        return;
+    if (delay_ms(sync) > 0)
+        plan(sync);
+    else if (server->child || loading_on(server->loading) || effects_in_group(server->effects))
+        alarm_set(&sync->due, RETRY_MS);
+    else
+        begin(sync);
+}
+
+// --- Replicas come and go -----------------------------------------------------------------------
+
+void sync_add(struct sync *sync, struct replica *replica)
+{
+    if (sync->count == sync->cap) {
+        size_t cap = sync->cap ? sync->cap * 2 : 4;
+        sync->waiters = mem_realloc(sync->waiters, sync->cap * sizeof(*sync->waiters),
+                                    cap * sizeof(*sync->waiters));
+        sync->cap = cap;
+    }
+    sync->waiters[sync->count++] = (struct waiter){ replica, clock_mono_us_now() };
+    if (sync->receivers)
+        log_notice("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
+    else if (sync->repl->server->child)
+        log_notice("Another child is at work. BGSAVE for SYNC is delayed until it has ended");
+    else if (delay_ms(sync) > 0)
+        log_notice("Delay next BGSAVE for diskless SYNC");
+    plan(sync);
+}
+
+// Its socket is the child's, too: shut down, the child sees that it has gone.
+static void drop_receiver(struct sync *sync, size_t i)
+{
+    struct snapshot *snapshot = sync->repl->server->snapshot;
+    conn_shut_down(&sync->receivers[i]->client->conn);
+    sync->receivers[i] = NULL;
+    if (--sync->alive > 0)
+        return;
+    snapshot_drop_guest(snapshot, false);
+    if (snapshot_running(snapshot))
+        return;
+    log_notice("Full sync: the last replica has gone, and the child has been ended");
+    end_transfer(sync);
+    plan(sync);
+}
+
+void sync_remove(struct sync *sync, struct replica *replica)
+{
+    for (size_t i = 0; i < sync->count; i++) {
+        if (sync->waiters[i].replica == replica) {
+            forget_waiter(sync, i);
+            plan(sync);
+            return;
+        }
+    }
+    for (size_t i = 0; i < sync->job.count; i++) {
+        if (sync->receivers[i] == replica) {
+            drop_receiver(sync, i);
+            return;
+        }
+    }
+}
+
+// --- Making -------------------------------------------------------------------------------------
+
+struct sync *sync_new(struct repl *repl)
+{
+    struct sync *sync = mem_alloc_zeroed(sizeof(*sync));
+    sync->repl = repl;
+    alarm_init(&sync->due, repl->server->loop, on_due, sync);
+    alarm_init(&sync->progress, repl->server->loop, tell_progress, sync);
+    return sync;
+}
+
+void sync_free(struct sync *sync)
+{
+    alarm_clear(&sync->due);
+    if (sync->receivers) {
+        snapshot_drop_guest(sync->repl->server->snapshot, true);
+        end_transfer(sync);
+    }
+    mem_free(sync->waiters, sync->cap * sizeof(*sync->waiters));
+    mem_free(sync, sizeof(*sync));
+}
