@@ -213,15 +213,15 @@ static void answer_now(const struct blocked *blocked, struct cmd_ctx *ctx)
     ctx->command->handler(ctx);
 }
 
-// Answers the command, which does not wait any more.
-static void give_up(struct blocked *blocked, bool with_error)
+// Answers the command, which does not wait any more; ERROR_COUNT: without an error.
+static void give_up(struct blocked *blocked, enum error_id error)
 {
     struct client *client = blocked->client;
     if (!(client->flags & CLIENT_CLOSING)) {
         struct outq nowhere;
         struct cmd_ctx ctx = context_of(blocked, &nowhere);
-        if (with_error)
-            reply_error(&ctx, ERR_UNBLOCKED);
+        if (error != ERROR_COUNT)
+            reply_error(&ctx, error);
         else
             answer_now(blocked, &ctx);
         dispatch_gave_up(&ctx);
@@ -234,7 +234,7 @@ static void give_up(struct blocked *blocked, bool with_error)
 static void on_alarm(void *udata)
 {
     clock_update();
-    give_up(udata, false);
+    give_up(udata, ERROR_COUNT);
 }
 
 static void begin_wait(struct cmd_ctx *ctx, struct blocked *blocked, int64_t timeout_ms)
@@ -301,8 +301,20 @@ bool block_end(struct client *client, bool with_error)
 {
     if (!client->blocked)
         return false;
-    give_up(client->blocked, with_error);
+    give_up(client->blocked, with_error ? ERR_UNBLOCKED : ERROR_COUNT);
     return true;
+}
+
+void blocks_disconnect(struct server *server)
+{
+    struct list *all = &server->clients->all;
+    for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
+        struct client *client = LIST_ITEM(link, struct client, all_link);
+        if (!client->blocked)
+            continue;
+        client_close_after_reply(client);
+        give_up(client->blocked, ERR_ROLE_CHANGED);
+    }
 }
 
 void block_forget(struct client *client)

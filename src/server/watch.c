@@ -143,10 +143,13 @@ static bool exists_now(const struct watcher *watcher)
 {
     struct keyspace *keyspace = watcher->interest->db->keyspace;
     bool passively = keyspace->expire_passively;
+    bool on_write = keyspace->expire_on_write;
     // Deleting would be another event while this one is being told.
     keyspace->expire_passively = true;
+    keyspace->expire_on_write = false;
     bool exists = db_peek(watcher->interest->db, &watcher->interest->key).entry != NULL;
     keyspace->expire_passively = passively;
+    keyspace->expire_on_write = on_write;
     return exists;
 }
 
