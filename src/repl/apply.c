@@ -25,6 +25,12 @@ static void keep(struct link *link, bool aside, struct slice bytes)
         stream_append(&link->repl->stream, bytes);
 }
 
+// Whether the request lies in one piece where it begins. (A plain line, which does not begin so, always does.)
+static bool is_whole(const struct cmd_ctx *ctx)
+{
+    return ctx->raw_is_resp || *ctx->raw.ptr != '*';
+}
+
 // Large arguments have arrived apart: the request is put together again, as a primary encodes it.
 static void keep_words(struct link *link, bool aside, const struct cmd_ctx *ctx)
 {
@@ -95,7 +101,7 @@ void apply_ran(void *udata, struct cmd_ctx *ctx)
         note_error(link, ctx);
     bool is_open = transaction_open(client);
     bool aside = is_open || link->transaction.len;
-    if (likely(!ctx->incoming))
+    if (likely(is_whole(ctx)))
         keep(link, aside, ctx->raw);
     else
         keep_words(link, aside, ctx);
