@@ -38,15 +38,22 @@ uint64_t repl_offset(const struct repl *repl)
     return repl->stream.end;
 }
 
-void repl_begin_history(struct repl *repl)
+void repl_rename_history(struct repl *repl, const char *id)
 {
     struct server *server = repl->server;
     memcpy(repl->second_id, server->replication_id, sizeof(repl->second_id));
     repl->second_end = (int64_t)repl->stream.end + 1;
-    random_hex(server->replication_id, RUN_ID_LEN);
+    memcpy(server->replication_id, id, sizeof(server->replication_id));
     log_notice("Setting secondary replication ID to %s, valid up to offset: %lld. New replication "
                "ID is %s",
                repl->second_id, (long long)repl->second_end, server->replication_id);
+}
+
+void repl_begin_history(struct repl *repl)
+{
+    char id[RUN_ID_LEN + 1];
+    random_hex(id, RUN_ID_LEN);
+    repl_rename_history(repl, id);
 }
 
 static void forget_second(struct repl *repl)
@@ -191,6 +198,7 @@ static const struct config_directive directives[] = {
     NUMBER("repl-backlog-ttl", NULL, backlog_ttl_s, "3600", 0, INT64_MAX),
     NUMBER("repl-timeout", NULL, timeout_s, "60", 1, INT32_MAX),
     NUMBER("repl-ping-replica-period", "repl-ping-slave-period", ping_period_s, "10", 1, INT32_MAX),
+    TEXT("bind-source-addr", NULL, 0, source_address),
     { 0 },
 };
 
@@ -204,20 +212,24 @@ void repl_name_primary(struct repl *repl, struct slice host, int port)
     repl->primary_port = host.len ? port : 0;
 }
 
-void repl_follow(struct repl *repl, struct slice host, int port)
+bool repl_follow(struct repl *repl, struct slice host, int port)
 {
-    if (repl->primary_host && slice_is(host, repl->primary_host) && repl->primary_port == port)
-        return;
+    if (repl->primary_host && slice_is(host, repl->primary_host) && repl->primary_port == port) {
+        link_accept_empty(repl->link);
+        return false;
+    }
     bool was_primary = !repl->primary_host;
     link_free(repl->link);
     repl->link = NULL;
-    if (was_primary) {
-        blocks_end_all(repl->server->blocks);
+    if (was_primary)
         repl_listen(repl, false);
-    }
     repl_name_primary(repl, host, port);
     repl->link = link_new(repl);
+    link_accept_empty(repl->link);
+    log_set_role('S');
     repl_update_gates(repl);
+    blocks_disconnect(repl->server);
+    return true;
 }
 
 void repl_lead(struct repl *repl)
@@ -227,6 +239,8 @@ void repl_lead(struct repl *repl)
     repl_name_primary(repl, (struct slice){ 0 }, 0);
     link_free(repl->link);
     repl->link = NULL;
+    repl->link_lost_us = 0;
+    log_set_role('M');
     // Replicas have to hear of the new id: they come back for a partial sync.
     replicas_disconnect_all(repl->replicas);
     repl_begin_history(repl);
@@ -258,8 +272,10 @@ static void describe(void *udata, struct rdb_about *about)
 void repl_start(struct repl *repl)
 {
     resume_history(repl);
-    if (repl->primary_host)
+    if (repl->primary_host) {
         repl->link = link_new(repl);
+        log_set_role('S');
+    }
     repl_update_gates(repl);
 }
 
@@ -313,6 +329,7 @@ void repl_update_gates(struct repl *repl)
         server->keyspace->expire_passively &= (uint8_t)~EXPIRE_PASSIVELY_REPLICA;
     eviction_pause(server->eviction, EVICTION_RESTS_REPLICA,
                    is_replica && repl->config.ignore_max_memory);
+    server->keyspace->expire_on_write = is_replica && !repl->config.read_only;
 }
 
 // --- INFO ---------------------------------------------------------------------------------------
@@ -341,6 +358,18 @@ static void info_replication(void *udata, struct bytes *out)
                  (long long)repl->config.backlog_bytes,
                  kept ? (unsigned long long)stream->begin + 1 : 0ULL,
                  (unsigned long long)(stream->end - stream->begin));
+}
+
+static void info_errors(void *udata, struct bytes *out)
+{
+    const struct repl *repl = udata;
+    bytes_printf(out, "unexpected_error_replies:%llu\r\n",
+                 (unsigned long long)repl->unexpected_errors);
+}
+
+static void reset_errors(void *udata)
+{
+    ((struct repl *)udata)->unexpected_errors = 0;
 }
 
 // --- Making -------------------------------------------------------------------------------------
@@ -391,6 +420,8 @@ void repl_register(struct server *server)
     repl->readonly_gate = registry_add_gate(server->registry, is_write, refuse_write);
     repl->stale_gate = registry_add_gate(server->registry, needs_fresh_data, refuse_stale);
     info_add_section(server->info, "Replication", true, info_replication, repl);
+    info_add_fields(server->info, "Stats", "unexpected errors", info_errors, repl);
+    info_on_reset(server->info, reset_errors, repl);
     repl->replicas = replicas_new(repl);
     repl->failover = failover_new(repl);
     farewell_register(repl);

@@ -28,8 +28,9 @@ bool repl_is_replica(const struct repl *repl);
 // --- The role (repl.c)
 
 // REPLICAOF host port: follows this primary from now on; what is cached of the history of the last one, or of our
-// own, is offered to it, so that a partial sync can do. The primary it follows already: nothing happens.
-void repl_follow(struct repl *repl, struct slice host, int port);
+// own, is offered to it, so that a partial sync can do. The primary it follows already: nothing happens,
+// and false.
+bool repl_follow(struct repl *repl, struct slice host, int port);
 
 // REPLICAOF NO ONE: a primary with a new history, which continues the old one. Nothing happens if it is one.
 void repl_lead(struct repl *repl);

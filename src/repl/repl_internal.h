@@ -41,6 +41,7 @@ struct repl_config {
     int64_t backlog_ttl_s;
     int64_t timeout_s;
     int64_t ping_period_s;
+    char *source_address;
 };
 
 struct repl {
@@ -55,7 +56,9 @@ struct repl {
     // The primary that we follow; NULL: we are one.
     char *primary_host;
     int primary_port;
-    struct link *link;  // of link.c: NULL if we are one
+    struct link *link;           // of link.c: NULL if we are one
+    uint64_t link_lost_us;       // monotonic; 0: up, or never was
+    uint64_t unexpected_errors;  // commands of the primary's that have failed here
     struct replicas *replicas;
     struct failover *failover;
     uint32_t readonly_gate;
@@ -69,6 +72,10 @@ struct repl {
 void repl_begin_history(struct repl *repl);
 // Takes over another history: of a primary that sent everything, or that told its new id.
 void repl_take_history(struct repl *repl, const char *id, uint64_t offset);
+
+// The history goes by this id from here on: our primary says so. The present one becomes the second one, which ends
+// here.
+void repl_rename_history(struct repl *repl, const char *id);
 
 // Feeds the stream from the effects (a primary that has, or had, replicas), or lets it rest.
 void repl_listen(struct repl *repl, bool on);
@@ -105,7 +112,9 @@ void replicas_info(const struct replicas *replicas, struct bytes *out);
 // --- link.c
 // Begins to connect at once, and goes on trying.
 struct link *link_new(struct repl *repl);
-// Closes the connection; breaks a sync off.
+// What the primary has is taken even if that is nothing, once: an administrator has said whom to follow.
+void link_accept_empty(struct link *link);
+// Closes the connection; breaks a sync off. NULL is fine.
 void link_free(struct link *link);
 // The client by which the primary's commands come is about to be freed.
 void link_gone(struct link *link, struct client *client);

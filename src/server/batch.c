@@ -376,6 +376,11 @@ static void take_commands(struct batch *batch, struct client *client)
             wait_at_gate(batch, client, &parsed);
             return;
         }
+        if (unlikely(parsed.argc == 0 && client->flags & CLIENT_PRIMARY && batch->count)) {
+            // It is to be counted behind the commands before it.
+            move_to(&batch->behind, client);
+            return;
+        }
         input->pos += parsed.consumed;
         if (parsed.argc == 0) {
             if (client->flags & CLIENT_PRIMARY)
@@ -498,6 +503,8 @@ static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
     // When a key's time has come is the primary's to say.
     bool kept = keyspace->keep_expired;
     keyspace->keep_expired = kept || is_primary;
+    // Nobody would hear the reply that it waits for.
+    ctx->must_not_wait = is_primary;
     run(batch, ctx);
     keyspace->keep_expired = kept;
     keyspace->untouched = false;

@@ -213,7 +213,7 @@ static void answer_now(const struct blocked *blocked, struct cmd_ctx *ctx)
     ctx->command->handler(ctx);
 }
 
-// Answers the command, which does not wait any more: with this error, or (ERROR_COUNT) as if its time were over.
+// Answers the command, which does not wait any more; ERROR_COUNT: without an error.
 static void give_up(struct blocked *blocked, enum error_id error)
 {
     struct client *client = blocked->client;
@@ -316,15 +316,15 @@ bool block_end(struct client *client, bool with_error)
     return true;
 }
 
-void blocks_end_all(struct blocks *blocks)
+void blocks_disconnect(struct server *server)
 {
-    const struct list *all = &blocks->server->clients->all;
+    struct list *all = &server->clients->all;
     for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
         struct client *client = LIST_ITEM(link, struct client, all_link);
         if (!client->blocked)
             continue;
-        give_up(client->blocked, ERR_ROLE_CHANGED);
         client_close_after_reply(client);
+        give_up(client->blocked, ERR_ROLE_CHANGED);
     }
 }
 

@@ -57,9 +57,9 @@ void blocks_serve(struct blocks *blocks);
 // Ends the client's wait as if its time were over, or with an error; false if it does not wait.
 bool block_end(struct client *client, bool with_error);
 
-// The server's role has changed: nobody's wait has a sense any more. All who wait get an error, and are disconnected behind
-// it. O(clients).
-void blocks_end_all(struct blocks *blocks);
+// The server changes its role: what clients wait for may never come here. All who wait get an error, and their connections
+// are closed: whoever comes again learns whom to ask. O(clients).
+void blocks_disconnect(struct server *server);
 
 // The client is going away.
 void block_forget(struct client *client);

@@ -144,10 +144,13 @@ static bool exists_now(const struct watcher *watcher)
 {
     struct keyspace *keyspace = watcher->interest->db->keyspace;
     uint8_t passively = keyspace->expire_passively;
+    bool on_write = keyspace->expire_on_write;
     // Deleting would be another event while this one is being told.
     keyspace->expire_passively |= EXPIRE_PASSIVELY_PAUSED;
+    keyspace->expire_on_write = false;
     bool exists = db_peek(watcher->interest->db, &watcher->interest->key).entry != NULL;
     keyspace->expire_passively = passively;
+    keyspace->expire_on_write = on_write;
     return exists;
 }
 
