@@ -156,8 +156,10 @@ static void acknowledge(struct cmd_ctx *ctx, uint32_t i)
 {
     const struct client *client = ctx->client;
     struct replica *replica = client->replica;
-    if (!(client->flags & CLIENT_REPLICA) || replica->state < REPLICA_LOADING)
+    if (!(client->flags & CLIENT_REPLICA) || replica->state < REPLICA_RECEIVING)
         return;
+    // It may have the whole data set before the end of the child that sent it is known here.
+    replica->has_loaded = true;
     struct replicas *replicas = replica->replicas;
     replica->acked_ms = replicas_now_ms();
     replicas->acked_more |= advance(replicas, ctx->argv[i + 1], &replica->acked);

@@ -38,6 +38,7 @@ struct replica {
     bool rdb_only;       // it wants a data set and no stream
     bool without_data;   // rdb-filter-only that leaves the data out: functions
     bool old_protocol;   // SYNC: never acknowledges
+    bool has_loaded;     // has acknowledged something
     uint64_t queued;     // the stream up to here is in its queue
     uint64_t acked;
     uint64_t acked_on_disk;  // FACK

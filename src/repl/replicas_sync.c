@@ -88,7 +88,7 @@ void replica_received(struct replica *replica)
         client_close(replica->client);
         return;
     }
-    if (replica->old_protocol)
+    if (replica->old_protocol || replica->has_loaded)
         replica_go_online(replica);
 }
 
