@@ -57,6 +57,7 @@ NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
 NEEDS_bench-pubsub := build bench
 NEEDS_bench-persist := build bench
+NEEDS_bench-repl := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
@@ -310,6 +311,9 @@ bench-pubsub: $(SERVER) $(B)/release/utils/bench/bench_pubsub ## CPU per message
 bench-persist: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe $(B)/release/tests/support/faults.so ## SAVE, loading, appendfsync and what a BGSAVE does to a GET, side by side with redis-server
 	$(Q)FAULTS_SHIM=$(B)/release/tests/support/faults.so utils/bench/bench_persist.sh
 
+bench-repl: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe ## Full sync, CPU per replicated SET, catching up and stalled replicas, side by side with redis-server
+	$(Q)utils/bench/bench_repl.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -375,7 +379,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 
