@@ -137,11 +137,12 @@ def sleeper_small_backlog(room, kinds, long):
 
 
 def shim(room):
-    path = os.environ["FAULTS_SHIM"]
+    path = os.path.realpath(os.environ["FAULTS_SHIM"])
+    sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
     def env(name):
-        return {"LD_PRELOAD": os.path.realpath(path), "FAULTS_DIR": os.path.join(room.dir, name),
-                "FAULTS_CONTROL": os.path.join(room.dir, name + ".rules")}
+        return {"LD_PRELOAD": path, "FAULTS_DIR": os.path.join(room.dir, name),
+                "FAULTS_CONTROL": os.path.join(room.dir, name + ".rules"), "ASAN_OPTIONS": sanitizer}
     return env
 
 

@@ -125,9 +125,7 @@ class Watch:
 
     def knows_all(self):
         said = [client.sentinel_master(NAME) for client in self.clients]
-        return all((s["num-slaves"], s["num-other-sentinels"]) == (2, 2) and s["flags"] == "master"
-                   if isinstance(s["flags"], str) else (s["num-slaves"], s["num-other-sentinels"]) == (2, 2)
-                   for s in said)
+        return all((s["num-slaves"], s["num-other-sentinels"]) == (2, 2) for s in said)
 
     def primary_port(self):
         """That all agree on, or None."""
@@ -135,14 +133,14 @@ class Watch:
         return int(found.pop()) if len(found) == 1 else None
 
     def story(self):
-        """What the sentinels said, in the order of time, without what all of them say."""
+        """What the sentinels said, in the order of time."""
         lines = []
         for i in range(len(self.ports)):
             with open(os.path.join(self.room.dir, f"sentinel-{i}.log"), encoding="utf-8") as log:
                 for line in log:
                     event = TOLD.search(line)
                     if event:
-                        lines.append((" ".join(line.split()[3:4]), i, event.group().strip()))
+                        lines.append((line.split()[4], i, event.group().strip()))
         return [f"      {at} sentinel {i}: {said}" for at, i, said in sorted(lines)]
 
 
