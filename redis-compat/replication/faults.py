@@ -137,11 +137,12 @@ def sleeper_small_backlog(room, kinds, long):
 
 
 def shim(room):
-    path = os.environ["FAULTS_SHIM"]
+    path = os.path.realpath(os.environ["FAULTS_SHIM"])
+    sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
     def env(name):
-        return {"LD_PRELOAD": os.path.realpath(path), "FAULTS_DIR": os.path.join(room.dir, name),
-                "FAULTS_CONTROL": os.path.join(room.dir, name + ".rules")}
+        return {"LD_PRELOAD": path, "FAULTS_DIR": os.path.join(room.dir, name),
+                "FAULTS_CONTROL": os.path.join(room.dir, name + ".rules"), "ASAN_OPTIONS": sanitizer}
     return env
 
 
@@ -187,6 +188,24 @@ def replica_disk_full(room, kinds, _long):
 
 def primary_disk_full(room, kinds, _long):
     return full_disk(room, kinds, "primary", (["--repl-diskless-sync", "no"], []))
+
+
+def silent_link(room, kinds, _long):
+    """A link that is open and carries nothing: both ends find out by repl-timeout, and a partial sync follows."""
+    brief = ["--repl-timeout", "2", "--repl-ping-replica-period", "1"]
+    pair = Pair(room, kinds, brief, brief)
+    before = pair.primary.counters()
+    pair.link.stall()
+    poll(lambda: pair.primary.info("connected_slaves", "replication") == 0, "the primary gives the replica up")
+    poll(lambda: not pair.replica.link_is_up(), "the replica gives the primary up")
+    pair.primary.call("SET", "in", "silence")
+    pair.link.flow()
+    pair.replica.await_link()
+    keys = pair.check()
+    full, partial, _ = pair.primary.counters()
+    expect_equal(full, before[0], "full syncs")
+    expect(partial > before[1], "a partial sync follows")
+    return f"{keys} keys"
 
 
 def psyncs(node):
@@ -309,6 +328,7 @@ SCENARIOS = {
     "tiny limit": (tiny_limit, None),
     "paused replica, large backlog": (sleeper_large_backlog, None),
     "paused replica, small backlog": (sleeper_small_backlog, None),
+    "silent link": (silent_link, None),
     "replica's disk full": (replica_disk_full, None),
     "primary's disk full": (primary_disk_full, None),
     "empty primary": (empty_primary, "replica"),

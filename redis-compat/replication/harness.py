@@ -225,6 +225,11 @@ class Node:
         self.process.kill()
         self.process.wait()
 
+    def forget(self):
+        """Removes its files, while it is dead: redis-server keeps those by which data sets came."""
+        shutil.rmtree(self.dir)
+        os.mkdir(self.dir)
+
     def shut_down(self, *how):
         try:
             self.call("SHUTDOWN", *how)

@@ -77,9 +77,10 @@ class Topology:
         """Until the replica has noticed."""
         link = self.links[node]
         accepted = link.accepted
-        cut = link.cut(reset=self.rng.random() < 0.5)
+        if not link.cut(reset=self.rng.random() < 0.5):
+            return 0
         poll(lambda: link.accepted > accepted, f"{node.name} connects again")
-        return 1 if cut else 0
+        return 1
 
     def cut_twice(self, node):
         """The second time while it connects again."""
@@ -130,15 +131,24 @@ class Topology:
     # --- Faults that it doesn't
 
     def die(self, node):
+        """A replica has nothing on its disk: it asks for everything when it is back, and the link is slow then."""
+        above = self.upstream.get(node)
+        before = above.counters()[0] if above else 0
         node.kill()
         time.sleep(self.rng.uniform(0, 0.5))
+        if above:
+            node.forget()
+            self.links[node].delay_s = 0.005
         node.start()
+        if above:
+            poll(lambda: above.counters()[0] > before, f"a full sync of {node.name} is begun")
+            self.links[node].delay_s = 0.0
 
     def die_while_syncing(self, node):
-        """Killed as soon as it asks for a data set, and once more after that."""
+        """Killed as soon as it has asked for a data set, and once more soon after that."""
         self.die(node)
         self.links[node].delay_s = 0.005
-        time.sleep(self.rng.uniform(0, 0.5))
+        time.sleep(self.rng.uniform(0, 0.2))
         node.kill()
         self.links[node].delay_s = 0.0
         node.start()
