@@ -225,26 +225,6 @@ const char *failover_state_name(const struct failover *failover)
     return names[failover->state];
 }
 
-bool failover_accept(struct cmd_ctx *ctx)
-{
-    struct repl *repl = ctx->server->repl;
-    if (!repl_is_replica(repl)) {
-        reply_error(ctx, ERR_PSYNC_FAILOVER_PRIMARY);
-        return false;
-    }
-    if (!slice_equal(ctx->argv[1], slice_of(repl->server->replication_id))) {
-        reply_error(ctx, ERR_PSYNC_FAILOVER_ID);
-        return false;
-    }
-    char address[CONN_NAME_MAX];
-    client_address(ctx->client, address);
-    log_warning("Failover request received for replid %s.", repl->server->replication_id);
-    repl_lead(repl);
-    log_notice("MASTER MODE enabled (failover request from client %llu at %s)",
-               (unsigned long long)ctx->client->id, address);
-    return true;
-}
-
 // --- Making -------------------------------------------------------------------------------------
 
 struct failover *failover_new(struct repl *repl)

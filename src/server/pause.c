@@ -32,6 +32,11 @@ static bool any(const struct command *row)
     return true;
 }
 
+bool pause_is_on(const struct pause *pause)
+{
+    return pause->server->holds & (pause->write_gate | pause->all_gate);
+}
+
 static void update(struct pause *pause)
 {
     struct server *server = pause->server;
