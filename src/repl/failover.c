@@ -171,7 +171,7 @@ static enum error_id refusal_of(struct repl *repl, const struct failover_wish *w
         return ERR_FAILOVER_RUNS;
     if (repl_is_replica(repl))
         return ERR_FAILOVER_REPLICA;
-    if (replicas_count(repl->replicas) == 0)
+    if (list_empty(replicas_all(repl->replicas)))
         return ERR_FAILOVER_ALONE;
     if (wish->force && (!wish->timeout_ms || !wish->to))
         return ERR_FAILOVER_FORCE;

@@ -42,11 +42,8 @@ void replicas_disconnect_all(struct replicas *replicas)
 
 size_t replicas_count(const struct replicas *replicas)
 {
-    size_t count = 0;
-    for (const struct list_link *link = list_first(&replicas->all); link;
-         link = list_next(&replicas->all, link))
-        count++;
-    return count;
+    (void)replicas;
+    return 0;
 }
 
 struct list *replicas_all(struct replicas *replicas)
