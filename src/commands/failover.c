@@ -21,7 +21,7 @@ static bool parse_option(struct cmd_ctx *ctx, uint32_t *i, struct failover_wish 
         wish->to = true;
         wish->host = ctx->argv[*i + 1];
         *i += 2;
-        return arg_int32(ctx, *i, &wish->port);
+        return arg_int64(ctx, *i, &wish->port);
     }
     if (arg_is(ctx, *i, "force") && !wish->force) {
         wish->force = true;

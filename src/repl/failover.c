@@ -171,7 +171,7 @@ static enum error_id refusal_of(struct repl *repl, const struct failover_wish *w
         return ERR_FAILOVER_RUNS;
     if (repl_is_replica(repl))
         return ERR_FAILOVER_REPLICA;
-    if (replicas_count(repl->replicas) == 0)
+    if (list_empty(replicas_all(repl->replicas)))
         return ERR_FAILOVER_ALONE;
     if (wish->force && (!wish->timeout_ms || !wish->to))
         return ERR_FAILOVER_FORCE;
@@ -223,26 +223,6 @@ const char *failover_state_name(const struct failover *failover)
     static const char *const names[] = { "no-failover", "waiting-for-sync",
                                          "failover-in-progress" };
     return names[failover->state];
-}
-
-bool failover_accept(struct cmd_ctx *ctx)
-{
-    struct repl *repl = ctx->server->repl;
-    if (!repl_is_replica(repl)) {
-        reply_error(ctx, ERR_PSYNC_FAILOVER_PRIMARY);
-        return false;
-    }
-    if (!slice_equal(ctx->argv[1], slice_of(repl->server->replication_id))) {
-        reply_error(ctx, ERR_PSYNC_FAILOVER_ID);
-        return false;
-    }
-    char address[CONN_NAME_MAX];
-    client_address(ctx->client, address);
-    log_warning("Failover request received for replid %s.", repl->server->replication_id);
-    repl_lead(repl);
-    log_notice("MASTER MODE enabled (failover request from client %llu at %s)",
-               (unsigned long long)ctx->client->id, address);
-    return true;
 }
 
 // --- Making -------------------------------------------------------------------------------------

@@ -12,6 +12,18 @@ static bool counts(const struct replica *replica)
     return !replica->old_protocol && !replica->rdb_only;
 }
 
+static const char *state_name(enum replica_state state)
+{
+    switch (state) {
+    case REPLICA_TALKING:
+    case REPLICA_WAITING: return "wait_bgsave";
+    case REPLICA_RECEIVING:
+    case REPLICA_LOADING: return "send_bulk";
+    case REPLICA_ONLINE: break;
+    }
+    return "online";
+}
+
 static void report_lag(const struct repl *repl, const struct replica *replica)
 {
     char address[CONN_NAME_MAX];
@@ -21,7 +33,7 @@ static void report_lag(const struct repl *repl, const struct replica *replica)
     log_warning("Lagging replica %s (listening on port %d) reported offset %llu behind master, "
                 "lag=%lld, state=%s.",
                 address, replica->port, (unsigned long long)behind, (long long)(silent_s / 1000),
-                replica->state == REPLICA_ONLINE ? "online" : "in sync with a data set");
+                state_name(replica->state));
 }
 
 static bool lags(void *udata, bool report)

@@ -60,10 +60,6 @@ bool failover_abort(struct repl *repl);
 // From failover_begin() until the other one is the primary, or we are again.
 bool repl_is_failing_over(const struct repl *repl);
 
-// PSYNC id offset FAILOVER, from our primary: becomes one in its place, and is to be answered like any PSYNC then. False:
-// an error has been replied.
-bool failover_accept(struct cmd_ctx *ctx);
-
 // --- Replicas of ours (replicas.c, sync.c)
 
 // REPLCONF, PSYNC and SYNC. They answer.

@@ -18,16 +18,6 @@ static int fd;
 static int writer;
 static struct replica replica;
 
-static void take_over(struct cmd_ctx *ctx)
-{
-    if (failover_accept(ctx))
-        reply_ok(ctx);
-}
-
-// PSYNC id offset FAILOVER, as far as it matters here.
-static const struct command rows[] = { { .name = "takeover", .arity = 2, .handler = take_over },
-                                       { 0 } };
-
 static void add_replica(void)
 {
     (void)rig_connect();
@@ -50,7 +40,6 @@ static void set_up(void)
     snapshot_register(server);
     repl_register(server);
     commands_register(server->registry);
-    registry_add(server->registry, rows);
     rig_start();
     process_ready(server->process);
     fd = rig_connect();
@@ -244,23 +233,6 @@ START_TEST(no_key_goes_meanwhile)
 }
 END_TEST
 
-START_TEST(asked_to_take_over)
-{
-    char request[128];
-    rig_ask(fd, "TAKEOVER x\r\n", "-ERR PSYNC FAILOVER can't be sent to a master.\r\n");
-    rig_ask(fd, "REPLICAOF 127.0.0.1 1\r\n", "+OK\r\n");
-    rig_ask(fd, "TAKEOVER x\r\n", "-ERR PSYNC FAILOVER replid must match my replid.\r\n");
-    rig_ask(fd, "FAILOVER\r\n", "-ERR FAILOVER is not valid when server is a replica.\r\n");
-    char id[RUN_ID_LEN + 1];
-    memcpy(id, server->replication_id, sizeof(id));
-    snprintf(request, sizeof(request), "TAKEOVER %s\r\n", id);
-    rig_ask(fd, request, "+OK\r\n");
-    ck_assert(!repl_is_replica(server->repl));
-    ck_assert_str_eq(server->repl->second_id, id);
-    ck_assert_str_ne(server->replication_id, id);
-}
-END_TEST
-
 // --- The end ------------------------------------------------------------------------------------
 
 static bool info_says_stopping(void)
@@ -381,7 +353,6 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, the_replica_never_catches_up);
     tcase_add_test(tcase, who_is_no_target);
     tcase_add_test(tcase, no_key_goes_meanwhile);
-    tcase_add_test(tcase, asked_to_take_over);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("the end");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
