@@ -342,14 +342,17 @@ END_TEST
 
 START_TEST(pieces_and_breaks_at_random)
 {
-    static const char *const commands[] = { SET_A_1,
-                                            INCR_N,
-                                            MULTI INCR_N SET_A_1 EXEC,
-                                            "\n",
-                                            "*1\r\n$4\r\nPING\r\n",
-                                            GETACK,
-                                            "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n",
-                                            "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" };
+    static const char transaction[] = MULTI INCR_N SET_A_1 EXEC;
+    static const char *const commands[] = {
+        SET_A_1,
+        INCR_N,
+        transaction,
+        "\n",
+        "*1\r\n$4\r\nPING\r\n",
+        GETACK,
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n",
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n",
+    };
     struct random seeded;
     random_seed(&seeded, 4711);
     be_primary_of(0);
