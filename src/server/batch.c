@@ -319,8 +319,9 @@ static struct share share_of(const struct batch *batch, const struct client *cli
     const struct clients *clients = batch->server->clients;
     bool authenticated = client->flags & CLIENT_AUTHENTICATED;
     bool held = batch->server->holds && !(client->flags & CLIENT_PRIMARY);
+    const struct resp_limits *limits = authenticated ? &clients->limits : &clients->unauth_limits;
     return (struct share){
-        .limits = authenticated ? &clients->limits : &clients->unauth_limits,
+        .limits = client->flags & CLIENT_PRIMARY ? &clients->primary_limits : limits,
         .one_at_a_time = !authenticated || held,
         .held = held,
     };

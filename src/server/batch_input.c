@@ -36,8 +36,11 @@ static void read_failed(struct client *client, enum status status)
         client_close(client);
 }
 
+// What our primary has run we have to run, too: cut off, it would only send it again.
 static uint64_t query_buffer_limit(const struct client *client)
 {
+    if (client->flags & CLIENT_PRIMARY)
+        return UINT64_MAX;
     return (uint64_t)client->server->clients->config.query_buffer_bytes;
 }
 

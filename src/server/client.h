@@ -119,8 +119,9 @@ struct clients {
     size_t held;  // whose input waits: INFO's blocked_clients
     uint64_t next_id;
     uint32_t auth_gate;
-    struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
-    struct resp_limits unauth_limits;  // before authentication
+    struct resp_limits limits;          // of the parser; limits.max_bulk is that of all strings
+    struct resp_limits unauth_limits;   // before authentication
+    struct resp_limits primary_limits;  // what it has, we take
     struct log_limit refused[REFUSALS];
     struct log_limit attacks;   // requests that look like a web browser's
     uint64_t recent_max_input;  // largest buffers since the last clients_new_peaks()

@@ -655,6 +655,9 @@ struct clients *clients_new(struct server *server)
     config_register(server->config, client_directives, clients);
     clients->limits = (struct resp_limits){ .max_multibulk = INT32_MAX, .authenticated = true };
     clients->unauth_limits = (struct resp_limits){ .max_multibulk = INT32_MAX };
+    clients->primary_limits = (struct resp_limits){ .max_multibulk = INT32_MAX,
+                                                    .max_bulk = STRING_BYTES_MAX,
+                                                    .authenticated = true };
     clients->auth_gate = registry_add_gate(server->registry, needs_auth, refuse_unauthenticated);
     info_add_section(server->info, "Clients", true, info_clients, clients);
     info_add_fields(server->info, "Clients", "blocking", info_blocked, clients);

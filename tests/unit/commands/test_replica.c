@@ -331,6 +331,25 @@ START_TEST(large_arguments_alone_and_in_a_transaction)
 }
 END_TEST
 
+START_TEST(limits_are_for_clients)
+{
+    struct bytes text = { 0 };
+    ck_assert_int_eq(rig_config_set("proto-max-bulk-len", "1mb"), STATUS_OK);
+    ck_assert_int_eq(rig_config_set("client-query-buffer-limit", "1mb"), STATUS_OK);
+    ck_assert_int_eq(rig_config_set("repl-backlog-size", "16mb"), STATUS_OK);
+    append_set(&text, "big", 2u << 20);
+    bytes_append_text(&text, MULTI);
+    for (int i = 0; i < 100; i++)
+        append_set(&text, "part", 20000);
+    bytes_append_text(&text, EXEC);
+    be_primary_of(0);
+    feed(text.data, text.len);
+    bytes_release(&text);
+    expect_applied();
+    rig_ask(client, "STRLEN big\r\nSTRLEN part\r\n", ":2097152\r\n:20000\r\n");
+}
+END_TEST
+
 START_TEST(blanks_and_lines_count_where_they_stand)
 {
     be_primary_of(0);
@@ -342,14 +361,17 @@ END_TEST
 
 START_TEST(pieces_and_breaks_at_random)
 {
-    static const char *const commands[] = { SET_A_1,
-                                            INCR_N,
-                                            MULTI INCR_N SET_A_1 EXEC,
-                                            "\n",
-                                            "*1\r\n$4\r\nPING\r\n",
-                                            GETACK,
-                                            "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n",
-                                            "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" };
+    static const char transaction[] = MULTI INCR_N SET_A_1 EXEC;
+    static const char *const commands[] = {
+        SET_A_1,
+        INCR_N,
+        transaction,
+        "\n",
+        "*1\r\n$4\r\nPING\r\n",
+        GETACK,
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n",
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n",
+    };
     struct random seeded;
     random_seed(&seeded, 4711);
     be_primary_of(0);
@@ -506,6 +528,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, a_transaction_is_resumed_at_its_beginning);
     tcase_add_test(tcase, a_history_that_gets_a_new_name);
     tcase_add_test(tcase, large_arguments_alone_and_in_a_transaction);
+    tcase_add_test(tcase, limits_are_for_clients);
     tcase_add_test(tcase, blanks_and_lines_count_where_they_stand);
     tcase_add_test(tcase, pieces_and_breaks_at_random);
     tcase_add_loop_test(tcase, nonsense_ends_in_a_new_data_set, 0, 4);

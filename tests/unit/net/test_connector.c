@@ -76,7 +76,7 @@ static void await_call(void)
 // The peer's address of the connection that the listener has.
 static uint32_t accepted_from(void)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = { 0 };
     socklen_t len = sizeof(address);
     int fd = accept(listening, (struct sockaddr *)&address, &len);
     ck_assert_int_ge(fd, 0);
