@@ -106,8 +106,12 @@ static bool ask_for_stream(struct handshake *handshake)
         struct slice from = number(offset, repl->stream.end + 1);
         log_notice("Trying a partial resynchronization (request %s:%.*s)",
                    repl->server->replication_id, (int)from.len, from.ptr);
-        APPEND(handshake, &out, STEP_PSYNC, SLICE("PSYNC"), slice_of(repl->server->replication_id),
-               from);
+        if (handshake->hands_over)
+            APPEND(handshake, &out, STEP_PSYNC, SLICE("PSYNC"),
+                   slice_of(repl->server->replication_id), from, SLICE("FAILOVER"));
+        else
+            APPEND(handshake, &out, STEP_PSYNC, SLICE("PSYNC"),
+                   slice_of(repl->server->replication_id), from);
     } else {
         log_notice("Asking the primary for all data: there is no history to go on from");
         APPEND(handshake, &out, STEP_PSYNC, SLICE("PSYNC"), SLICE("?"), SLICE("-1"));
@@ -185,11 +189,11 @@ static void judge_psync(struct handshake *handshake, struct slice line)
     struct bytes sync = { 0 };
     if (!line.len)
         return;
-    if (starts_with(line, "+FULLRESYNC")) {
-        judge_full(handshake, line);
-    } else if (starts_with(line, "+CONTINUE")) {
+    if (starts_with(line, "+CONTINUE")) {
         judge_continue(handshake, line);
-    } else if (!starts_with(line, "-ERR")) {
+    } else if (starts_with(line, "+FULLRESYNC")) {
+        judge_full(handshake, line);
+    } else if (!starts_with(line, "-ERR") || handshake->hands_over) {
         // It has no data itself now (-NOMASTERLINK, -LOADING), or does not want us.
         fail(handshake, "the primary answers PSYNC with '%.*s'", (int)line.len, line.ptr);
     } else {
@@ -286,12 +290,13 @@ static void on_readable(void *udata)
         fail(handshake, "the primary's answer to %s has no end", name);
 }
 
-void handshake_begin(struct handshake *handshake, struct repl *repl, int fd, bool offers,
-                     handshake_fn answered, void *udata)
+void handshake_begin(struct handshake *handshake, struct repl *repl, int fd,
+                     enum handshake_wish wish, handshake_fn answered, void *udata)
 {
     *handshake = (struct handshake){ .repl = repl,
                                      .fd = fd,
-                                     .offers = offers,
+                                     .offers = wish != HANDSHAKE_ASKS_ALL,
+                                     .hands_over = wish == HANDSHAKE_HANDS_OVER,
                                      .answered = answered,
                                      .udata = udata,
                                      .heard_us = clock_mono_us_now() };

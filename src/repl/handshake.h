@@ -38,15 +38,22 @@ struct handshake {
     int step;           // enum step of handshake.c: whose answer is awaited
     uint32_t sent;      // steps, as bits
     bool offers;        // PSYNC names our history
+    bool hands_over;    // and asks the peer to be the primary from now on
     uint64_t heard_us;  // when the last byte came; monotonic
     char line[HANDSHAKE_LINE_MAX];
     size_t line_len;
 };
 
-// Begins on a connected socket, which stays the caller's. `offers`: PSYNC is to name the history that we have.
-// `answered` is called once, from the loop.
-void handshake_begin(struct handshake *handshake, struct repl *repl, int fd, bool offers,
-                     handshake_fn answered, void *udata);
+// What PSYNC is to say.
+enum handshake_wish {
+    HANDSHAKE_ASKS_ALL,
+    HANDSHAKE_OFFERS,      // the history that we have
+    HANDSHAKE_HANDS_OVER,  // the same, and that the peer shall be the primary from now on; never SYNC
+};
+
+// Begins on a connected socket, which stays the caller's. `answered` is called once, from the loop.
+void handshake_begin(struct handshake *handshake, struct repl *repl, int fd,
+                     enum handshake_wish wish, handshake_fn answered, void *udata);
 
 // No call any more; also behind the one that came. The socket is as it is.
 void handshake_stop(struct handshake *handshake);

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "net/connector.h"
 #include "persist/aof.h"
+#include "repl/failover.h"
 #include "repl/link_internal.h"
 #include "resp/request.h"
 #include "server/client.h"
@@ -82,6 +83,13 @@ static void wait_for_next_try(struct link *link, int64_t delay_ms)
 static void fail(struct link *link, const char *reason)
 {
     const struct repl *repl = link->repl;
+    if (link->hands_over) {
+        log_warning("The primary-to-be %s:%d can't be followed: %s", repl->primary_host,
+                    repl->primary_port, reason);
+        wait_for_next_try(link, SECOND_MS);
+        failover_answered(repl->failover, false);
+        return;
+    }
     uint64_t now_us = clock_mono_us_now();
     if (!link->failures++ || now_us - link->said_us >= SAY_AGAIN_US) {
         link->said_us = now_us;
@@ -282,6 +290,10 @@ static void on_answer(void *udata, const struct handshake_answer *answer)
     struct link *link = udata;
     struct handshake_answer old = { .result = HANDSHAKE_OLD };
     link->old_protocol = answer->result == HANDSHAKE_OLD;
+    if (link->hands_over && answer->result != HANDSHAKE_FAILED) {
+        link->hands_over = false;
+        failover_answered(link->repl->failover, true);
+    }
     switch (answer->result) {
     case HANDSHAKE_FULL: begin_receiving(link, answer); break;
     case HANDSHAKE_CONTINUE: go_on(link, answer->id); break;
@@ -305,7 +317,11 @@ static void on_connected(void *udata, int fd, const char *reason)
     conn_set_tcp_options(fd, (int)clients_of(link)->config.keepalive_s);
     link->fd = fd;
     enter(link, LINK_TALKING);
-    handshake_begin(&link->handshake, link->repl, fd, !link->distrusted && !link->old_protocol,
+    bool offers = !link->distrusted && !link->old_protocol;
+    handshake_begin(&link->handshake, link->repl, fd,
+                    link->hands_over ? HANDSHAKE_HANDS_OVER
+                    : offers         ? HANDSHAKE_OFFERS
+                                     : HANDSHAKE_ASKS_ALL,
                     on_answer, link);
 }
 
@@ -401,7 +417,7 @@ void link_free(struct link *link)
 
 void link_ask_failover(struct link *link)
 {
-    (void)link;
+    link->hands_over = true;
 }
 
 bool link_is_up(const struct link *link)

@@ -40,6 +40,7 @@ struct link {
     bool accepts_empty;   // an administrator wants what the primary has, even if that is nothing
     bool refused;         // until then, unless its history is one of ours, its data are not taken
     bool distrusted;      // what we have may not be what its history says: not offered
+    bool hands_over;      // the peer is to become the primary: one try (failover.h)
     bool old_protocol;    // SYNC: there are no offsets that it would know
     struct alarm alarm;   // the next second, or the next try
     uint64_t begun_us;    // this state; monotonic, as all of these

@@ -3,6 +3,7 @@
 // behind the last line is taken.
 #include "repl/handshake.h"
 
+#include "persist/snapshot.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
 
@@ -29,6 +30,7 @@ static void set_up(void)
 {
     int ends[2];
     rig_make(NULL);
+    snapshot_register(server);
     repl_register(server);
     rig_start();
     memset(server->replication_id, 'a', RUN_ID_LEN);
@@ -48,7 +50,8 @@ static void tear_down(void)
 
 static void begin(bool offers)
 {
-    handshake_begin(&handshake, server->repl, ours, offers, on_answer, &handshake);
+    handshake_begin(&handshake, server->repl, ours, offers ? HANDSHAKE_OFFERS : HANDSHAKE_ASKS_ALL,
+                    on_answer, &handshake);
     rig_expect(primary, PING);
 }
 
