@@ -260,6 +260,9 @@ def flushed_primary(room, kinds, _long):
 def restart(pair, node, how, *options):
     before = pair.primary.counters() if node is pair.replica else (0, 0, 0)
     pair.check()
+    # Behind a full sync an append-only file is written anew; redis-server refuses to shut down meanwhile.
+    poll(lambda: not any(node.info(field, "persistence") for field in
+                         ("aof_rewrite_in_progress", "aof_rewrite_scheduled")), "the rewrite ends")
     node.shut_down(*how)
     node.start(*options)
     pair.replica.await_link()

@@ -13,7 +13,8 @@
 #             file, and once with repl-diskless-load swapdb, which is what Respite does
 #   apply     1 M SETs at pipeline 16 with one replica: CPU of the primary for one, and CPU of the replica
 #   catch-up  a replica is stopped (SIGSTOP) while 2 M SETs are written, and goes on: how long until it has them
-#   stalled   a replica is stopped for 10 s under 20,000 SETs of 1 kB a second: what the primary's memory grows by
+#   stalled   a replica is stopped for 10 s under 20,000 SETs of 1 kB a second: what the primary's memory grows by,
+#             for each byte that waits in it (those that the kernel has taken don't)
 #
 # In `apply` a primary has one CPU, and its replica shares the other one with the load: CPU counts there. Elsewhere all
 # have both CPUs, because both primaries have a child that works beside them.
@@ -199,18 +200,31 @@ part_catch-up() {
 
 # ---- stalled ------------------------------------------------------------------------------------
 
+# in_sockets PORT: bytes that the kernel holds of connections to this port of ours.
+in_sockets() {
+    local local_end remote_end queues hex bytes=0
+    hex=$(printf '%04X' "$1")
+    while read -r _ local_end remote_end _ queues _; do
+        [ "${local_end#*:}" != "$hex" ] || bytes=$((bytes + 16#${queues%:*}))
+        [ "${remote_end#*:}" != "$hex" ] || bytes=$((bytes + 16#${queues#*:}))
+    done </proc/net/tcp
+    echo "$bytes"
+}
+
 # The same keys and values again and again: only what waits for the replica grows.
 stalled() {
-    local name=$1 used rss
+    local name=$1 used rss waiting
     start_pair "$name" "${unlimited[@]}"
     fill "$name" 0 1000 "SET key:%k $kilobyte"
     used=$(settle "$name")
     await_true 120 has_caught_up "$name"
     rss=$(rss_bytes "$name")
+    waiting=$(field "$name" master_repl_offset)
     kill -STOP "${pid[$name-replica]}"
     taskset -c "$load_cpu" "$programs/bench_probe" -p "${port[$name]}" -R $((20000 / scale)) -t 10000 -r 1000 \
         "SET key:%k $kilobyte" >/dev/null || die "the probe of $name failed"
-    sample stalled "$name" $(($(used_memory "$name") - used)) $(($(rss_bytes "$name") - rss))
+    waiting=$(($(field "$name" master_repl_offset) - waiting - $(in_sockets "${port[$name]}")))
+    sample stalled "$name" $(($(used_memory "$name") - used)) $(($(rss_bytes "$name") - rss)) "$waiting"
     kill -CONT "${pid[$name-replica]}"
     await_true 120 has_caught_up "$name"
     stop_pair "$name"

@@ -7,7 +7,7 @@
 #   sync      pair loading wall_us replica_cpu_us
 #   apply     pair commands primary_cpu_us replica_cpu_us
 #   catch-up  pair commands wall_us replica_cpu_us
-#   stalled   pair used_memory_bytes rss_bytes
+#   stalled   pair used_memory_bytes rss_bytes waiting_bytes
 
 BEGIN { FS = "[\t ]+" }
 
@@ -42,8 +42,8 @@ $1 == "catch-up" {
 }
 
 $1 == "stalled" {
-    keep("stalled_used", $2, $3 / 1e6)
-    keep("stalled_rss", $2, $4 / 1e6)
+    keep("stalled_used", $2, $3 / $5)
+    keep("stalled_rss", $2, $4 / $5)
 }
 
 function keep(what, pair, value) {
@@ -77,8 +77,8 @@ END {
     row("replica's CPU us a SET", "replica", "%.3f")
     row("a stopped replica catches up, ms", "catch_up", "%.0f")
     row("the same, replica's CPU us a SET", "catch_up_cpu", "%.3f")
-    row("used_memory with a stalled replica, MB more", "stalled_used", "%.1f")
-    row("RSS with a stalled replica, MB more", "stalled_rss", "%.1f")
+    row("stalled replica: used_memory more, bytes a byte that waits", "stalled_used", "%.3f")
+    row("stalled replica: RSS more, bytes a byte that waits", "stalled_rss", "%.3f")
     print ""
     if (bounds == "") {
         print "nothing was measured that has a bound"
