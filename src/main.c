@@ -19,11 +19,7 @@
 #include "server/server.h"
 #include "server/settings.h"
 #include "store/keyspace.h"
-#include "types/hash.h"
-#include "types/list.h"
-#include "types/set.h"
-#include "types/string.h"
-#include "types/zset.h"
+#include "types/types.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -181,11 +177,7 @@ int main(int argc, char **argv)
     struct server *server = server_new();
     aof_new(server, &aof_system_calls);
     panic_install(report_command, server);
-    keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(server->keyspace);
     snapshot_register(server);
     repl_register(server);
     commands_register(server->registry);

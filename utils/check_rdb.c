@@ -17,7 +17,7 @@
 #include "types/limits.h"
 #include "types/list.h"
 #include "types/set.h"
-#include "types/string.h"
+#include "types/types.h"
 #include "types/zset.h"
 
 #include <errno.h>
@@ -210,11 +210,7 @@ static bool check(struct report *report, int fd, const char *path, uint64_t size
 static void open_keyspace(struct keyspace *keyspace)
 {
     keyspace_init(keyspace);
-    keyspace_register_type(keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(keyspace);
     keyspace_open(keyspace, DATABASES);
 }
 

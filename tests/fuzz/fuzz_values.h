@@ -14,7 +14,7 @@
 #include "types/limits.h"
 #include "types/list.h"
 #include "types/set.h"
-#include "types/string.h"
+#include "types/types.h"
 #include "types/zset.h"
 
 // What a byte of input may become in memory: LZF makes 88 bytes of one, and each byte of these may be an
@@ -58,11 +58,7 @@ static inline void fuzz_set_up(void)
 static inline void fuzz_open(struct keyspace *keyspace)
 {
     keyspace_init(keyspace);
-    keyspace_register_type(keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(keyspace);
     keyspace_open(keyspace, 16);
 }
 

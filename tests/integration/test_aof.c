@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,13 +55,6 @@ static void expect_file(const char *name, const char *want)
     path_of(name, path);
     server_read_file(path, got, sizeof(got));
     ck_assert_str_eq(got, want);
-}
-
-static void await_info(const struct test_server *server, const char *field, long long want)
-{
-    struct deadline limit = deadline();
-    while (server_info(server, field) != want)
-        deadline_wait(&limit);
 }
 
 // The server must not start: it says this.
@@ -117,7 +109,7 @@ START_TEST(everything_survives_a_kill)
     struct deadline limit = deadline();
     while (client_int(c, "DBSIZE") != 6 || server_info(server, "expired_keys") != 1)
         deadline_wait(&limit);
-    await_info(server, "aof_buffer_length", 0);
+    server_await_info(server, "aof_buffer_length", 0);
     digest(c, before);
     redisFree(c);
     server_kill(server);
@@ -163,7 +155,7 @@ START_TEST(what_was_acknowledged_is_there)
             redisFree(other);
         }
         if (!is_always)
-            await_info(server, "aof_buffer_length", 0);
+            server_await_info(server, "aof_buffer_length", 0);
         server_kill(server);
         for (int w = 0; w < WRITERS; w++)
             redisFree(c[w]);
@@ -208,14 +200,6 @@ END_TEST
 
 // --- Disk full ----------------------------------------------------------------------------------
 
-static void limit_files(const struct test_server *server, rlim_t bytes)
-{
-    struct rlimit limit;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, NULL, &limit), 0);
-    limit.rlim_cur = bytes;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, &limit, NULL), 0);
-}
-
 #define MISCONF "MISCONF Errors writing to the AOF file: File too large"
 
 START_TEST(a_full_disk_refuses_writes_and_recovers)
@@ -228,7 +212,7 @@ START_TEST(a_full_disk_refuses_writes_and_recovers)
     memset(large, 'x', sizeof(large));
     large[sizeof(large) - 1] = '\0';
     expect_ok(c, "SET before 1");
-    limit_files(server, 200);
+    server_limit_files(server, 200);
     raw_text(writer, "SET large ");
     raw_text(writer, large);
     raw_text(writer, "\r\n");
@@ -247,7 +231,7 @@ START_TEST(a_full_disk_refuses_writes_and_recovers)
     // With always nobody has been told that it is safe.
     if (is_always)
         raw_expect_nothing(writer);
-    limit_files(server, RLIM_INFINITY);
+    server_limit_files(server, RLIM_INFINITY);
     raw_expect(writer, "+OK\r\n");
     limit = deadline();
     for (bool open = false; !open; deadline_wait(&limit)) {
@@ -425,7 +409,7 @@ START_TEST(on_and_off_while_it_runs)
         expect_ok(c, "SET turn %d", i);
         expect_ok(c, "CONFIG SET appendonly yes");
     }
-    await_info(server, "aof_rewrite_in_progress", 0);
+    server_await_info(server, "aof_rewrite_in_progress", 0);
     expect_ok(c, "CONFIG SET appendfsync always");
     expect_ok(c, "SET last 1");
     redisFree(c);

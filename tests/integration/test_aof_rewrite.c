@@ -47,17 +47,11 @@ static struct test_server *start(const char *policy)
     return start_with(policy, "--hz", "10");
 }
 
-static void await_info(const struct test_server *server, const char *field, long long want)
-{
-    for (struct deadline limit = deadline(); server_info(server, field) != want;)
-        deadline_wait(&limit);
-}
-
 // None is under way or to come.
 static void await_rewritten(const struct test_server *server)
 {
-    await_info(server, "aof_rewrite_scheduled", 0);
-    await_info(server, "aof_rewrite_in_progress", 0);
+    server_await_info(server, "aof_rewrite_scheduled", 0);
+    server_await_info(server, "aof_rewrite_in_progress", 0);
 }
 
 static bool info_has(redisContext *c, const char *line)
@@ -169,7 +163,7 @@ START_TEST(what_was_acknowledged_outlives_kills)
         count_up(c, acked, (monotonic_ms() + 67 * round) % 250);
         // What a thread has to write while a sync is under way would be lost but for `always`.
         if (!is_always)
-            await_info(server, "aof_buffer_length", 0);
+            server_await_info(server, "aof_buffer_length", 0);
         server_kill(server);
         for (int w = 0; w < WRITERS; w++)
             redisFree(c[w]);
@@ -194,12 +188,12 @@ START_TEST(a_killed_child_leaves_nothing_behind)
     expect_ok(c, "SET a 1");
     for (int failures = 1; failures <= 2; failures++) {
         expect_status(c, STARTED, "BGREWRITEAOF");
-        await_info(server, "aof_rewrite_in_progress", 1);
+        server_await_info(server, "aof_rewrite_in_progress", 1);
         for (struct deadline limit = deadline(); count_drafts() != 1;)
             deadline_wait(&limit);
         expect_ok(c, "SET during %d", failures);
         kill(child_of(server), SIGKILL);
-        await_info(server, "aof_rewrites_consecutive_failures", failures);
+        server_await_info(server, "aof_rewrites_consecutive_failures", failures);
         ck_assert(info_has(c, "aof_last_bgrewrite_status:err"));
         ck_assert_int_eq(server_info(server, "aof_rewrite_in_progress"), 0);
         ck_assert_int_eq(count_drafts(), 0);
@@ -317,13 +311,13 @@ START_TEST(a_rewrite_waits_for_a_save)
     ck_assert_int_eq(server_info(server, "aof_enabled"), 1);
     ck_assert_int_eq(server_info(server, "aof_rewrite_scheduled"), 1);
     ck_assert_int_eq(server_info(server, "aof_rewrite_in_progress"), 0);
-    await_info(server, "aof_rewrite_in_progress", 1);
+    server_await_info(server, "aof_rewrite_in_progress", 1);
     ck_assert_int_eq(server_info(server, "rdb_bgsave_in_progress"), 0);
     ck_assert_int_eq(server_info(server, "current_save_keys_total"), 2);
     // It has been turned on when its first base is there.
     expect_status(c, "Background saving scheduled", "BGSAVE SCHEDULE");
     expect_ok(c, "SET c 3");
-    await_info(server, "rdb_bgsave_in_progress", 1);
+    server_await_info(server, "rdb_bgsave_in_progress", 1);
     ck_assert_int_eq(server_info(server, "aof_rewrite_in_progress"), 0);
     ck_assert_int_gt(server_info(server, "aof_last_cow_size"), 0);
     ck_assert(is_there("appendonly.aof.1.incr.aof"));
@@ -348,7 +342,7 @@ START_TEST(what_waits_for_nothing_any_more)
     expect_ok(c, "CONFIG SET appendonly no");
     ck_assert_int_eq(server_info(server, "aof_rewrite_scheduled"), 0);
     kill(child_of(server), SIGKILL);
-    await_info(server, "rdb_bgsave_in_progress", 0);
+    server_await_info(server, "rdb_bgsave_in_progress", 0);
     ck_assert_int_eq(server_info(server, "aof_rewrites"), 0);
     redisFree(c);
     server_stop(server);
@@ -503,7 +497,7 @@ START_TEST(waitaof_waits_and_can_be_ended)
         redisAppendCommand(c, "PING");
         send_all(c);
         expect_ok(other, "SET b 1");
-        await_info(server, "blocked_clients", 1);
+        server_await_info(server, "blocked_clients", 1);
         // Synced it is by now, or soon.
         redisAppendCommand(other, "WAITAOF 1 0 0");
         expect_pair(other, 1, 0);
@@ -525,9 +519,9 @@ START_TEST(waitaof_waits_and_can_be_ended)
     // One who goes away while he waits.
     redisAppendCommand(c, "WAITAOF 0 1 0");
     send_all(c);
-    await_info(server, "blocked_clients", 1);
+    server_await_info(server, "blocked_clients", 1);
     redisFree(c);
-    await_info(server, "blocked_clients", 0);
+    server_await_info(server, "blocked_clients", 0);
     redisFree(other);
     server_stop(server);
 }
@@ -552,7 +546,7 @@ START_TEST(waitaof_waits_for_the_first_base)
     expect_ok(c, "CONFIG SET appendonly yes");
     redisAppendCommand(other, "WAITAOF 1 0 0");
     send_all(other);
-    await_info(server, "blocked_clients", 1);
+    server_await_info(server, "blocked_clients", 1);
     expect_ok(c, "CONFIG SET appendonly no");
     redisReply *reply = client_next(other);
     ck_assert_str_eq(reply->str, OFF_TEXT);
@@ -561,7 +555,7 @@ START_TEST(waitaof_waits_for_the_first_base)
     // The end while one waits.
     redisAppendCommand(c, "WAITAOF 0 1 0");
     send_all(c);
-    await_info(server, "blocked_clients", 1);
+    server_await_info(server, "blocked_clients", 1);
     server_stop(server);
     redisFree(c);
 }

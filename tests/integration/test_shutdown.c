@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,14 +93,6 @@ START_TEST(what_was_written_is_there)
 }
 END_TEST
 
-static void limit_files(const struct test_server *server, rlim_t bytes)
-{
-    struct rlimit limit;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, NULL, &limit), 0);
-    limit.rlim_cur = bytes;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, &limit, NULL), 0);
-}
-
 // A server whose append-only file lacks a write.
 static struct test_server *start_on_full_disk(redisContext **c)
 {
@@ -109,7 +100,7 @@ static struct test_server *start_on_full_disk(redisContext **c)
     struct test_server *server = START("--appendonly", "yes", "--save", "");
     *c = client_connect(server);
     expect_ok(*c, "SET a 1");
-    limit_files(server, 65536);
+    server_limit_files(server, 65536);
     memset(value, 'x', sizeof(value) - 1);
     expect_ok(*c, "SET large %s", value);
     return server;
@@ -126,7 +117,7 @@ START_TEST(an_append_only_file_that_cannot_be_written)
     await_log(server, "Received SIGTERM");
     expect_text(c, "1", "GET a");
     // It ends when the disk has room again.
-    limit_files(server, RLIM_INFINITY);
+    server_limit_files(server, RLIM_INFINITY);
     ck_assert_ptr_null(redisCommand(c, "SHUTDOWN"));
     redisFree(c);
     server_stop_with(server, 0);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -256,14 +255,6 @@ START_TEST(a_killed_child)
 }
 END_TEST
 
-static void limit_files(const struct test_server *server, rlim_t bytes)
-{
-    struct rlimit limit;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, NULL, &limit), 0);
-    limit.rlim_cur = bytes;
-    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, &limit, NULL), 0);
-}
-
 static int count_refusals(const struct test_server *server)
 {
     static char log[1 << 16];
@@ -290,7 +281,7 @@ START_TEST(a_full_disk)
     expect_ok(c, "SET a 1");
     expect_ok(c, "SAVE");
     expect_ok(c, "DEBUG POPULATE 200000");
-    limit_files(server, 1 << 20);
+    server_limit_files(server, 1 << 20);
     expect_error(c, "ERR", "SAVE");
     expect_status(c, "Background saving started", "BGSAVE");
     wait_saved(server);
@@ -304,7 +295,7 @@ START_TEST(a_full_disk)
     signal_in_vain(server);
     signal_in_vain(server);
     expect_text(c, "1", "GET a");
-    limit_files(server, RLIM_INFINITY);
+    server_limit_files(server, RLIM_INFINITY);
     expect_ok(c, "SAVE");
     expect_ok(c, "SET a 3");
     redisFree(c);

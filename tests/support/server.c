@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -364,6 +363,21 @@ long long server_info(const struct test_server *server, const char *field)
     freeReplyObject(reply);
     redisFree(connection);
     return value;
+}
+
+void server_await_info(const struct test_server *server, const char *field, long long want)
+{
+    struct deadline limit = deadline();
+    while (server_info(server, field) != want)
+        deadline_wait(&limit);
+}
+
+void server_limit_files(const struct test_server *server, rlim_t bytes)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, NULL, &limit), 0);
+    limit.rlim_cur = bytes;
+    ck_assert_int_eq(prlimit(server->pid, RLIMIT_FSIZE, &limit, NULL), 0);
 }
 
 void server_await_rewrites(const struct test_server *server, long long at_least)

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #define SERVER_PATH_MAX 96
@@ -69,6 +70,12 @@ bool server_logged(const struct test_server *server, const char *text);
 
 // The number of a field of INFO (asked over the UNIX socket), -1 without it.
 long long server_info(const struct test_server *server, const char *field);
+
+// Waits until it is this number.
+void server_await_info(const struct test_server *server, const char *field, long long want);
+
+// No file that the server writes may be longer from now on (RLIM_INFINITY: as before); the user's limit above that stays.
+void server_limit_files(const struct test_server *server, rlim_t bytes);
 
 // Waits until so many rewrites of the append-only file have been begun since the start, and the last one has succeeded.
 void server_await_rewrites(const struct test_server *server, long long at_least);

@@ -7,7 +7,8 @@
 #   utils/bench/bench_persist.sh     run from the root of the tree, or through `make bench-persist`
 #
 # The two servers take turns, round by round. What else runs on the machine only adds to a figure, so of
-# all rounds the best one counts, of both servers.
+# all rounds the best one counts, of both servers. Latencies are spoilt by one moment without a CPU, so
+# there the rounds are many and short.
 #
 #   save      SAVE of 1.3 M mixed keys, and starting with the file that the server itself wrote, until it
 #             answers PING. CPU is that of the whole process, all threads, kernel and user.
@@ -21,7 +22,7 @@
 # have something that works beside the thread which executes commands (ours: threads that write and sync, and
 # a child; theirs: a thread that syncs, and a child), so there each has both CPUs.
 #
-#   BENCH_ROUNDS=3            rounds of each measurement
+#   BENCH_ROUNDS=3            rounds of each measurement (always: twice as many; BGSAVE: four times)
 #   BENCH_QUICK=1             one round, a tenth of the keys; docs/benchmarks.md stays as it is
 #   BENCH_ONLY='save always'  only these parts; docs/benchmarks.md stays as it is
 #   FAULTS_SHIM=FILE          the library that slows fdatasync down; without it that is left out
@@ -163,8 +164,8 @@ part_always() {
     local name round delay_ms
     server_cpu=$both_cpus
     for delay_ms in $delays; do
-        for ((round = 0; round < rounds; round++)); do
-            for name in ours theirs; do always "$name" "$delay_ms" $((2500 / (quick ? 2 : 1))); done
+        for ((round = 0; round < 2 * rounds; round++)); do
+            for name in ours theirs; do always "$name" "$delay_ms" 1500; done
         done
     done
 }
@@ -217,7 +218,7 @@ part_bgsave() {
         fill "$name" 0 "$keys" "SET key:%k $value"
         settle "$name" >/dev/null
     done
-    for ((round = 0; round < 2 * rounds; round++)); do
+    for ((round = 0; round < 4 * rounds; round++)); do
         for name in ours theirs; do
             said=$(probe "$name" -b -R 2000 -t $((4000 / scale)) -r "$keys" 'GET key:%k') ||
                 die "the probe of $name failed"
@@ -245,7 +246,7 @@ holds=yes
 {
     server_cpu="$one_cpu or $both_cpus"
     machine 'make bench-persist'
-    echo "Files on $(df --output=fstype "$work" | tail -n 1). The best of $rounds rounds in turns, of each server (BGSAVE: of $((2 * rounds))). It took $SECONDS s."
+    echo "Files on $(df --output=fstype "$work" | tail -n 1). The best of $rounds rounds in turns, of each server (always: of $((2 * rounds)), BGSAVE: of $((4 * rounds))). It took $SECONDS s."
     echo
     awk -f "$here/persist.awk" "$here/bounds.txt" "$samples" || holds=no
 } >"$out/persist.md"

@@ -13,6 +13,7 @@
 #include "types/list.h"
 #include "types/set.h"
 #include "types/string.h"
+#include "types/types.h"
 #include "types/zset.h"
 
 #include <stdlib.h>
@@ -63,11 +64,7 @@ static inline enum status tape_read(void *udata, char *into, size_t room, size_t
 static inline void open_keyspace(struct keyspace *keyspace)
 {
     keyspace_init(keyspace);
-    keyspace_register_type(keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(keyspace);
     keyspace_open(keyspace, FIXTURE_DBS);
     keyspace_set_clock(keyspace, clock_wall_ms());
 }

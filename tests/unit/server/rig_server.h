@@ -12,11 +12,8 @@
 #include "server/config.h"
 #include "server/registry.h"
 #include "server/server.h"
-#include "types/hash.h"
-#include "types/list.h"
-#include "types/set.h"
 #include "types/string.h"
-#include "types/zset.h"
+#include "types/types.h"
 #include "unit/store/expect.h"
 
 #include <errno.h>
@@ -45,11 +42,7 @@ static inline void rig_make(const struct command *commands)
     rig_client_count = 0;
     rig_used_before = mem_used();
     server = server_new();
-    keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(server->keyspace);
     if (commands)
         registry_add(server->registry, commands);
 }
