@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "net/conn.h"
 #include "resp/parser.h"
+#include "server/client_config.h"
 #include "server/client_flags.h"
 #include "server/config.h"
 #include "server/incoming.h"
+#include "server/peer_hooks.h"
 #include "store/keyspace.h"
 
 #include <stdbool.h>
@@ -66,41 +68,9 @@ struct client {
     char *lib_ver;
 };
 
-// Limits on what waits to be sent, per class of client.
-enum client_class { CLIENT_NORMAL, CLIENT_REPLICA_CLASS, CLIENT_PUBSUB, CLIENT_CLASSES };
-
-struct output_limit {
-    uint64_t hard_bytes;  // 0: none
-    uint64_t soft_bytes;
-    uint64_t soft_s;
-};
-
-struct clients_config {
-    int64_t max_clients;
-    int64_t timeout_s;
-    int64_t keepalive_s;
-    int64_t max_bulk_bytes;
-    int64_t query_buffer_bytes;
-    struct output_limit output_limits[CLIENT_CLASSES];
-    char *password;  // requirepass; "" is none
-    bool protected_mode;
-};
-
 // Longer strings are refused whatever proto-max-bulk-len says: lengths of keys and of what is sent by
 // reference take 32 bits.
 #define STRING_BYTES_MAX INT32_MAX
-
-// What a higher layer does for clients that are replicas or our primary (CLIENT_REPLICA, CLIENT_PRIMARY), or have
-// a `replica`.
-struct peer_hooks {
-    void *udata;
-    // A command of the primary's has been run, or queued. Slices of it are still valid.
-    void (*ran)(void *udata, struct cmd_ctx *ctx);
-    // The primary has sent so many bytes that are no command.
-    void (*skipped)(void *udata, struct client *client, size_t bytes);
-    // The client is about to be freed.
-    void (*gone)(void *udata, struct client *client);
-};
 
 // Why a connection was not taken.
 enum refusal { REFUSED_FULL, REFUSED_PROTECTED, REFUSALS };
