@@ -270,14 +270,12 @@ END_TEST
 START_TEST(the_end_waits_for_a_failover)
 {
     rig_ask(fd, "FAILOVER\r\n", "+OK\r\n");
-    rig_say(fd, "SHUTDOWN NOSAVE\r\n");
-    rig_turns(3);
+    ck_assert_int_eq(process_stop(server->process, STOP_NOSAVE), STOP_WAITS);
     await_asking();
     ck_assert(!process_stopping(server->process));
     failover_answered(server->repl->failover, true);
     rig_turns(2);
     ck_assert(process_stopping(server->process));
-    rig_expect_closed(fd);
 }
 END_TEST
 
