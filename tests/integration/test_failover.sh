@@ -16,6 +16,7 @@ says_in() {
 }
 
 # offset PORT
+# shellcheck disable=SC2317 # called through have_same_offset
 offset() {
     redis-cli -p "$1" info replication | tr -d '\r' | sed -n 's/^master_repl_offset://p'
 }
