@@ -42,6 +42,9 @@ static bool lags(void *udata, bool report)
     const struct list *all = replicas_all(repl->replicas);
     size_t count = 0;
     size_t behind = 0;
+    // Somebody else is about to be the primary, and to have everything.
+    if (repl_is_failing_over(repl))
+        return true;
     if (repl_is_replica(repl))
         return false;
     for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {

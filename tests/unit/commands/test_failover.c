@@ -77,7 +77,9 @@ static void acknowledge(void)
 static void await_asking(void)
 {
     acknowledge();
-    rig_turns(2);
+    // Not a turn more: nobody listens at the target's address.
+    for (int turns = 0; turns < 5 && !repl_is_replica(server->repl); turns++)
+        rig_turn();
     expect_state("failover-in-progress");
     ck_assert(repl_is_replica(server->repl));
     ck_assert_str_eq(server->repl->primary_host, "127.0.0.1");
@@ -265,6 +267,18 @@ START_TEST(the_end_waits_for_replicas)
 }
 END_TEST
 
+START_TEST(the_end_waits_for_a_failover)
+{
+    rig_ask(fd, "FAILOVER\r\n", "+OK\r\n");
+    ck_assert_int_eq(process_stop(server->process, STOP_NOSAVE), STOP_WAITS);
+    await_asking();
+    ck_assert(!process_stopping(server->process));
+    failover_answered(server->repl->failover, true);
+    rig_turns(2);
+    ck_assert(process_stopping(server->process));
+}
+END_TEST
+
 START_TEST(the_end_is_called_off)
 {
     static const char refusal[] = "-ERR Errors trying to SHUTDOWN. Check logs.\r\n";
@@ -357,6 +371,7 @@ static Suite *make_suite(void)
     tcase = tcase_create("the end");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, the_end_waits_for_replicas);
+    tcase_add_test(tcase, the_end_waits_for_a_failover);
     tcase_add_test(tcase, the_end_is_called_off);
     tcase_add_test(tcase, the_end_waits_no_longer);
     tcase_add_test(tcase, the_time_is_over);
