@@ -111,14 +111,15 @@ static bool turn(struct transfer *t, unsigned wait_ms)
 }
 
 // There is nothing to be read: waits for a moment. The turns of others do not count as the primary's silence.
-static bool wait_for_more(struct transfer *t)
+static void wait_for_more(struct transfer *t)
 {
     int64_t silent_ms = (int64_t)(clock_mono_us_now() / 1000) - t->receive->last_io_ms;
     int64_t timeout_s = t->receive->repl->config.timeout_s;
-    if (silent_ms >= timeout_s * 1000)
-        return break_off(t, "the primary has sent nothing for %lld seconds (repl-timeout)",
-                         (long long)timeout_s);
-    return turn(t, WAIT_MS);
+    if (silent_ms < timeout_s * 1000)
+        turn(t, WAIT_MS);
+    else
+        break_off(t, "the primary has sent nothing for %lld seconds (repl-timeout)",
+                  (long long)timeout_s);
 }
 
 static bool turn_if_due(struct transfer *t)
@@ -136,34 +137,32 @@ static void on_readable(void *udata)
     (void)udata;
 }
 
-// At least one byte, waiting for it. False: it is over.
-static bool receive_some(struct transfer *t, char *into, size_t room, size_t *got)
+// How many bytes have come, waiting for the first; 0: it is over.
+static size_t receive_some(struct transfer *t, char *into, size_t room)
 {
     struct receive *receive = t->receive;
     while (turn_if_due(t)) {
         ssize_t len = recv(receive->fd, into, room, 0);
         if (len > 0) {
             receive->last_io_ms = (int64_t)(clock_mono_us_now() / 1000);
-            *got = (size_t)len;
-            return true;
+            return (size_t)len;
         }
         if (len == 0)
-            return break_off(t, "the primary closed the connection");
-        if (errno != EAGAIN && errno != EINTR)
-            return break_off(t, "cannot read from the primary: %s", strerror(errno));
-        if (errno == EAGAIN && !wait_for_more(t))
-            return false;
+            break_off(t, "the primary closed the connection");
+        else if (errno == EAGAIN)
+            wait_for_more(t);
+        else if (errno != EINTR)
+            break_off(t, "cannot read from the primary: %s", strerror(errno));
     }
-    return false;
+    return 0;
 }
 
 // Byte by byte, so that nothing behind it is read. Newlines ahead of it say that the primary is alive.
 static bool read_line(struct transfer *t, char line[HEADER_MAX + 1], size_t *len)
 {
-    size_t got;
     char byte;
     *len = 0;
-    while (receive_some(t, &byte, 1, &got)) {
+    while (receive_some(t, &byte, 1)) {
         if (byte == '\n' && *len == 0)
             continue;
         if (byte == '\n')
@@ -208,7 +207,8 @@ static enum status read_source(void *udata, char *into, size_t room, size_t *got
     *got = 0;
     if (room == 0)
         return STATUS_OK;
-    if (!receive_some(t, into, room, got)) {
+    *got = receive_some(t, into, room);
+    if (*got == 0) {
         // Why is known better here than errno tells.
         errno = ECONNABORTED;
         return STATUS_IO;
@@ -245,8 +245,8 @@ static bool check_end(struct transfer *t, const struct rdb_reader *r)
         return break_off(t, "the primary has sent more than the mark behind the data set");
     memcpy(mark, r->window + r->at, len);
     while (len < MARK_LEN) {
-        size_t got;
-        if (!receive_some(t, mark + len, MARK_LEN - len, &got))
+        size_t got = receive_some(t, mark + len, MARK_LEN - len);
+        if (got == 0)
             return false;
         len += got;
     }
