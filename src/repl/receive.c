@@ -31,9 +31,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-// How often the loop is turned while there is something to be read, and how long a turn waits if there is nothing.
-#define TURN_PERIOD_US UINT64_C(20000)
-#define WAIT_MS        50
+// So long is read before the loop is turned again, and at least so many times as long as the last turn took: clients
+// are answered soon, and may slow it down, but not bring it to a stop.
+#define READ_US    UINT64_C(2000)
+#define READ_SHARE 2
+
+// How long a turn waits if there is nothing to be read.
+#define WAIT_MS 50
 
 // The primary hears from us so often: it has a timeout, too.
 #define ALIVE_PERIOD_US UINT64_C(1000000)
@@ -52,10 +56,10 @@ struct transfer {
     char mark[MARK_LEN];
     uint64_t
         left;  // bytes of the data set that are still to be read from the socket; UINT64_MAX: unknown
-    bool loading;        // the header has come
-    uint64_t turned_us;  // the last turn of the loop
-    uint64_t alive_us;   // the last newline to the primary
-    bool ended;          // before its time
+    bool loading;       // the header has come
+    uint64_t turn_us;   // when the loop is to be turned next
+    uint64_t alive_us;  // the last newline to the primary
+    bool ended;         // before its time
     enum receive_result result;
     char why[WHY_MAX];              // RECEIVE_BROKEN
     struct rdb_load_options inner;  // what the loading subsystem wants to hear
@@ -100,13 +104,16 @@ static void say_alive(struct transfer *t, uint64_t now_us)
 static bool turn(struct transfer *t, unsigned wait_ms)
 {
     struct receive *receive = t->receive;
+    uint64_t began_us = clock_mono_us_now();
     clock_update();
     loop_turn(t->server->loop, wait_ms);
     clock_update();
-    t->turned_us = clock_mono_us_now();
+    uint64_t now_us = clock_mono_us_now();
+    uint64_t share_us = wait_ms ? 0 : (now_us - began_us) * READ_SHARE;
+    t->turn_us = now_us + (share_us > READ_US ? share_us : READ_US);
     if (receive->stopped || process_stopping(t->server->process))
         return end(t, RECEIVE_STOPPED);
-    say_alive(t, t->turned_us);
+    say_alive(t, now_us);
     return true;
 }
 
@@ -126,7 +133,7 @@ static bool turn_if_due(struct transfer *t)
 {
     if (t->ended)
         return false;
-    return clock_mono_us_now() - t->turned_us < TURN_PERIOD_US || turn(t, 0);
+    return clock_mono_us_now() < t->turn_us || turn(t, 0);
 }
 
 // --- The socket ---------------------------------------------------------------------------------
@@ -374,7 +381,7 @@ enum receive_result receive_run(struct receive *receive)
     struct transfer t = {
         .receive = receive,
         .server = receive->repl->server,
-        .turned_us = now_us,
+        .turn_us = now_us + READ_US,
         .alive_us = now_us,
     };
     receive->total_bytes = receive->read_bytes = 0;
