@@ -31,9 +31,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-// How often the loop is turned while there is something to be read, and how long a turn waits if there is nothing.
-#define TURN_PERIOD_US UINT64_C(20000)
-#define WAIT_MS        50
+// So long is read before the loop is turned again, and at least so many times as long as the last turn took: clients
+// are answered soon, and may slow it down, but not bring it to a stop.
+#define READ_US    UINT64_C(2000)
+#define READ_SHARE 2
+
+// How long a turn waits if there is nothing to be read.
+#define WAIT_MS 50
 
 // The primary hears from us so often: it has a timeout, too.
 #define ALIVE_PERIOD_US UINT64_C(1000000)
@@ -52,10 +56,10 @@ struct transfer {
     char mark[MARK_LEN];
     uint64_t
         left;  // bytes of the data set that are still to be read from the socket; UINT64_MAX: unknown
-    bool loading;        // the header has come
-    uint64_t turned_us;  // the last turn of the loop
-    uint64_t alive_us;   // the last newline to the primary
-    bool ended;          // before its time
+    bool loading;       // the header has come
+    uint64_t turn_us;   // when the loop is to be turned next
+    uint64_t alive_us;  // the last newline to the primary
+    bool ended;         // before its time
     enum receive_result result;
     char why[WHY_MAX];              // RECEIVE_BROKEN
     struct rdb_load_options inner;  // what the loading subsystem wants to hear
@@ -100,32 +104,36 @@ static void say_alive(struct transfer *t, uint64_t now_us)
 static bool turn(struct transfer *t, unsigned wait_ms)
 {
     struct receive *receive = t->receive;
+    uint64_t began_us = clock_mono_us_now();
     clock_update();
     loop_turn(t->server->loop, wait_ms);
     clock_update();
-    t->turned_us = clock_mono_us_now();
+    uint64_t now_us = clock_mono_us_now();
+    uint64_t share_us = wait_ms ? 0 : (now_us - began_us) * READ_SHARE;
+    t->turn_us = now_us + (share_us > READ_US ? share_us : READ_US);
     if (receive->stopped || process_stopping(t->server->process))
         return end(t, RECEIVE_STOPPED);
-    say_alive(t, t->turned_us);
+    say_alive(t, now_us);
     return true;
 }
 
 // There is nothing to be read: waits for a moment. The turns of others do not count as the primary's silence.
-static bool wait_for_more(struct transfer *t)
+static void wait_for_more(struct transfer *t)
 {
     int64_t silent_ms = (int64_t)(clock_mono_us_now() / 1000) - t->receive->last_io_ms;
     int64_t timeout_s = t->receive->repl->config.timeout_s;
-    if (silent_ms >= timeout_s * 1000)
-        return break_off(t, "the primary has sent nothing for %lld seconds (repl-timeout)",
-                         (long long)timeout_s);
-    return turn(t, WAIT_MS);
+    if (silent_ms < timeout_s * 1000)
+        turn(t, WAIT_MS);
+    else
+        break_off(t, "the primary has sent nothing for %lld seconds (repl-timeout)",
+                  (long long)timeout_s);
 }
 
 static bool turn_if_due(struct transfer *t)
 {
     if (t->ended)
         return false;
-    return clock_mono_us_now() - t->turned_us < TURN_PERIOD_US || turn(t, 0);
+    return clock_mono_us_now() < t->turn_us || turn(t, 0);
 }
 
 // --- The socket ---------------------------------------------------------------------------------
@@ -136,34 +144,32 @@ static void on_readable(void *udata)
     (void)udata;
 }
 
-// At least one byte, waiting for it. False: it is over.
-static bool receive_some(struct transfer *t, char *into, size_t room, size_t *got)
+// How many bytes have come, waiting for the first; 0: it is over.
+static size_t receive_some(struct transfer *t, char *into, size_t room)
 {
     struct receive *receive = t->receive;
     while (turn_if_due(t)) {
         ssize_t len = recv(receive->fd, into, room, 0);
         if (len > 0) {
             receive->last_io_ms = (int64_t)(clock_mono_us_now() / 1000);
-            *got = (size_t)len;
-            return true;
+            return (size_t)len;
         }
         if (len == 0)
-            return break_off(t, "the primary closed the connection");
-        if (errno != EAGAIN && errno != EINTR)
-            return break_off(t, "cannot read from the primary: %s", strerror(errno));
-        if (errno == EAGAIN && !wait_for_more(t))
-            return false;
+            break_off(t, "the primary closed the connection");
+        else if (errno == EAGAIN)
+            wait_for_more(t);
+        else if (errno != EINTR)
+            break_off(t, "cannot read from the primary: %s", strerror(errno));
     }
-    return false;
+    return 0;
 }
 
 // Byte by byte, so that nothing behind it is read. Newlines ahead of it say that the primary is alive.
 static bool read_line(struct transfer *t, char line[HEADER_MAX + 1], size_t *len)
 {
-    size_t got;
     char byte;
     *len = 0;
-    while (receive_some(t, &byte, 1, &got)) {
+    while (receive_some(t, &byte, 1)) {
         if (byte == '\n' && *len == 0)
             continue;
         if (byte == '\n')
@@ -208,7 +214,8 @@ static enum status read_source(void *udata, char *into, size_t room, size_t *got
     *got = 0;
     if (room == 0)
         return STATUS_OK;
-    if (!receive_some(t, into, room, got)) {
+    *got = receive_some(t, into, room);
+    if (*got == 0) {
         // Why is known better here than errno tells.
         errno = ECONNABORTED;
         return STATUS_IO;
@@ -245,8 +252,8 @@ static bool check_end(struct transfer *t, const struct rdb_reader *r)
         return break_off(t, "the primary has sent more than the mark behind the data set");
     memcpy(mark, r->window + r->at, len);
     while (len < MARK_LEN) {
-        size_t got;
-        if (!receive_some(t, mark + len, MARK_LEN - len, &got))
+        size_t got = receive_some(t, mark + len, MARK_LEN - len);
+        if (got == 0)
             return false;
         len += got;
     }
@@ -374,7 +381,7 @@ enum receive_result receive_run(struct receive *receive)
     struct transfer t = {
         .receive = receive,
         .server = receive->repl->server,
-        .turned_us = now_us,
+        .turn_us = now_us + READ_US,
         .alive_us = now_us,
     };
     receive->total_bytes = receive->read_bytes = 0;
