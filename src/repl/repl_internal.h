@@ -110,7 +110,7 @@ void link_accept_empty(struct link *link);
 // Closes the connection; breaks a sync off. NULL is fine.
 void link_free(struct link *link);
 // The client by which the primary's commands come is about to be freed.
-void link_gone(struct link *link, struct client *client);
+void link_gone(struct link *link, const struct client *client);
 // Connected, in sync, and fed.
 bool link_is_up(const struct link *link);
 // The database that the primary's stream is in.
