@@ -101,8 +101,8 @@ static bool ask_for_stream(struct handshake *handshake)
 {
     const struct repl *repl = handshake->repl;
     struct bytes out = { 0 };
-    char offset[INT64_TEXT_MAX];
     if (handshake->offers) {
+        char offset[INT64_TEXT_MAX];
         struct slice from = number(offset, repl->stream.end + 1);
         log_notice("Trying a partial resynchronization (request %s:%.*s)",
                    repl->server->replication_id, (int)from.len, from.ptr);

@@ -29,6 +29,10 @@
 #define SECOND_MS 1000
 #define SECOND_US UINT64_C(1000000)
 
+// Between acknowledgements of the first second: a primary may hear none until it has noticed that all of its data set
+// is out, and sends nothing before it has heard one.
+#define FIRST_ACKS_MS 100
+
 // Between tries with a primary whose data we have refused.
 #define REFUSED_WAIT_MS 10000
 
@@ -160,11 +164,11 @@ static void be_fed(struct link *link)
     link->failures = 0;
     link->offset_on_disk = 0;
     enter(link, LINK_UP);
-    alarm_set(&link->alarm, SECOND_MS);
+    alarm_set(&link->alarm, FIRST_ACKS_MS);
     link_acknowledge(link);
 }
 
-void link_gone(struct link *link, struct client *client)
+void link_gone(struct link *link, const struct client *client)
 {
     if (!link || link->client != client)
         return;
@@ -376,8 +380,11 @@ static void on_alarm(void *udata)
     uint64_t silent_us = now_us > heard_us ? now_us - heard_us : 0;
     if (silent_us > (uint64_t)link->repl->config.timeout_s * SECOND_US)
         give_up(link);
-    else if (link->state == LINK_UP)
-        link_acknowledge(link);
+    if (link->state != LINK_UP)
+        return;
+    link_acknowledge(link);
+    if (now_us - link->begun_us < SECOND_US)
+        alarm_set(&link->alarm, FIRST_ACKS_MS);
 }
 
 // --- Making -------------------------------------------------------------------------------------

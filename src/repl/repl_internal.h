@@ -117,7 +117,7 @@ void link_accept_empty(struct link *link);
 // Closes the connection; breaks a sync off. NULL is fine.
 void link_free(struct link *link);
 // The client by which the primary's commands come is about to be freed.
-void link_gone(struct link *link, struct client *client);
+void link_gone(struct link *link, const struct client *client);
 // Right behind link_new(): its PSYNC asks the server there, a replica of ours, to become the primary (one more word,
 // FAILOVER), for the history and offset that we have; never anything else. How that ends, failover_answered() is
 // told once: with true for CONTINUE or FULLRESYNC, after which it goes on as any link; with false as soon as

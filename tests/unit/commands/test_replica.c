@@ -172,14 +172,35 @@ static void shake_hands(const char *id, uint64_t offset)
     hear(psync);
 }
 
+// The number behind it ends with CRLF.
+static uint64_t hear_number(void)
+{
+    uint64_t number = 0;
+    char digit[2] = "";
+    for (;;) {
+        ssize_t n = recv(primary, digit, 1, 0);
+        ck_assert(n > 0 || (n < 0 && errno == EAGAIN));
+        if (n < 0)
+            turn();
+        else if (digit[0] == '\r')
+            break;
+        else
+            number = number * 10 + (uint64_t)(digit[0] - '0');
+    }
+    hear("\n");
+    return number;
+}
+
+// There may be earlier ones, as time passes.
 static void hear_ack(uint64_t offset)
 {
-    char want[96];
-    char number[24];
-    int digits = snprintf(number, sizeof(number), "%llu", (unsigned long long)offset);
-    snprintf(want, sizeof(want), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", digits,
-             number);
-    hear(want);
+    uint64_t acked;
+    do {
+        hear("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$");
+        (void)hear_number();
+        acked = hear_number();
+        ck_assert_uint_le(acked, offset);
+    } while (acked < offset);
 }
 
 // Follows us, from this offset of history A on.
