@@ -245,13 +245,13 @@ static void ping(struct replicas *replicas)
         effects_tell_replicas(repl->server->effects, PING);
 }
 
-// Writes that no replica will ever ask for are not kept for ever. What is written from then on is unknown to the
+// Writes that no replica will ever ask for are not kept for ever, by a primary. What is written from then on is unknown to the
 // stream: it can't be the same history.
 static void forget_backlog(struct replicas *replicas, int64_t now_ms)
 {
     struct repl *repl = replicas->repl;
     char id[RUN_ID_LEN + 1];
-    if (replicas->count || !repl->stream_on)
+    if (replicas->count || !repl->stream_on || repl_is_replica(repl))
         replicas->alone_since_ms = now_ms;
     if (!repl->config.backlog_ttl_s ||
         (now_ms - replicas->alone_since_ms) / 1000 < repl->config.backlog_ttl_s)
@@ -270,10 +270,9 @@ static void every_second(void *udata)
     for (struct list_link *link = list_first(&replicas->all); link;
          link = list_next(&replicas->all, link))
         check_replica(LIST_ITEM(link, struct replica, link), now_ms);
-    if (!repl_is_replica(replicas->repl)) {
+    if (!repl_is_replica(replicas->repl))
         ping(replicas);
-        forget_backlog(replicas, now_ms);
-    }
+    forget_backlog(replicas, now_ms);
     repl_update_gates(replicas->repl);
 }
 

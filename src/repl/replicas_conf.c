@@ -18,6 +18,7 @@ struct replica *replica_of(struct client *client)
     replica->replicas = replicas;
     replica->client = client;
     client->replica = replica;
+    replica_note_peer(replica);
     list_append(&replicas->talking, &replica->link);
     return replica;
 }

@@ -11,34 +11,33 @@
 
 // --- Names --------------------------------------------------------------------------------------
 
-// "[ip6]:port" and "ip:port" without the port.
-static void host_of(const char *name, char *out, size_t size)
-{
-    bool is_ip6 = name[0] == '[';
-    const char *begin = name + is_ip6;
-    const char *end = strrchr(name, ':');
-    size_t len = (size_t)(end - begin) - is_ip6;
-    snprintf(out, size, "%.*s", (int)len, begin);
-}
-
-void replica_ip(const struct replica *replica, char out[REPLICA_IP_MAX + 1])
+void replica_note_peer(struct replica *replica)
 {
     char name[CONN_NAME_MAX];
-    const struct client *client = replica->client;
-    if (replica->announced_ip) {
-        snprintf(out, REPLICA_IP_MAX + 1, "%s", replica->announced_ip);
-    } else if (client->flags & CLIENT_UNIX) {
-        snprintf(out, REPLICA_IP_MAX + 1, "/unixsocket");
-    } else {
-        client_address(client, name);
-        host_of(name, out, REPLICA_IP_MAX + 1);
+    const char *begin = name;
+    if (replica->client->flags & CLIENT_UNIX) {
+        snprintf(replica->peer_ip, sizeof(replica->peer_ip), "/unixsocket");
+        return;
     }
+    // "ip:port" or "[ip6]:port".
+    client_address(replica->client, name);
+    char *end = strrchr(name, ':');
+    if (name[0] == '[') {
+        begin++;
+        end--;
+    }
+    *end = '\0';
+    snprintf(replica->peer_ip, sizeof(replica->peer_ip), "%.*s", INET6_ADDRSTRLEN - 1, begin);
+}
+
+const char *replica_ip(const struct replica *replica)
+{
+    return replica->announced_ip ? replica->announced_ip : replica->peer_ip;
 }
 
 void replica_name(const struct replica *replica, char out[REPLICA_NAME_MAX])
 {
-    char ip[REPLICA_IP_MAX + 1];
-    replica_ip(replica, ip);
+    const char *ip = replica_ip(replica);
     bool is_ip6 = strchr(ip, ':') != NULL;
     const char *open = is_ip6 ? "[" : "";
     const char *close = is_ip6 ? "]" : "";
@@ -74,7 +73,6 @@ void replicas_info(const struct replicas *replicas, struct bytes *out)
                                           [REPLICA_LOADING] = "send_bulk",
                                           [REPLICA_ONLINE] = "online" };
     const struct repl_config *config = &replicas->repl->config;
-    char ip[REPLICA_IP_MAX + 1];
     int number = 0;
     bytes_printf(out, "connected_slaves:%zu\r\n", replicas->count);
     if (config->min_replicas && config->min_replicas_max_lag_s)
@@ -82,9 +80,9 @@ void replicas_info(const struct replicas *replicas, struct bytes *out)
     for (struct list_link *link = list_first(&replicas->all); link;
          link = list_next(&replicas->all, link)) {
         const struct replica *replica = LIST_ITEM(link, struct replica, link);
-        replica_ip(replica, ip);
-        bytes_printf(out, "slave%d:ip=%s,port=%d,state=%s,offset=%llu,lag=%lld\r\n", number++, ip,
-                     replica->port, states[replica->state], (unsigned long long)replica->acked,
+        bytes_printf(out, "slave%d:ip=%s,port=%d,state=%s,offset=%llu,lag=%lld\r\n", number++,
+                     replica_ip(replica), replica->port, states[replica->state],
+                     (unsigned long long)replica->acked,
                      (long long)(replica->state == REPLICA_ONLINE ? lag_s(replica) : 0));
     }
 }
@@ -97,7 +95,6 @@ static bool is_shown(const struct replica *replica)
 void replicas_reply_role(struct cmd_ctx *ctx)
 {
     const struct list *all = &ctx->server->repl->replicas->all;
-    char ip[REPLICA_IP_MAX + 1];
     size_t count = 0;
     for (struct list_link *link = list_first(all); link; link = list_next(all, link))
         count += is_shown(LIST_ITEM(link, struct replica, link));
@@ -106,9 +103,8 @@ void replicas_reply_role(struct cmd_ctx *ctx)
         const struct replica *replica = LIST_ITEM(link, struct replica, link);
         if (!is_shown(replica))
             continue;
-        replica_ip(replica, ip);
         resp_array(&ctx->reply, 3);
-        resp_bulk_text(&ctx->reply, ip);
+        resp_bulk_text(&ctx->reply, replica_ip(replica));
         resp_bulk_int(&ctx->reply, replica->port);
         resp_bulk_int(&ctx->reply, (int64_t)replica->acked);
     }

@@ -33,13 +33,14 @@ struct replica {
     struct client *client;
     enum replica_state state;
     uint32_t capabilities;
-    char *announced_ip;  // NULL: as the connection says
-    int port;            // that it listens on; 0: unknown
-    bool rdb_only;       // it wants a data set and no stream
-    bool without_data;   // rdb-filter-only that leaves the data out: functions
-    bool old_protocol;   // SYNC: never acknowledges
-    bool has_loaded;     // has acknowledged something
-    uint64_t queued;     // the stream up to here is in its queue
+    char peer_ip[INET6_ADDRSTRLEN];  // as the connection said when it was there
+    char *announced_ip;              // NULL: peer_ip
+    int port;                        // that it listens on; 0: unknown
+    bool rdb_only;                   // it wants a data set and no stream
+    bool without_data;               // rdb-filter-only that leaves the data out: functions
+    bool old_protocol;               // SYNC: never acknowledges
+    bool has_loaded;                 // has acknowledged something
+    uint64_t queued;                 // the stream up to here is in its queue
     uint64_t acked;
     uint64_t acked_on_disk;  // FACK
     int64_t acked_ms;        // monotonic
@@ -96,8 +97,10 @@ void replica_go_online(struct replica *replica);
 
 // --- replicas_info.c
 
-// The address that it is known by, and "ip:port" with it, for the log.
-void replica_ip(const struct replica *replica, char out[REPLICA_IP_MAX + 1]);
+// The address that it is known by: as the connection says, which may be gone later, or as it has announced; and "ip:port"
+// for the log.
+void replica_note_peer(struct replica *replica);
+const char *replica_ip(const struct replica *replica);
 void replica_name(const struct replica *replica, char out[REPLICA_NAME_MAX]);
 
 // Acknowledged something within min-replicas-max-lag.

@@ -52,6 +52,21 @@ static void cmd_await(struct cmd_ctx *ctx)
         reply_int(ctx, reached);
 }
 
+static struct list disk_waiters;
+static bool is_on_disk;
+
+// AWAITBOTH: the disk, and then a replica.
+static void cmd_await_both(struct cmd_ctx *ctx)
+{
+    uint64_t offset = replicas_offset_of(repl, ctx->client);
+    if (!is_on_disk)
+        (void)block_in_queue(ctx, &disk_waiters, 0);
+    else if (!replicas_reached(repl, offset, false))
+        replicas_wait(ctx, 0);
+    else
+        reply_ok(ctx);
+}
+
 static void cmd_replicas(struct cmd_ctx *ctx)
 {
     replicas_reply_role(ctx);
@@ -65,6 +80,7 @@ static const struct command commands[] = {
       .keys = { KEYS_FIRST(KEY_OW) } },
     { .name = "say", .arity = 2, .handler = cmd_say },
     { .name = "await", .arity = 4, .barrier = true, .handler = cmd_await },
+    { .name = "awaitboth", .arity = 1, .barrier = true, .handler = cmd_await_both },
     { .name = "replicas", .arity = 1, .handler = cmd_replicas },
     { .name = "replconf", .arity = -1, .handler = replicas_replconf },
     { .name = "psync", .arity = -3, .handler = replicas_psync },
@@ -79,8 +95,12 @@ static void set_up(void)
     repl_register(server);
     registry_add(server->registry, commands);
     rig_start();
+    // Nobody is sent a data set but by hand.
+    ck_assert_int_eq(rig_config_set("repl-diskless-sync-delay", "1000"), STATUS_OK);
     repl = server->repl;
     repl_listen(repl, true);
+    list_init(&disk_waiters);
+    is_on_disk = false;
 }
 
 static void tear_down(void)
@@ -265,6 +285,7 @@ static bool is_granted(const char *id, long long offset)
     uint64_t full = repl->replicas->full_syncs;
     uint64_t partial = repl->replicas->partial_syncs;
     int fd = rig_connect();
+    rig_ask(fd, "REPLCONF capa eof\r\n", "+OK\r\n");
     snprintf(line, sizeof(line), "PSYNC %s %lld\r\n", id, offset);
     rig_say(fd, line);
     rig_turns(3);
@@ -323,11 +344,30 @@ START_TEST(the_first_replica_begins_a_history)
     memcpy(old, server->replication_id, sizeof(old));
     // Nobody knows what was written meanwhile.
     ck_assert(!is_granted(old, (long long)repl->stream.end + 1));
-    ck_assert_str_ne(server->replication_id, old);
+    ck_assert_int_ne(memcmp(server->replication_id, old, sizeof(old)), 0);
     ck_assert(repl->stream_on);
     memcpy(old, server->replication_id, sizeof(old));
     ck_assert(!is_granted("?", -1));
-    ck_assert_str_eq(server->replication_id, old);
+    ck_assert_int_eq(memcmp(server->replication_id, old, sizeof(old)), 0);
+}
+END_TEST
+
+START_TEST(a_new_primary_keeps_what_its_replicas_will_ask_for)
+{
+    static const char *const history = "1111111111111111111111111111111111111111";
+    set("repl-backlog-ttl", "2");
+    // It has been a replica for longer than that.
+    repl_listen(repl, false);
+    repl_name_primary(repl, SLICE("127.0.0.1"), 1);
+    repl->replicas->alone_since_ms = -1000000;
+    uint64_t end_us = clock_mono_us_now() + 1500000;
+    while (clock_mono_us_now() < end_us) {
+        rig_turn();
+        usleep(1000);
+    }
+    repl_take_history(repl, history, 1000);
+    repl_lead(repl);
+    ck_assert(is_granted(history, 1001));
 }
 END_TEST
 
@@ -345,7 +385,7 @@ START_TEST(a_backlog_that_nobody_wants_is_forgotten)
     uint64_t end = repl->stream.end;
     set("repl-backlog-ttl", "1");
     ck_assert(comes_true(backlog_is_gone));
-    ck_assert_str_ne(server->replication_id, old);
+    ck_assert_int_ne(memcmp(server->replication_id, old, sizeof(old)), 0);
     ck_assert_uint_eq(repl->stream.end, end);
     ck_assert_uint_eq(repl->stream.count, 0);
 }
@@ -356,6 +396,7 @@ END_TEST
 // As sync.c does it; it is not asked.
 static struct replica *begin_whole(int fd, const char *request)
 {
+    rig_ask(fd, "REPLCONF capa eof\r\n", "+OK\r\n");
     rig_say(fd, request);
     rig_turns(3);
     struct replica *replica = rig_last_client()->replica;
@@ -489,6 +530,26 @@ START_TEST(what_is_on_disk_is_acknowledged_apart)
 }
 END_TEST
 
+START_TEST(one_thing_is_waited_for_after_the_other)
+{
+    int writer = rig_connect();
+    int fd = follow(1);
+    rig_say(writer, "WRITE a 1\r\nAWAITBOTH\r\n");
+    rig_expect(writer, "+OK\r\n");
+    rig_turns(3);
+    ck_assert(!list_empty(&disk_waiters) && list_empty(&repl->replicas->waiters));
+    drain(fd);
+    is_on_disk = true;
+    blocks_retry(&disk_waiters);
+    rig_turns(3);
+    ck_assert(list_empty(&disk_waiters) && !list_empty(&repl->replicas->waiters));
+    rig_expect(fd, GETACK);
+    acknowledge(fd, repl->stream.end);
+    rig_expect(writer, "+OK\r\n");
+    ck_assert(list_empty(&repl->replicas->waiters));
+}
+END_TEST
+
 START_TEST(a_gone_client_waits_no_more)
 {
     int writer = rig_connect();
@@ -539,24 +600,31 @@ static bool writers_are_free(void)
     return !(server->holds & repl->replicas->hurry_gate);
 }
 
+// Of a replica that goes on reading.
+static int taker;
+
+static bool writers_are_held(void)
+{
+    char buffer[4096];
+    (void)!recv(taker, buffer, sizeof(buffer), 0);
+    return !writers_are_free();
+}
+
 START_TEST(writers_wait_for_one_that_takes)
 {
-    static char buffer[1 << 17];
     set("client-output-buffer-limit", "replica 4mb 0 0");
     int writer = rig_connect();
     int reader = rig_connect();
-    int fd = follow(1);
-    for (int i = 0; i < 25; i++)
+    taker = follow(1);
+    for (int i = 0; i < 30; i++)
         write_value(writer, 100000, true);
     // It takes, and is past half of its limit.
-    ck_assert_int_gt(recv(fd, buffer, sizeof(buffer), 0), 0);
-    rig_turns(2);
-    ck_assert(!writers_are_free());
+    ck_assert(comes_true(writers_are_held));
     rig_say(writer, "WRITE a 1\r\n");
     rig_ask(reader, "SAY x\r\n", "+x\r\n");
     // Their turn comes although nothing has changed.
     rig_expect(writer, "+OK\r\n");
-    drain(fd);
+    drain(taker);
     ck_assert(comes_true(writers_are_free));
     for (int i = 0; i < 20; i++)
         write_value(writer, 100000, true);
@@ -679,6 +747,7 @@ START_TEST(the_server_ends_with_replicas)
     int waiting = rig_connect();
     follow(1);
     rig_ask(talking, "REPLCONF ip-address 10.0.0.1\r\n", "+OK\r\n");
+    rig_ask(waiting, "REPLCONF capa eof\r\n", "+OK\r\n");
     rig_say(waiting, "PSYNC ? -1\r\n");
     rig_say(writer, "WRITE a 1\r\nAWAIT 5 0 0\r\n");
     rig_expect(writer, "+OK\r\n");
@@ -737,6 +806,7 @@ START_TEST(nonsense_does_no_harm)
     random_seed(&random, 4711);
     for (int round = 0; round < 300; round++) {
         int fd = rig_connect();
+        rig_ask(fd, "REPLCONF capa eof\r\n", "+OK\r\n");
         for (int i = 0; i < 20; i++) {
             say_something(fd, &random);
             rig_turns((int)random_below(&random, 3));
@@ -765,6 +835,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, who_has_a_prefix_of_ours_goes_on);
     tcase_add_test(tcase, what_the_backlog_has_lost_is_lost);
     tcase_add_test(tcase, the_first_replica_begins_a_history);
+    tcase_add_test(tcase, a_new_primary_keeps_what_its_replicas_will_ask_for);
     tcase_add_test(tcase, a_backlog_that_nobody_wants_is_forgotten);
     tcase_add_test(tcase, behind_a_data_set_nothing_comes_before_the_acknowledgement);
     tcase_add_test(tcase, the_old_protocol_has_no_acknowledgement);
@@ -772,6 +843,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, wait_ends_with_the_acknowledgement);
     tcase_add_test(tcase, all_who_wait_ask_together);
     tcase_add_test(tcase, what_is_on_disk_is_acknowledged_apart);
+    tcase_add_test(tcase, one_thing_is_waited_for_after_the_other);
     tcase_add_test(tcase, a_gone_client_waits_no_more);
     tcase_add_test(tcase, who_reads_nothing_is_cut_at_its_limit);
     tcase_add_test(tcase, the_limit_is_not_below_the_backlog);

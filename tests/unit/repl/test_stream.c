@@ -90,6 +90,21 @@ START_TEST(queues_get_the_bytes_from_any_offset)
 }
 END_TEST
 
+START_TEST(what_is_held_is_kept)
+{
+    append(1000);
+    uint64_t from = stream.end;
+    stream_hold(&stream, from);
+    while (stream.end < 2000000)
+        append(7777);
+    ck_assert(stream_has(&stream, from));
+    stream_set_keep(&stream, 1000);
+    ck_assert(stream_has(&stream, from));
+    stream_hold(&stream, UINT64_MAX);
+    ck_assert_uint_le(stream.end - stream.begin, 1000 + BLOCK_BYTES);
+}
+END_TEST
+
 START_TEST(a_slow_queue_keeps_what_the_stream_forgets)
 {
     struct outq q;
@@ -157,6 +172,7 @@ static Suite *make_suite(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, keeps_what_it_has_to_and_little_more);
     tcase_add_test(all, queues_get_the_bytes_from_any_offset);
+    tcase_add_test(all, what_is_held_is_kept);
     tcase_add_test(all, a_slow_queue_keeps_what_the_stream_forgets);
     tcase_add_test(all, a_queue_that_is_behind_costs_little_beyond_the_bytes);
     tcase_add_test(all, a_smaller_limit_lets_go_at_once);
