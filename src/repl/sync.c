@@ -122,8 +122,7 @@ static void refuse(struct replica *replica)
 {
     char name[NAME_ROOM];
     name_of(replica, name);
-    log_warning("SYNC failed: replica %s has not got all of the data set, and is disconnected",
-                name);
+    log_warning("Replica %s has not got all of the data set and is disconnected", name);
     client_close(replica->client);
 }
 
@@ -139,7 +138,8 @@ static void end_transfer(struct sync *sync)
 static void on_child_end(void *udata, int status)
 {
     struct sync *sync = udata;
-    (void)status;
+    if (status != 0 && sync->alive)
+        log_warning("SYNC failed. BGSAVE child returned an error");
     for (size_t i = 0; i < sync->job.count; i++) {
         struct replica *replica = sync->receivers[i];
         if (replica && sync->job.outcomes[i].served)
@@ -158,11 +158,10 @@ static void tell_progress(void *udata)
     uint64_t sent_bytes = 0;
     for (size_t i = 0; i < sync->job.count; i++)
         sent_bytes += sync->job.outcomes[i].sent_bytes;
-    log_notice(
-        "Full sync of %zu replicas for %llu s: %llu of %llu keys, %llu MB sent to all of them",
-        sync->alive, (unsigned long long)((clock_mono_us_now() - sync->began_us) / 1000000),
-        (unsigned long long)child->report.keys, (unsigned long long)child->total_keys,
-        (unsigned long long)(sent_bytes >> 20));
+    log_notice("Full sync of %zu replicas for %llu s: %llu of %llu keys, %llu MB sent in all",
+               sync->alive, (unsigned long long)((clock_mono_us_now() - sync->began_us) / 1000000),
+               (unsigned long long)child->report.keys, (unsigned long long)child->total_keys,
+               (unsigned long long)(sent_bytes >> 20));
     alarm_set(&sync->progress, PROGRESS_MS);
 }
 
@@ -219,10 +218,12 @@ static void fork_child(struct sync *sync)
     };
     log_notice("Starting BGSAVE for SYNC with target: %s", saves ? "disk" : "replicas sockets");
     sync->began_us = clock_mono_us_now();
-    if (snapshot_begin_guest(snapshot, &guest) == STATUS_OK)
+    if (snapshot_begin_guest(snapshot, &guest) == STATUS_OK) {
         alarm_set(&sync->progress, PROGRESS_MS);
-    else
-        on_child_end(sync, 0);
+        return;
+    }
+    log_warning("BGSAVE for replication failed");
+    on_child_end(sync, 0);
 }
 
 static void begin(struct sync *sync)
@@ -272,7 +273,10 @@ void sync_add(struct sync *sync, struct replica *replica)
         sync->cap = cap;
     }
     sync->waiters[sync->count++] = (struct waiter){ replica, clock_mono_us_now() };
-    if (sync->receivers)
+    if (sync->receivers && sync->job.form == SYNC_FILE)
+        log_notice("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for "
+                   "SYNC");
+    else if (sync->receivers)
         log_notice("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
     else if (sync->repl->server->child)
         log_notice("Another child is at work. BGSAVE for SYNC is delayed until it has ended");
@@ -292,7 +296,7 @@ static void drop_receiver(struct sync *sync, size_t i)
     snapshot_drop_guest(snapshot, false);
     if (snapshot_running(snapshot))
         return;
-    log_notice("Full sync: the last replica has gone, and the child has been ended");
+    log_warning("Full sync: last replica dropped, killed fork child.");
     end_transfer(sync);
     plan(sync);
 }
