@@ -16,7 +16,6 @@
 #include "server/effects.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 // While something else stands in the way.
@@ -88,40 +87,21 @@ static void forget_waiter(struct sync *sync, size_t i)
 
 // --- The end ------------------------------------------------------------------------------------
 
-// Room for a port behind whatever a connection is called.
-#define NAME_ROOM (CONN_NAME_MAX + 16)
-
-// By the port that it listens on, as in redis-server's log.
-static void name_of(const struct replica *replica, char out[NAME_ROOM])
-{
-    client_address(replica->client, out);
-    char *colon = strrchr(out, ':');
-    if (replica->port && colon)
-        snprintf(colon + 1, (size_t)(out + NAME_ROOM - colon - 1), "%d", replica->port);
-}
-
 static void serve(struct replica *replica, enum sync_form form)
 {
-    char name[NAME_ROOM];
-    name_of(replica, name);
-    if (replica->rdb_only) {
-        log_notice("RDB transfer completed, rdb only replica (%s) should be disconnected asap",
-                   name);
-        client_close(replica->client);
-        return;
-    }
-    if (form != SYNC_FILE)
+    char name[REPLICA_NAME_MAX];
+    replica_name(replica, name);
+    if (!replica->rdb_only && form != SYNC_FILE)
         log_notice("Streamed RDB transfer with replica %s succeeded (socket). Waiting for REPLCONF "
                    "ACK from replica to enable streaming",
                    name);
-    log_notice("Synchronization with replica %s succeeded", name);
     replica_received(replica);
 }
 
 static void refuse(struct replica *replica)
 {
-    char name[NAME_ROOM];
-    name_of(replica, name);
+    char name[REPLICA_NAME_MAX];
+    replica_name(replica, name);
     log_warning("Replica %s has not got all of the data set and is disconnected", name);
     client_close(replica->client);
 }
@@ -236,9 +216,6 @@ static void begin(struct sync *sync)
         return;
     }
     sync->receivers = mem_alloc_zeroed(sync->job.cap * sizeof(struct replica *));
-    // They begin in database 0, whatever the stream is in. Our primary's stream is told of in the data set.
-    if (!repl_is_replica(repl))
-        effects_restate_db(repl->server->effects);
     take_group(sync, form);
     if (sync->alive)
         fork_child(sync);
