@@ -115,7 +115,7 @@ void sync_free(struct sync *sync);
 // It is REPLICA_WAITING: a data set will be begun for it, with the others that wait.
 void sync_add(struct sync *sync, struct replica *replica);
 // Its connection has gone.
-void sync_remove(struct sync *sync, struct replica *replica);
+void sync_remove(struct sync *sync, const struct replica *replica);
 
 // --- replicas_sync.c, for sync.c
 // A data set as of the stream's end is about to be sent: says FULLRESYNC (not with `old_protocol`), sends that at once,

@@ -16,7 +16,6 @@
 #include "server/effects.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 // While something else stands in the way.
@@ -25,11 +24,18 @@
 // So long at most until it is looked again whose turn it is.
 #define LOOK_MS 1000
 
-#define PROGRESS_MS 5000
+// So often it is looked what replicas have taken, and every so many times the log hears of it.
+#define PROGRESS_MS   250
+#define PROGRESS_LINE 20
 
 struct waiter {
     struct replica *replica;
     uint64_t since_us;
+};
+
+struct receiver {
+    struct replica *replica;  // NULL: it has gone
+    uint64_t sent_bytes;      // when that was looked at last
 };
 
 struct sync {
@@ -40,10 +46,11 @@ struct sync {
     size_t cap;
     // What is under way.
     struct sync_job job;
-    struct replica **receivers;  // job.count of them; NULL: it has gone
+    struct receiver *receivers;  // job.count of them
     size_t alive;                // of these
     uint64_t began_us;
     struct alarm progress;
+    unsigned looks;
 };
 
 // --- Who waits ----------------------------------------------------------------------------------
@@ -88,49 +95,29 @@ static void forget_waiter(struct sync *sync, size_t i)
 
 // --- The end ------------------------------------------------------------------------------------
 
-// Room for a port behind whatever a connection is called.
-#define NAME_ROOM (CONN_NAME_MAX + 16)
-
-// By the port that it listens on, as in redis-server's log.
-static void name_of(const struct replica *replica, char out[NAME_ROOM])
-{
-    client_address(replica->client, out);
-    char *colon = strrchr(out, ':');
-    if (replica->port && colon)
-        snprintf(colon + 1, (size_t)(out + NAME_ROOM - colon - 1), "%d", replica->port);
-}
-
 static void serve(struct replica *replica, enum sync_form form)
 {
-    char name[NAME_ROOM];
-    name_of(replica, name);
-    if (replica->rdb_only) {
-        log_notice("RDB transfer completed, rdb only replica (%s) should be disconnected asap",
-                   name);
-        client_close(replica->client);
-        return;
-    }
-    if (form != SYNC_FILE)
+    char name[REPLICA_NAME_MAX];
+    replica_name(replica, name);
+    if (!replica->rdb_only && form != SYNC_FILE)
         log_notice("Streamed RDB transfer with replica %s succeeded (socket). Waiting for REPLCONF "
                    "ACK from replica to enable streaming",
                    name);
-    log_notice("Synchronization with replica %s succeeded", name);
     replica_received(replica);
 }
 
 static void refuse(struct replica *replica)
 {
-    char name[NAME_ROOM];
-    name_of(replica, name);
-    log_warning("SYNC failed: replica %s has not got all of the data set, and is disconnected",
-                name);
+    char name[REPLICA_NAME_MAX];
+    replica_name(replica, name);
+    log_warning("Replica %s has not got all of the data set and is disconnected", name);
     client_close(replica->client);
 }
 
 static void end_transfer(struct sync *sync)
 {
     alarm_clear(&sync->progress);
-    mem_free(sync->receivers, sync->job.cap * sizeof(struct replica *));
+    mem_free(sync->receivers, sync->job.cap * sizeof(*sync->receivers));
     sync->receivers = NULL;
     sync->alive = 0;
     sync_job_release(&sync->job);
@@ -139,9 +126,10 @@ static void end_transfer(struct sync *sync)
 static void on_child_end(void *udata, int status)
 {
     struct sync *sync = udata;
-    (void)status;
+    if (status != 0 && sync->alive)
+        log_warning("SYNC failed. BGSAVE child returned an error");
     for (size_t i = 0; i < sync->job.count; i++) {
-        struct replica *replica = sync->receivers[i];
+        struct replica *replica = sync->receivers[i].replica;
         if (replica && sync->job.outcomes[i].served)
             serve(replica, sync->job.form);
         else if (replica)
@@ -151,19 +139,33 @@ static void on_child_end(void *udata, int status)
     plan(sync);
 }
 
-static void tell_progress(void *udata)
+// What all of them have been sent. Those that go on taking are worth waiting for (replicas.c).
+static uint64_t note_taken(struct sync *sync)
+{
+    uint64_t all_bytes = 0;
+    for (size_t i = 0; i < sync->job.count; i++) {
+        struct receiver *receiver = &sync->receivers[i];
+        uint64_t sent_bytes = sync->job.outcomes[i].sent_bytes;
+        if (receiver->replica && sent_bytes != receiver->sent_bytes)
+            receiver->replica->took_ms = replicas_now_ms();
+        receiver->sent_bytes = sent_bytes;
+        all_bytes += sent_bytes;
+    }
+    return all_bytes;
+}
+
+static void follow_progress(void *udata)
 {
     struct sync *sync = udata;
     const struct child *child = sync->repl->server->child;
-    uint64_t sent_bytes = 0;
-    for (size_t i = 0; i < sync->job.count; i++)
-        sent_bytes += sync->job.outcomes[i].sent_bytes;
-    log_notice(
-        "Full sync of %zu replicas for %llu s: %llu of %llu keys, %llu MB sent to all of them",
-        sync->alive, (unsigned long long)((clock_mono_us_now() - sync->began_us) / 1000000),
-        (unsigned long long)child->report.keys, (unsigned long long)child->total_keys,
-        (unsigned long long)(sent_bytes >> 20));
+    uint64_t sent_bytes = note_taken(sync);
     alarm_set(&sync->progress, PROGRESS_MS);
+    if (++sync->looks % PROGRESS_LINE != 0)
+        return;
+    log_notice("Full sync of %zu replicas for %llu s: %llu of %llu keys, %llu MB sent in all",
+               sync->alive, (unsigned long long)((clock_mono_us_now() - sync->began_us) / 1000000),
+               (unsigned long long)child->report.keys, (unsigned long long)child->total_keys,
+               (unsigned long long)(sent_bytes >> 20));
 }
 
 // --- The beginning ------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ static void take_group(struct sync *sync, enum sync_form form)
             continue;
         }
         sync->job.fds[sync->job.count] = replica->client->conn.fd;
-        sync->receivers[sync->job.count++] = replica;
+        sync->receivers[sync->job.count++].replica = replica;
     }
     sync->alive = sync->job.count;
 }
@@ -219,10 +221,13 @@ static void fork_child(struct sync *sync)
     };
     log_notice("Starting BGSAVE for SYNC with target: %s", saves ? "disk" : "replicas sockets");
     sync->began_us = clock_mono_us_now();
-    if (snapshot_begin_guest(snapshot, &guest) == STATUS_OK)
+    sync->looks = 0;
+    if (snapshot_begin_guest(snapshot, &guest) == STATUS_OK) {
         alarm_set(&sync->progress, PROGRESS_MS);
-    else
-        on_child_end(sync, 0);
+        return;
+    }
+    log_warning("BGSAVE for replication failed");
+    on_child_end(sync, 0);
 }
 
 static void begin(struct sync *sync)
@@ -234,10 +239,7 @@ static void begin(struct sync *sync)
         alarm_set(&sync->due, LOOK_MS);
         return;
     }
-    sync->receivers = mem_alloc_zeroed(sync->job.cap * sizeof(struct replica *));
-    // They begin in database 0, whatever the stream is in. Our primary's stream is told of in the data set.
-    if (!repl_is_replica(repl))
-        effects_restate_db(repl->server->effects);
+    sync->receivers = mem_alloc_zeroed(sync->job.cap * sizeof(*sync->receivers));
     take_group(sync, form);
     if (sync->alive)
         fork_child(sync);
@@ -272,7 +274,10 @@ void sync_add(struct sync *sync, struct replica *replica)
         sync->cap = cap;
     }
     sync->waiters[sync->count++] = (struct waiter){ replica, clock_mono_us_now() };
-    if (sync->receivers)
+    if (sync->receivers && sync->job.form == SYNC_FILE)
+        log_notice("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for "
+                   "SYNC");
+    else if (sync->receivers)
         log_notice("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
     else if (sync->repl->server->child)
         log_notice("Another child is at work. BGSAVE for SYNC is delayed until it has ended");
@@ -285,19 +290,19 @@ void sync_add(struct sync *sync, struct replica *replica)
 static void drop_receiver(struct sync *sync, size_t i)
 {
     struct snapshot *snapshot = sync->repl->server->snapshot;
-    conn_shut_down(&sync->receivers[i]->client->conn);
-    sync->receivers[i] = NULL;
+    conn_shut_down(&sync->receivers[i].replica->client->conn);
+    sync->receivers[i].replica = NULL;
     if (--sync->alive > 0)
         return;
     snapshot_drop_guest(snapshot, false);
     if (snapshot_running(snapshot))
         return;
-    log_notice("Full sync: the last replica has gone, and the child has been ended");
+    log_warning("Full sync: last replica dropped, killed fork child.");
     end_transfer(sync);
     plan(sync);
 }
 
-void sync_remove(struct sync *sync, struct replica *replica)
+void sync_remove(struct sync *sync, const struct replica *replica)
 {
     for (size_t i = 0; i < sync->count; i++) {
         if (sync->waiters[i].replica == replica) {
@@ -307,7 +312,7 @@ void sync_remove(struct sync *sync, struct replica *replica)
         }
     }
     for (size_t i = 0; i < sync->job.count; i++) {
-        if (sync->receivers[i] == replica) {
+        if (sync->receivers[i].replica == replica) {
             drop_receiver(sync, i);
             return;
         }
@@ -321,7 +326,7 @@ struct sync *sync_new(struct repl *repl)
     struct sync *sync = mem_alloc_zeroed(sizeof(*sync));
     sync->repl = repl;
     alarm_init(&sync->due, repl->server->loop, on_due, sync);
-    alarm_init(&sync->progress, repl->server->loop, tell_progress, sync);
+    alarm_init(&sync->progress, repl->server->loop, follow_progress, sync);
     return sync;
 }
 

@@ -20,7 +20,7 @@
 #define LARGE_SIZE "1000000"
 
 // One that is slow enough to be met at work.
-#define SLOW_KEYS  "2000"
+#define SLOW_KEYS  "700"
 #define SLOW_DELAY "1000"
 
 static char dir[SERVER_PATH_MAX];
@@ -276,13 +276,21 @@ END_TEST
 
 START_TEST(large_values_are_sent)
 {
-    struct test_server *server = START("--appendonly", "no");
+    struct payload payload;
+    struct test_server *server = START("--rdbcompression", "no");
     redisContext *c = client_connect_unix(server);
     expect_int(c, 104857600, "SETRANGE large 104857599 x");
     expect_int(c, 1, "RPUSH list small");
     redisFree(c);
-    expect_received(server, join_modern(server), true);
-    expect_received(server, join(server, "SYNC", OLD_LINES), false);
+    int fd = join_modern(server);
+    expect_received(server, fd, true);
+    close(fd);
+    fd = join(server, "SYNC", OLD_LINES);
+    ck_assert(receive(fd, &payload));
+    close(fd);
+    ck_assert_uint_gt(payload.len, 104857600);
+    ck_assert_mem_eq(payload.bytes, "REDIS", 5);
+    release(&payload);
     server_stop(server);
 }
 END_TEST
@@ -422,7 +430,7 @@ START_TEST(one_that_leaves_does_not_hurt_the_others)
     struct test_server *server = START("--rdb-key-save-delay", SLOW_DELAY,
                                        "--repl-diskless-sync-delay", "3600",
                                        "--repl-diskless-sync-max-replicas", "2");
-    populate(server, SLOW_KEYS, "1000");
+    populate(server, SLOW_KEYS, "10000");
     int leaving = join_modern(server);
     int fd = join_modern(server);
     await_info(server, "rdb_bgsave_in_progress", 1);
