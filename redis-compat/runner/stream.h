@@ -32,7 +32,7 @@ enum stream_result {
     STREAM_BROKEN,   // the mark did not come
 };
 
-// False: the case cannot be followed: nobody gets a stream without its password, and an append-only file is begun anew.
+// False: the case is not to be followed: it says that its streams differ, or it cannot be: nobody gets a stream without its password, and an append-only file is begun anew.
 bool stream_plays(enum stream_source source, const struct test_case *test);
 
 // The options that a server has to be started with. Their spans are constant; the words lie in the arena.
