@@ -52,6 +52,7 @@ NEEDS_test := build test check
 NEEDS_test-long := build test
 NEEDS_test-replication := build test
 NEEDS_compat := build test
+NEEDS_repl-stream := build test
 NEEDS_interchange := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
@@ -146,6 +147,9 @@ INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/inte
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
+# What the cases make both servers tell a replica: psync, or aof.
+STREAMS ?= aof
+REPL_STREAM := $(if $(COMPAT),"$(COMPAT) --streams $(STREAMS)")
 INTERCHANGE_SOURCES := $(wildcard redis-compat/interchange/*.c) \
     $(patsubst %,redis-compat/runner/%.c,memory words reply connection server)
 INTERCHANGE := $(if $(wildcard redis-compat/interchange/*.c),$(B)/$(SERVER_MODE)/interchange)
@@ -210,7 +214,7 @@ FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
 test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(INTERCHANGE) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_REPLICATION) $(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(CLIENTS) $(COMPAT) $(INTERCHANGE) $(call if_replicating,$(REPLICATION_PROGRAMS)) $(HOUSE_SCRIPTS)
+	    $(CLIENTS) $(COMPAT) $(REPL_STREAM) $(INTERCHANGE) $(call if_replicating,$(REPLICATION_PROGRAMS)) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -234,6 +238,9 @@ test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 # Options are the runner's, and what is left out with them are the clients.
 compat: $(SERVER) $(COMPAT) $(CLIENT_PROGRAMS) ## Respite against redis-server, case by case (COMPAT_ARGS=--help), and real clients
 	$(Q)$(if $(strip $(COMPAT_ARGS)),$(COMPAT) $(COMPAT_ARGS),$(RUN_TESTS) $(COMPAT) $(CLIENTS))
+
+repl-stream: $(SERVER) $(COMPAT) ## Replicas are told what redis-server tells its own, over all cases
+	$(Q)$(COMPAT) --streams $(STREAMS)
 
 interchange: $(SERVER) $(UTILS) $(INTERCHANGE) ## Data moves between Respite and redis-server by their files, both ways
 	$(Q)$(INTERCHANGE)
@@ -394,7 +401,7 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-long test-replication test-house compat interchange test-programs check \
+.PHONY: all debug run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
     $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------

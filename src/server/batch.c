@@ -10,6 +10,7 @@
 #include "server/block.h"
 #include "server/client.h"
 #include "server/dispatch.h"
+#include "server/effects.h"
 #include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -448,10 +449,15 @@ static void refuse_protocol(struct cmd_ctx *ctx)
 
 static void after_command(struct server *server, struct client *client)
 {
+    if (server->after_command & AFTER_COMMAND_EFFECTS)
+        effects_end_group(server->effects);
     if (server->after_command & AFTER_COMMAND_PUSHES)
         pushes_settle(server->pushes, client);
     if (server->after_command & AFTER_COMMAND_KEYS)
         blocks_serve(server->blocks);
+    // Keys that somebody waited for may have expired.
+    if (server->after_command & AFTER_COMMAND_EFFECTS)
+        effects_end_group(server->effects);
 }
 
 static void run(struct batch *batch, struct cmd_ctx *ctx)

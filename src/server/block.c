@@ -22,6 +22,7 @@
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/dispatch.h"
+#include "server/effects.h"
 #include "server/info.h"
 #include "server/interest.h"
 #include "server/kept_command.h"
@@ -353,6 +354,7 @@ static void run_again(struct blocked *blocked)
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
     pushes_woken(client->server->pushes, client, false);
     dispatch_admitted(&ctx);
+    effects_end_group(client->server->effects);
     pushes_woken(client->server->pushes, client, true);
     keyspace->untouched = untouched;
     outq_clear(&nowhere);

@@ -54,8 +54,9 @@ struct repl;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
-    AFTER_COMMAND_PUSHES = 1u << 0,  // its client has been pushed something
-    AFTER_COMMAND_KEYS = 1u << 1,    // keys that clients wait for have been written
+    AFTER_COMMAND_PUSHES = 1u << 0,   // its client has been pushed something
+    AFTER_COMMAND_KEYS = 1u << 1,     // keys that clients wait for have been written
+    AFTER_COMMAND_EFFECTS = 1u << 2,  // it has met an expired key: its effects are a group
 };
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
