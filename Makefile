@@ -28,7 +28,7 @@ CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switc
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 BENCH ?= all## what make bench measures: strings, collections, memory or all
-REPLICATION ?= no## yes: make test and make test-long run redis-compat/replication/, too
+REPLICATION ?= yes## yes: make test and make test-long run redis-compat/replication/, too
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -148,7 +148,7 @@ INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
 # What the cases make both servers tell a replica: psync, or aof.
-STREAMS ?= aof
+STREAMS ?= psync
 REPL_STREAM := $(if $(COMPAT),"$(COMPAT) --streams $(STREAMS)")
 INTERCHANGE_SOURCES := $(wildcard redis-compat/interchange/*.c) \
     $(patsubst %,redis-compat/runner/%.c,memory words reply connection server)

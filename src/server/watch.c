@@ -79,10 +79,14 @@ static bool watched_by(const struct interest *interest, const struct watching *w
 // Looks without deleting what has expired: watching is no access, and deleting would be another event.
 static const struct entry *look(struct db *db, const struct key *key)
 {
-    bool passively = db->keyspace->expire_passively;
-    db->keyspace->expire_passively = true;
+    struct keyspace *keyspace = db->keyspace;
+    uint8_t passively = keyspace->expire_passively;
+    bool on_write = keyspace->expire_on_write;
+    keyspace->expire_passively |= EXPIRE_PASSIVELY_PAUSED;
+    keyspace->expire_on_write = false;
     const struct entry *entry = db_peek(db, key).entry;
-    db->keyspace->expire_passively = passively;
+    keyspace->expire_passively = passively;
+    keyspace->expire_on_write = on_write;
     return entry;
 }
 

@@ -6,6 +6,8 @@
 #include "persist/snapshot.h"
 #include "repl/receive.h"
 #include "server/server.h"
+#include "types/string.h"
+#include "types/types.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,11 +73,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     fuzz_set_up();
     server = server_new();
-    keyspace_register_type(server->keyspace, TYPE_STRING, &string_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_LIST, &list_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_SET, &set_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_ZSET, &zset_type_ops);
-    keyspace_register_type(server->keyspace, TYPE_HASH, &hash_type_ops);
+    types_register(server->keyspace);
     snapshot_register(server);
     repl_register(server);
     // Nobody is to connect, and nothing else of the start is needed.
