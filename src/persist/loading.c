@@ -265,8 +265,16 @@ static bool touches_loading(const struct command *row)
     return row->flags & CMD_NO_ASYNC_LOADING;
 }
 
+// Whom to follow may be said at any time while a primary's data set comes: it may never become whole.
+static bool changes_role(const struct command *row)
+{
+    return strcmp(row->name, "replicaof") == 0 || strcmp(row->name, "slaveof") == 0;
+}
+
 static bool refuse(struct cmd_ctx *ctx)
 {
+    if (ctx->server->loading->aside && changes_role(ctx->command->row))
+        return false;
     reply_error(ctx, ERR_LOADING);
     return true;
 }
@@ -301,8 +309,8 @@ void loading_register(struct server *server)
     struct loading_state *loading = mem_alloc_zeroed(sizeof(*loading));
     server->loading = loading;
     loading->server = server;
-    loading->gate = registry_add_gate(server->registry, needs_data, refuse);
-    loading->aside_gate = registry_add_gate(server->registry, touches_loading, refuse);
+    loading->aside_gate = registry_add_last_gate(server->registry, touches_loading, refuse);
+    loading->gate = registry_add_last_gate(server->registry, needs_data, refuse);
     info_add_fields(server->info, "Persistence", "loading", info_fields, loading);
     server_add_part(server, free_loading, loading);
 }
