@@ -119,7 +119,6 @@ START_TEST(old_data_answers_until_all_is_there)
         { "BGSAVE\r\n", LOADING },
         { "SAVE\r\n", LOADING },
         { "BGREWRITEAOF\r\n", LOADING },
-        { "REPLICAOF NO ONE\r\n", LOADING },
         { "DEBUG RELOAD\r\n", LOADING },
         { "CONFIG SET maxmemory 0\r\n", "+OK\r\n" },
         { 0 },

@@ -419,9 +419,6 @@ START_TEST(behind_a_data_set_nothing_comes_before_the_acknowledgement)
     rig_expect(fd, line);
     rig_ask(writer, "*3\r\n$5\r\nWRITE\r\n$1\r\nb\r\n$1\r\n2\r\n", "+OK\r\n");
     rig_expect_silence(fd);
-    // An acknowledgement of something that has not been sent.
-    acknowledge(fd, 0);
-    ck_assert_int_eq(replica->state, REPLICA_RECEIVING);
     replica_received(replica);
     ck_assert_int_eq(replica->state, REPLICA_LOADING);
     rig_say(fd, "\n\n");
@@ -432,6 +429,26 @@ START_TEST(behind_a_data_set_nothing_comes_before_the_acknowledgement)
     rig_expect(fd, SELECT_0 "*3\r\n$5\r\nWRITE\r\n$1\r\nb\r\n$1\r\n2\r\n");
     ck_assert_uint_eq(replicas_reached(repl, at, false), 1);
     ck_assert_uint_eq(replicas_reached(repl, at + 1, false), 0);
+}
+END_TEST
+
+// It has it before the end of the child that has sent it is known here.
+START_TEST(an_early_acknowledgement_counts)
+{
+    int writer = rig_connect();
+    int fd = rig_connect();
+    char line[128];
+    rig_ask(writer, "WRITE a 1\r\n", "+OK\r\n");
+    uint64_t at = repl->stream.end;
+    struct replica *replica = begin_whole(fd, "PSYNC ? -1\r\n");
+    snprintf(line, sizeof(line), "+FULLRESYNC %s %llu\r\n", server->replication_id,
+             (unsigned long long)at);
+    rig_expect(fd, line);
+    acknowledge(fd, at);
+    ck_assert_int_eq(replica->state, REPLICA_RECEIVING);
+    rig_expect_silence(fd);
+    replica_received(replica);
+    ck_assert_int_eq(replica->state, REPLICA_ONLINE);
 }
 END_TEST
 
@@ -838,6 +855,7 @@ static Suite *make_suite(void)
     tcase_add_test(tcase, a_new_primary_keeps_what_its_replicas_will_ask_for);
     tcase_add_test(tcase, a_backlog_that_nobody_wants_is_forgotten);
     tcase_add_test(tcase, behind_a_data_set_nothing_comes_before_the_acknowledgement);
+    tcase_add_test(tcase, an_early_acknowledgement_counts);
     tcase_add_test(tcase, the_old_protocol_has_no_acknowledgement);
     tcase_add_test(tcase, who_wants_the_data_only_is_sent_home);
     tcase_add_test(tcase, wait_ends_with_the_acknowledgement);
