@@ -271,6 +271,7 @@ static void describe(void *udata, struct rdb_about *about)
 
 void repl_start(struct repl *repl)
 {
+    (void)apply_backlog(repl, NULL);
     resume_history(repl);
     if (repl->primary_host) {
         repl->link = link_new(repl);
