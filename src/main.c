@@ -143,6 +143,7 @@ static int serve(struct server *server)
 {
     if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
         return 1;
+    repl_configured(server->repl);
     process_listen(server->process);
     if (aof_start(server->aof) != STATUS_OK)
         return 1;

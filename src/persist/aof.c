@@ -329,6 +329,7 @@ void aof_begin_anew(struct aof *aof)
     aof->lost_error = 0;
     aof->rewriting.failures = 0;
     aof->rewriting.retry_s = 0;
+    aof->rewriting.wanted = true;
     aof_settle(aof);
     log_notice("The append-only file is written anew, with the data that has come");
 }

@@ -269,9 +269,14 @@ static void describe(void *udata, struct rdb_about *about)
     repl_describe(udata, about);
 }
 
-void repl_start(struct repl *repl)
+void repl_configured(struct repl *repl)
 {
     (void)apply_backlog(repl, NULL);
+    repl_update_gates(repl);
+}
+
+void repl_start(struct repl *repl)
+{
     resume_history(repl);
     if (repl->primary_host) {
         repl->link = link_new(repl);

@@ -19,6 +19,9 @@ struct server;
 // gates, cron jobs and peer hooks.
 void repl_register(struct server *server);
 
+// Once the configuration is read, before data is loaded: a replica keeps what has expired, which its primary will delete.
+void repl_configured(struct repl *repl);
+
 // When the data has been loaded and before the loop runs: takes over the history that the files tell of, and begins to
 // follow a primary if the configuration says so.
 void repl_start(struct repl *repl);
