@@ -200,7 +200,7 @@ static enum status begin(struct aof *aof)
     if (detached && aof->state == AOF_ON)
         aof->needs_base = true;
     aof->rewriting.detached = detached;
-    effects_restate_db(aof->server->effects);
+    effects_restate_file_db(aof->server->effects);
     aof_listen(aof, true);
     return fork_child(aof);
 }

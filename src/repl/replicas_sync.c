@@ -72,7 +72,7 @@ bool replica_begin_receiving(struct replica *replica)
     replica->sent = replica->queued;
     // Its stream begins here: with the database that it is in.
     if (!repl_is_replica(repl))
-        effects_restate_db(repl->server->effects);
+        effects_restate_replica_db(repl->server->effects);
     return true;
 }
 

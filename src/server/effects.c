@@ -21,7 +21,7 @@
 // first one is held back.
 enum grouping { UNGROUPED, GROUP_EMPTY, GROUP_OF_ONE, GROUP_BEGUN };
 
-enum audience { ALL_SINKS, REPLICA_SINKS };
+enum audience { FILE_SINKS = 1, REPLICA_SINKS = 2, ALL_SINKS = 3 };
 
 struct effects {
     struct server *server;
@@ -31,7 +31,7 @@ struct effects {
     struct {
         effect_sink_fn fn;
         void *udata;
-        bool is_replicas;
+        enum audience audience;
     } sinks[SINKS_MAX];
     int turn_hook_count;
     struct {
@@ -43,7 +43,9 @@ struct effects {
     struct bytes held;      // a group's first effect
     struct client *writer;  // whose effects the group has
     uint64_t offset;
-    int selected_db;        // that the stream is in; -1 at its start
+    int selected_db;  // that all sinks are in; -1: one of them is to be told
+    int files_db;     // that those of one audience are in; -1: they have not heard yet
+    int replicas_db;
     struct bytes replaced;  // what the running command's handler said
     unsigned replaced_count;
     struct bytes encoded;
@@ -63,11 +65,13 @@ static inline void feed_all(struct effects *effects, struct slice resp)
         effects->sinks[i].fn(effects->sinks[i].udata, resp);
 }
 
-static void feed_replicas(struct effects *effects, struct slice resp)
+// The offset follows what replicas hear: from one effect to the next their stream and it grow alike.
+static void feed_some(struct effects *effects, struct slice resp, enum audience audience)
 {
-    effects->offset += resp.len;
+    if (audience == REPLICA_SINKS)
+        effects->offset += resp.len;
     for (int i = 0; i < effects->sink_count; i++) {
-        if (effects->sinks[i].is_replicas)
+        if (effects->sinks[i].audience == audience)
             effects->sinks[i].fn(effects->sinks[i].udata, resp);
     }
 }
@@ -77,7 +81,7 @@ static void feed_sinks(struct effects *effects, struct slice resp, enum audience
     if (audience == ALL_SINKS)
         feed_all(effects, resp);
     else
-        feed_replicas(effects, resp);
+        feed_some(effects, resp, audience);
 }
 
 // Says MULTI, and what has been held back.
@@ -122,14 +126,16 @@ static struct slice encode(struct effects *effects, const struct slice *words, s
 
 static void change_db(struct effects *effects, int db)
 {
-    effects->selected_db = db;
+    enum audience audience = (effects->files_db != db ? FILE_SINKS : 0) |
+                             (effects->replicas_db != db ? REPLICA_SINKS : 0);
+    effects->selected_db = effects->files_db = effects->replicas_db = db;
     char number[INT64_TEXT_MAX] = "";
     size_t len = (size_t)format_int64(number, db);
     struct slice words[] = { SLICE("SELECT"), { .ptr = number, .len = len } };
     // Ahead of the group's MULTI, or between two effects of it.
     if (effects->group == GROUP_OF_ONE)
         open_group(effects);
-    feed_all(effects, encode(effects, words, 2));
+    feed_sinks(effects, encode(effects, words, 2), audience);
 }
 
 static inline void select_db(struct effects *effects, int db)
@@ -170,7 +176,7 @@ static void end_turn(void *udata)
 struct effects *effects_new(struct server *server)
 {
     struct effects *effects = mem_alloc_zeroed(sizeof(*effects));
-    effects->selected_db = -1;
+    effects->selected_db = effects->files_db = effects->replicas_db = -1;
     effects->server = server;
     effects->listener = keyspace_listen(server->keyspace, on_key_event, effects);
     loop_on_sleep(server->loop, end_turn, effects);
@@ -191,33 +197,40 @@ static void hear(struct effects *effects)
     keyspace_hear(effects->server->keyspace, effects->listener, effects->sink_count ? events : 0);
 }
 
-static void add_sink(struct effects *effects, effect_sink_fn fn, void *udata, bool is_replicas)
+static void restate_db(struct effects *effects, enum audience audience)
+{
+    int *said = audience == FILE_SINKS ? &effects->files_db : &effects->replicas_db;
+    effects->selected_db = *said = -1;
+}
+
+static void add_sink(struct effects *effects, effect_sink_fn fn, void *udata,
+                     enum audience audience)
 {
     ASSERT(effects->sink_count < SINKS_MAX);
     int i = effects->sink_count++;
     effects->sinks[i].fn = fn;
     effects->sinks[i].udata = udata;
-    effects->sinks[i].is_replicas = is_replicas;
-    effects->replica_sink_count += is_replicas;
+    effects->sinks[i].audience = audience;
+    effects->replica_sink_count += audience == REPLICA_SINKS;
     hear(effects);
     // It has not heard yet which database the stream is in.
-    effects->selected_db = -1;
+    restate_db(effects, audience);
 }
 
 void effects_add_sink(struct effects *effects, effect_sink_fn fn, void *udata)
 {
-    add_sink(effects, fn, udata, false);
+    add_sink(effects, fn, udata, FILE_SINKS);
 }
 
 void effects_add_replica_sink(struct effects *effects, effect_sink_fn fn, void *udata)
 {
-    add_sink(effects, fn, udata, true);
+    add_sink(effects, fn, udata, REPLICA_SINKS);
 }
 
 void effects_tell_replicas(struct effects *effects, struct slice resp)
 {
     ASSERT(effects->group == UNGROUPED);
-    feed_replicas(effects, resp);
+    feed_some(effects, resp, REPLICA_SINKS);
 }
 
 void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void *udata)
@@ -227,7 +240,7 @@ void effects_remove_sink(struct effects *effects, effect_sink_fn fn, const void 
            (effects->sinks[i].fn != fn || effects->sinks[i].udata != udata))
         i++;
     ASSERT(i < effects->sink_count);
-    effects->replica_sink_count -= effects->sinks[i].is_replicas;
+    effects->replica_sink_count -= effects->sinks[i].audience == REPLICA_SINKS;
     effects->sinks[i] = effects->sinks[--effects->sink_count];
     hear(effects);
 }
@@ -245,9 +258,14 @@ uint64_t effects_offset(const struct effects *effects)
     return effects->offset;
 }
 
-void effects_restate_db(struct effects *effects)
+void effects_restate_file_db(struct effects *effects)
 {
-    effects->selected_db = -1;
+    restate_db(effects, FILE_SINKS);
+}
+
+void effects_restate_replica_db(struct effects *effects)
+{
+    restate_db(effects, REPLICA_SINKS);
 }
 
 bool effects_in_group(const struct effects *effects)

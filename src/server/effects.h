@@ -39,8 +39,9 @@ void effects_on_turn(struct effects *effects, void (*fn)(void *udata), void *uda
 // last one ended (client->effect_offset).
 uint64_t effects_offset(const struct effects *effects);
 
-// The next effect says its database, whatever the one before it was: a sink begins anew.
-void effects_restate_db(struct effects *effects);
+// The next effect says its database, whatever the one before it was: such a sink begins anew.
+void effects_restate_file_db(struct effects *effects);
+void effects_restate_replica_db(struct effects *effects);
 
 // Between effects_begin_group() and effects_end_group().
 bool effects_in_group(const struct effects *effects);
