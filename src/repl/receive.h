@@ -14,13 +14,14 @@ enum receive_result {
 
 struct receive {
     struct repl *repl;
-    int fd;                // non-blocking; nothing behind the FULLRESYNC line has been read yet. The caller's
-    bool accepts_empty;    // an administrator has said REPLICAOF, or the history is one of ours: no refusal
-    int selected_db;       // out: that the stream behind it is in
+    int fd;  // non-blocking; nothing behind the FULLRESYNC line has been read yet. The caller's
+    bool
+        accepts_empty;  // an administrator has said REPLICAOF, or the history is one of ours: no refusal
+    int selected_db;  // out: that the stream behind it is in
     // Figures for INFO (master_sync_*), 0 before they are known.
     uint64_t total_bytes;  // 0: EOF-marked
     uint64_t read_bytes;
-    int64_t last_io_ms;    // monotonic
+    int64_t last_io_ms;  // monotonic
     bool stopped;
 };
 

@@ -108,7 +108,8 @@ static bool set_primary(void *owner, const struct slice *words, size_t count,
         return config_refuse(error, "wrong number of arguments");
     if (!none && (!parse_int64(words[1], &port) || port < 0 || port > UINT16_MAX))
         return config_refuse(error, "Invalid master port");
-    repl_name_primary(repl, none ? (struct slice){ 0 } : words[0], (int)port);
+    const struct slice nobody = { 0 };
+    repl_name_primary(repl, none ? nobody : words[0], (int)port);
     return true;
 }
 

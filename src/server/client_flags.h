@@ -19,8 +19,9 @@ enum client_flag {
     CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
     CLIENT_PARKED = 1u << 14,      // its replies wait until its writes are durable (batch_park)
     CLIENT_REPLICA = 1u << 15,     // the peer is a replica of ours: repl/ feeds it
-    CLIENT_PRIMARY = 1u << 16,     // the peer is our primary: what it sends is obeyed, and not answered
-    CLIENT_CORKED = 1u << 17,      // what waits to be sent goes on waiting (client_uncork)
+    CLIENT_PRIMARY =
+        1u << 16,              // the peer is our primary: what it sends is obeyed, and not answered
+    CLIENT_CORKED = 1u << 17,  // what waits to be sent goes on waiting (client_uncork)
 };
 
 // Flags that a command's way has to look at.

@@ -65,8 +65,8 @@ struct eviction {
     uint32_t gate;
     uint64_t ceiling_bytes;  // that writes have to stay below
     bool lowered;            // below what is used: the ceiling is still to be found
-    uint32_t paused;  // reasons
-    uint64_t late_bytes;  // while writes wait: from here on those that can't are refused
+    uint32_t paused;         // reasons
+    uint64_t late_bytes;     // while writes wait: from here on those that can't are refused
     uint64_t exceeded_since_us;
     uint64_t exceeded_us;
     // Directives.

@@ -27,8 +27,5 @@ bool pause_is_on(const struct pause *pause);
 // to hear of. While there is a pause for this reason already, the later end and the stricter kind hold.
 void pause_begin(struct pause *pause, enum pause_reason reason, int64_t end_ms, bool all);
 
-// Whether there is one, for whatever reason.
-bool pause_is_on(const struct pause *pause);
-
 // Ends the pause for this reason at once: what waits for nothing else is run.
 void pause_end(struct pause *pause, enum pause_reason reason);
