@@ -46,11 +46,10 @@ struct keyspace {
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
     uint8_t expire_passively;    // enum expire_passively: hide expired keys, but don't delete them
-    bool
-        expire_on_write;  // but who looks one up to write it deletes it: a replica with writes of its own
-    bool keep_expired;  // no key's time comes: a log is being replayed
-    bool untouched;     // look-ups leave access clocks as they are
-    bool sweep_paused;  // expired keys stay until somebody asks for them
+    bool expire_on_write;        // but look-ups for writing do: a replica with writes of its own
+    bool keep_expired;           // no key's time comes: a log is being replayed
+    bool untouched;              // look-ups leave access clocks as they are
+    bool sweep_paused;           // expired keys stay until somebody asks for them
     uint64_t hits;
     uint64_t misses;
     uint64_t expired_keys;

@@ -26,8 +26,8 @@
 static int listening;
 static int port;
 static int primary;  // our end of the connection; -1
-static int client;
-static struct bytes sent;  // of the stream, from the offset of the data set on
+static int talker;
+static struct bytes streamed;  // of the stream, from the offset of the data set on
 static uint64_t sent_from;
 
 // What is to be done inside of the next turn.
@@ -64,7 +64,7 @@ static void set_up(void)
     loop_every(server->loop, 1, on_tick, NULL);
     action = NULL;
     primary = -1;
-    sent = (struct bytes){ 0 };
+    streamed = (struct bytes){ 0 };
     listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -73,7 +73,7 @@ static void set_up(void)
     ck_assert_int_eq(listen(listening, 8), 0);
     ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&address, &len), 0);
     port = ntohs(address.sin_port);
-    client = rig_connect();
+    talker = rig_connect();
 }
 
 static void hang_up(void)
@@ -87,7 +87,7 @@ static void tear_down(void)
 {
     hang_up();
     close(listening);
-    bytes_release(&sent);
+    bytes_release(&streamed);
     rig_stop();
 }
 
@@ -146,7 +146,7 @@ static void say_text(const char *text)
 // A part of the stream.
 static void feed(const char *bytes, size_t len)
 {
-    bytes_append(&sent, bytes, len);
+    bytes_append(&streamed, bytes, len);
     say(bytes, len);
 }
 
@@ -226,9 +226,9 @@ static void expect_applied(void)
 {
     struct repl *repl = server->repl;
     uint64_t end_us = clock_mono_us_now() + PATIENCE_US;
-    while (repl_offset(repl) < sent_from + sent.len && clock_mono_us_now() < end_us)
+    while (repl_offset(repl) < sent_from + streamed.len && clock_mono_us_now() < end_us)
         turn();
-    ck_assert_uint_eq(repl_offset(repl), sent_from + sent.len);
+    ck_assert_uint_eq(repl_offset(repl), sent_from + streamed.len);
     ck_assert(stream_has(&repl->stream, sent_from));
     struct outq_pool pool = { 0 };
     struct outq q;
@@ -237,7 +237,7 @@ static void expect_applied(void)
     for (size_t at = 0; q.bytes;) {
         struct iovec part;
         ck_assert_int_eq(outq_vectors(&q, &part, 1), 1);
-        ck_assert_int_eq(memcmp(part.iov_base, sent.data + at, part.iov_len), 0);
+        ck_assert_int_eq(memcmp(part.iov_base, streamed.data + at, part.iov_len), 0);
         at += part.iov_len;
         outq_consume(&q, part.iov_len);
     }
@@ -265,9 +265,9 @@ START_TEST(a_data_set_and_the_stream_behind_it)
     feed_text(GETACK);
     hear_ack(100 + strlen(SET_A_1));
     expect_applied();
-    rig_ask(client, "GET a\r\n", "$1\r\n1\r\n");
-    rig_ask(client, "SET a 2\r\n", "-READONLY You can't write against a read only replica.\r\n");
-    rig_ask(client, "ROLE\r\n", "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n");
+    rig_ask(talker, "GET a\r\n", "$1\r\n1\r\n");
+    rig_ask(talker, "SET a 2\r\n", "-READONLY You can't write against a read only replica.\r\n");
+    rig_ask(talker, "ROLE\r\n", "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n");
     // Once a second, without being asked.
     hear_ack(100 + strlen(SET_A_1 GETACK));
 }
@@ -279,14 +279,14 @@ START_TEST(a_link_that_breaks_goes_on_where_it_was)
     feed_text("*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n" INCR_N);
     expect_applied();
     hang_up();
-    shake_hands(ID_A, sent.len + 1);
+    shake_hands(ID_A, streamed.len + 1);
     expect_info("replication", "master_link_status:down\r\n");
     expect_info("replication", "master_link_down_since_seconds:0\r\n");
     say_text("+CONTINUE\r\n");
-    hear_ack(sent.len);
+    hear_ack(streamed.len);
     feed_text(INCR_N);
     expect_applied();
-    rig_ask(client, "SELECT 3\r\nGET n\r\n", "+OK\r\n$1\r\n2\r\n");
+    rig_ask(talker, "SELECT 3\r\nGET n\r\n", "+OK\r\n$1\r\n2\r\n");
 }
 END_TEST
 
@@ -294,19 +294,19 @@ START_TEST(a_transaction_is_resumed_at_its_beginning)
 {
     be_primary_of(10);
     feed_text(SET_A_1);
-    size_t before = sent.len;
+    size_t before = streamed.len;
     feed_text(MULTI INCR_N);
     say_text("*2\r\n$4\r\nINC");
     for (int i = 0; i < 50; i++)
         turn();
     ck_assert_uint_eq(repl_offset(server->repl), 10 + before);
     hang_up();
-    sent.len = before;
+    streamed.len = before;
     shake_hands(ID_A, 10 + before + 1);
     say_text("+CONTINUE\r\n");
     feed_text(MULTI INCR_N INCR_N EXEC);
     expect_applied();
-    rig_ask(client, "GET n\r\n", "$1\r\n2\r\n");
+    rig_ask(talker, "GET n\r\n", "$1\r\n2\r\n");
     expect_info("stats", "unexpected_error_replies:0\r\n");
 }
 END_TEST
@@ -317,12 +317,12 @@ START_TEST(a_history_that_gets_a_new_name)
     feed_text(SET_A_1);
     expect_applied();
     hang_up();
-    shake_hands(ID_A, sent.len + 1);
+    shake_hands(ID_A, streamed.len + 1);
     say_text("+CONTINUE " ID_B "\r\n");
-    hear_ack(sent.len);
+    hear_ack(streamed.len);
     ck_assert_str_eq(server->replication_id, ID_B);
     ck_assert_str_eq(server->repl->second_id, ID_A);
-    ck_assert_int_eq(server->repl->second_end, (int64_t)sent.len + 1);
+    ck_assert_int_eq(server->repl->second_end, (int64_t)streamed.len + 1);
     feed_text(INCR_N);
     expect_applied();
 }
@@ -347,7 +347,7 @@ START_TEST(large_arguments_alone_and_in_a_transaction)
     feed(text.data, text.len);
     bytes_release(&text);
     expect_applied();
-    rig_ask(client, "STRLEN big\r\nSTRLEN bigger\r\nGET n\r\n",
+    rig_ask(talker, "STRLEN big\r\nSTRLEN bigger\r\nGET n\r\n",
             ":200000\r\n:300000\r\n$1\r\n1\r\n");
 }
 END_TEST
@@ -367,7 +367,7 @@ START_TEST(limits_are_for_clients)
     feed(text.data, text.len);
     bytes_release(&text);
     expect_applied();
-    rig_ask(client, "STRLEN big\r\nSTRLEN part\r\n", ":2097152\r\n:20000\r\n");
+    rig_ask(talker, "STRLEN big\r\nSTRLEN part\r\n", ":2097152\r\n:20000\r\n");
 }
 END_TEST
 
@@ -376,7 +376,7 @@ START_TEST(blanks_and_lines_count_where_they_stand)
     be_primary_of(0);
     feed_text(SET_A_1 "\r\n" INCR_N "\n*0\r\n" INCR_N "PING\r\n\r\n" MULTI "\r\n" INCR_N EXEC "\n");
     expect_applied();
-    rig_ask(client, "GET n\r\n", "$1\r\n3\r\n");
+    rig_ask(talker, "GET n\r\n", "$1\r\n3\r\n");
 }
 END_TEST
 
@@ -398,18 +398,18 @@ START_TEST(pieces_and_breaks_at_random)
     be_primary_of(0);
     for (int i = 0; i < 3000; i++) {
         const char *command = commands[random_below(&seeded, 8)];
-        bytes_append(&sent, command, strlen(command));
+        bytes_append(&streamed, command, strlen(command));
     }
-    for (int breaks = 0; repl_offset(server->repl) < sent.len; breaks++) {
+    for (int breaks = 0; repl_offset(server->repl) < streamed.len; breaks++) {
         ck_assert_int_lt(breaks, 1000);
         size_t at = repl_offset(server->repl);
-        for (int i = 0; i < 60 && at < sent.len; i++) {
+        for (int i = 0; i < 60 && at < streamed.len; i++) {
             size_t len = (size_t)random_below(&seeded, 400) + 1;
-            len = len < sent.len - at ? len : sent.len - at;
-            say(sent.data + at, len);
+            len = len < streamed.len - at ? len : streamed.len - at;
+            say(streamed.data + at, len);
             at += len;
         }
-        if (at == sent.len)
+        if (at == streamed.len)
             break;
         hang_up();
         for (int i = 0; i < 20; i++)
@@ -434,8 +434,8 @@ START_TEST(nonsense_ends_in_a_new_data_set)
         turn();
     hang_up();
     shake_hands("?", (uint64_t)-1);
-    ck_assert_uint_eq(repl_offset(server->repl), sent.len);
-    rig_ask(client, "GET a\r\n", "$1\r\n1\r\n");
+    ck_assert_uint_eq(repl_offset(server->repl), streamed.len);
+    rig_ask(talker, "GET a\r\n", "$1\r\n1\r\n");
 }
 END_TEST
 
@@ -459,7 +459,7 @@ START_TEST(a_primary_that_ends_our_following)
         turn();
     ck_assert(!repl_is_replica(server->repl));
     ck_assert_str_eq(server->repl->second_id, ID_A);
-    rig_ask(client, "EXISTS n\r\nSET n 5\r\n", ":0\r\n+OK\r\n");
+    rig_ask(talker, "EXISTS n\r\nSET n 5\r\n", ":0\r\n+OK\r\n");
 }
 END_TEST
 
@@ -484,7 +484,7 @@ START_TEST(following_ends_in_every_phase)
         shake_hands(id, 1);
     }
     if (_i >= 3) {
-        // Only half of it comes: it is waited for between turns, until a client has enough.
+        // Only half of it comes: it is waited for between turns, until a talker has enough.
         action = lead_now;
         say_text("+FULLRESYNC " ID_A " 5\r\n$18\r\nREDIS");
     } else {
@@ -493,7 +493,7 @@ START_TEST(following_ends_in_every_phase)
     for (int i = 0; i < 20; i++)
         turn();
     ck_assert(!repl_is_replica(server->repl));
-    rig_ask(client, "SET a 1\r\nGET a\r\n", "+OK\r\n$1\r\n1\r\n");
+    rig_ask(talker, "SET a 1\r\nGET a\r\n", "+OK\r\n$1\r\n1\r\n");
 }
 END_TEST
 
@@ -501,10 +501,10 @@ START_TEST(nobody_answers_without_data_that_are_fresh)
 {
     ck_assert_int_eq(rig_config_set("replica-serve-stale-data", "no"), STATUS_OK);
     be_primary_of(0);
-    rig_ask(client, "GET a\r\n", "$-1\r\n");
+    rig_ask(talker, "GET a\r\n", "$-1\r\n");
     hang_up();
     await_connection();
-    rig_ask(client, "GET a\r\nSELECT 1\r\n",
+    rig_ask(talker, "GET a\r\nSELECT 1\r\n",
             "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"
             "+OK\r\n");
 }
@@ -512,12 +512,12 @@ END_TEST
 
 START_TEST(an_expired_key_is_hidden_until_a_write_meets_it)
 {
-    rig_ask(client, "SET a 1 PX 100\r\nSET b 1 PX 100\r\n", "+OK\r\n+OK\r\n");
+    rig_ask(talker, "SET a 1 PX 100\r\nSET b 1 PX 100\r\n", "+OK\r\n+OK\r\n");
     follow();
     clock_shift_ms(1000);
-    rig_ask(client, "GET a\r\nEXISTS a\r\nDBSIZE\r\nKEYS *\r\n", "$-1\r\n:0\r\n:2\r\n*0\r\n");
+    rig_ask(talker, "GET a\r\nEXISTS a\r\nDBSIZE\r\nKEYS *\r\n", "$-1\r\n:0\r\n:2\r\n*0\r\n");
     ck_assert_int_eq(rig_config_set("replica-read-only", "no"), STATUS_OK);
-    rig_ask(client, "GET a\r\nDBSIZE\r\nINCR a\r\nTTL a\r\nDBSIZE\r\nDEL a\r\nDBSIZE\r\n",
+    rig_ask(talker, "GET a\r\nDBSIZE\r\nINCR a\r\nTTL a\r\nDBSIZE\r\nDEL a\r\nDBSIZE\r\n",
             "$-1\r\n:2\r\n:1\r\n:-1\r\n:2\r\n:1\r\n:1\r\n");
     clock_shift_ms(-1000);
 }
@@ -534,7 +534,7 @@ START_TEST(who_waits_is_told_of_the_new_role)
     rig_expect_closed(waiting);
     char request[64];
     snprintf(request, sizeof(request), "REPLICAOF 127.0.0.1 %d\r\n", port);
-    rig_ask(client, request, "+OK Already connected to specified master\r\n");
+    rig_ask(talker, request, "+OK Already connected to specified master\r\n");
 }
 END_TEST
 
