@@ -3,7 +3,8 @@
 #
 # Nothing is listed by name here: a new .c file under src/<folder>/, tests/unit/<folder>/,
 # tests/integration/, tests/fuzz/ or utils/bench/, and utils/respite-*.c, is picked up by itself, and so are scripts named
-# test_*.sh under tests/integration/ and tests/house/, and programs in redis-compat/clients/.
+# test_*.sh under tests/integration/ and tests/house/, and programs in redis-compat/clients/. The three of redis-compat/replication/
+# are named: they share their files.
 #
 # Each mode (release, debug, coverage, fuzz, or a sanitizer's) has its own folder under build/:
 #   obj/   objects of src/             lib/    one archive a folder of src/, for the tests
@@ -27,6 +28,7 @@ CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switc
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 BENCH ?= all## what make bench measures: strings, collections, memory or all
+REPLICATION ?= yes## yes: make test and make test-long run redis-compat/replication/, too
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -48,7 +50,9 @@ space := $(empty) $(empty)
 NEEDS_run := build run
 NEEDS_test := build test check
 NEEDS_test-long := build test
+NEEDS_test-replication := build test
 NEEDS_compat := build test
+NEEDS_repl-stream := build test
 NEEDS_interchange := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
@@ -57,6 +61,7 @@ NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
 NEEDS_bench-pubsub := build bench
 NEEDS_bench-persist := build bench
+NEEDS_bench-repl := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
 NEEDS_fuzz := build fuzz
@@ -142,10 +147,19 @@ INTEGRATION_SUPPORT := $(filter-out $(INTEGRATION_SOURCES),$(wildcard tests/inte
 INTEGRATION_SCRIPTS := $(wildcard tests/integration/test_*.sh)
 COMPAT_SOURCES := $(wildcard redis-compat/runner/*.c)
 COMPAT := $(if $(COMPAT_SOURCES),$(B)/$(TEST_MODE)/compat)
+# What the cases make both servers tell a replica: psync, or aof.
+STREAMS ?= psync
+REPL_STREAM := $(if $(COMPAT),"$(COMPAT) --streams $(STREAMS)")
 INTERCHANGE_SOURCES := $(wildcard redis-compat/interchange/*.c) \
     $(patsubst %,redis-compat/runner/%.c,memory words reply connection server)
 INTERCHANGE := $(if $(wildcard redis-compat/interchange/*.c),$(B)/$(SERVER_MODE)/interchange)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
+# Primaries and replicas, with redis-server at either end. They may be run with redis-server at both (RESPITE_SERVER).
+REPLICATION_FOLDER := redis-compat/replication
+REPLICATION_PROGRAMS := $(wildcard $(addprefix $(REPLICATION_FOLDER)/,topologies.py faults.py sentinel.py))
+REPLICATION_LONG := $(if $(REPLICATION_PROGRAMS),"$(REPLICATION_FOLDER)/topologies.py --seconds 20 --rounds 5" \
+    "$(REPLICATION_FOLDER)/faults.py --long" "$(REPLICATION_FOLDER)/sentinel.py --rounds 5")
+if_replicating = $(if $(filter yes,$(REPLICATION)),$1)
 # Programs for people, and what they share.
 UTIL_SOURCES := $(wildcard utils/respite-*.c)
 UTIL_SHARED := $(filter-out $(UTIL_SOURCES),$(wildcard utils/*.c))
@@ -191,13 +205,16 @@ export CK_TIMEOUT_MULTIPLIER ?= 4
 export TEST_TIMEOUT ?= 600
 endif
 export RESPITE_SERVER ?= $(abspath $(SERVER))
+# For those tests that find no library beside themselves.
+FAULTS_SHIM := $(B)/$(TEST_MODE)/tests/support/faults.so
+RUN_REPLICATION := FAULTS_SHIM=$(abspath $(FAULTS_SHIM))
 
 RUN_TESTS := tests/run.sh
 FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
 test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(INTERCHANGE) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
-	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(CLIENTS) $(COMPAT) $(INTERCHANGE) $(HOUSE_SCRIPTS)
+	$(Q)$(RUN_REPLICATION) $(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
+	    $(CLIENTS) $(COMPAT) $(REPL_STREAM) $(INTERCHANGE) $(call if_replicating,$(REPLICATION_PROGRAMS)) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -208,8 +225,12 @@ test-integration: $(SERVER) $(UTILS) $(INTEGRATION_PROGRAMS) ## Tests against a 
 # Tests that leave to chance when a server dies; TEST_ROUNDS says how often.
 LONG_PROGRAMS := $(filter %/test_kills %/test_power_cut,$(INTEGRATION_PROGRAMS))
 
-test-long: $(SERVER) $(LONG_PROGRAMS) ## Kills and power cuts at random moments, 200 of each kind (TEST_ROUNDS)
-	$(Q)TEST_ROUNDS=$${TEST_ROUNDS:-200} TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN_TESTS) $(LONG_PROGRAMS)
+test-long: $(SERVER) $(LONG_PROGRAMS) $(FAULTS_SHIM) ## Kills and power cuts at random moments, 200 of each kind (TEST_ROUNDS)
+	$(Q)TEST_ROUNDS=$${TEST_ROUNDS:-200} TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN_REPLICATION) $(RUN_TESTS) $(LONG_PROGRAMS) \
+	    $(call if_replicating,$(REPLICATION_LONG))
+
+test-replication: $(SERVER) $(FAULTS_SHIM) ## Topologies under random faults, what replication has to stand, Sentinel; with redis-server at either end
+	$(Q)$(RUN_REPLICATION) $(RUN_TESTS) $(REPLICATION_PROGRAMS)
 
 test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 	$(Q)$(RUN_TESTS) $(HOUSE_SCRIPTS)
@@ -217,6 +238,9 @@ test-house: ## Tests of the checks, of deps/install.sh and of this Makefile
 # Options are the runner's, and what is left out with them are the clients.
 compat: $(SERVER) $(COMPAT) $(CLIENT_PROGRAMS) ## Respite against redis-server, case by case (COMPAT_ARGS=--help), and real clients
 	$(Q)$(if $(strip $(COMPAT_ARGS)),$(COMPAT) $(COMPAT_ARGS),$(RUN_TESTS) $(COMPAT) $(CLIENTS))
+
+repl-stream: $(SERVER) $(COMPAT) ## Replicas are told what redis-server tells its own, over all cases
+	$(Q)$(COMPAT) --streams $(STREAMS)
 
 interchange: $(SERVER) $(UTILS) $(INTERCHANGE) ## Data moves between Respite and redis-server by their files, both ways
 	$(Q)$(INTERCHANGE)
@@ -310,6 +334,9 @@ bench-pubsub: $(SERVER) $(B)/release/utils/bench/bench_pubsub ## CPU per message
 bench-persist: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe $(B)/release/tests/support/faults.so ## SAVE, loading, appendfsync and what a BGSAVE does to a GET, side by side with redis-server
 	$(Q)FAULTS_SHIM=$(B)/release/tests/support/faults.so utils/bench/bench_persist.sh
 
+bench-repl: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_probe ## Full sync, CPU per replicated SET, catching up and stalled replicas, side by side with redis-server
+	$(Q)utils/bench/bench_repl.sh
+
 bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per operation of ds/table
 	$(Q)$<
 
@@ -374,8 +401,8 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-long test-house compat interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+.PHONY: all debug run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

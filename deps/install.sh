@@ -12,8 +12,8 @@ set -euo pipefail
 
 list=$(dirname "$0")/packages.txt
 policy=/usr/sbin/policy-rc.d
-# Where services of the packages would listen: redis-server, prometheus-redis-exporter.
-service_ports=(6379 9121)
+# Where services of the packages would listen: redis-server, redis-sentinel, prometheus-redis-exporter, nutcracker.
+service_ports=(6379 26379 9121 22222)
 
 die() {
     echo "deps/install.sh: $*" >&2

@@ -11,6 +11,7 @@
 #include "persist/aof.h"
 #include "persist/aof_worker.h"
 #include "persist/snapshot.h"
+#include "repl/repl.h"
 #include "server/batch.h"
 #include "server/config.h"
 #include "server/ping.h"
@@ -142,6 +143,7 @@ static int serve(struct server *server)
 {
     if (process_begin(server->process) != STATUS_OK || server_start(server) != STATUS_OK)
         return 1;
+    repl_configured(server->repl);
     process_listen(server->process);
     if (aof_start(server->aof) != STATUS_OK)
         return 1;
@@ -149,6 +151,7 @@ static int serve(struct server *server)
     if (!aof_is_on(server->aof) && !stopped && snapshot_load(server->snapshot) != STATUS_OK)
         return 1;
     if (!process_stopping(server->process)) {
+        repl_start(server->repl);
         process_ready(server->process);
         loop_run(server->loop);
     }
@@ -177,6 +180,7 @@ int main(int argc, char **argv)
     panic_install(report_command, server);
     types_register(server->keyspace);
     snapshot_register(server);
+    repl_register(server);
     commands_register(server->registry);
 
     char *executable = absolute_path(argv[0]);

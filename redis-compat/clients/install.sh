@@ -6,6 +6,9 @@
 set -u
 cd "$(dirname "$0")/${1:-.}" || exit 1
 
+# Tests that run at the same time install one after the other.
+exec 9<package-lock.json && flock 9
+
 stamp=node_modules/.installed
 cmp -s package-lock.json "$stamp" && exit 0
 command -v npm >/dev/null || { echo 'npm is not installed (deps/install.sh test)'; exit 1; }

@@ -78,6 +78,7 @@ struct test_case {
     struct words options;  // for both servers
     bool fresh;            // servers of its own
     bool tcp;
+    struct span stream;  // why the streams of effects differ; empty: they do not
     struct covers *covers;
     size_t covers_count;
     struct step *steps;

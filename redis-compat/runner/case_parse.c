@@ -253,6 +253,10 @@ static bool read_property(struct reader *r, struct span line)
         current->fresh = true;
     } else if (span_is(word, "%tcp")) {
         current->fresh = current->tcp = true;
+    } else if (span_is(word, "%stream")) {
+        current->stream = arena_copy(arena_of(r), line);
+        if (line.len == 0)
+            mistake(r, "%stream ID");
     } else if (span_is(word, "%covers")) {
         read_covers(r, line);
     } else if (span_is(word, "%pipeline") && !r->in_pipeline) {

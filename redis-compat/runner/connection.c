@@ -93,8 +93,7 @@ bool connection_send(struct connection *c, struct span bytes, int timeout_ms)
     return true;
 }
 
-// Whether more came, or FETCH_CLOSED, or FETCH_TIMEOUT.
-static enum fetch_result receive(struct connection *c, int64_t until_ms)
+enum fetch_result connection_receive(struct connection *c, int64_t until_ms)
 {
     if (!wait_for(c->fd, POLLIN, until_ms))
         return FETCH_TIMEOUT;
@@ -132,7 +131,7 @@ enum fetch_result connection_fetch(struct connection *c, struct arena *arena, in
             return FETCH_BAD;
         if (result == READ_DONE)
             break;
-        enum fetch_result more = receive(c, until_ms);
+        enum fetch_result more = connection_receive(c, until_ms);
         if (more == FETCH_CLOSED && c->in.len > c->pos)
             return FETCH_BAD;
         if (more != FETCH_REPLY)

@@ -32,7 +32,10 @@ bool connection_send(struct connection *c, struct span bytes, int timeout_ms);
 enum fetch_result connection_fetch(struct connection *c, struct arena *arena, int timeout_ms,
                                    struct reply *out);
 
-// What has arrived and has not been read; for messages.
+// Waits for bytes that are no reply: FETCH_REPLY if connection_unread() may have more, FETCH_CLOSED or FETCH_TIMEOUT.
+enum fetch_result connection_receive(struct connection *c, int64_t until_ms);
+
+// What has arrived and has not been read.
 struct span connection_unread(const struct connection *c);
 
 // Appends a command as an array of bulk strings.

@@ -76,10 +76,12 @@ static void run_cases(struct compat *compat)
     struct case_list cases = { 0 };
     read_cases(compat, &cases);
     struct suite suite = {
-        .player = { &compat->known, &compat->catalog, &compat->coverage },
+        .player = { &compat->known, &compat->catalog, &compat->coverage,
+                    compat->options.streams != STREAM_NONE },
         .report = &compat->report,
         .cases = &cases,
         .jobs = compat->options.jobs,
+        .streams = compat->options.streams,
         .verbose = compat->options.verbose,
         .only_case = compat->options.case_text,
         .only_family = compat->options.family,

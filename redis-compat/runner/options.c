@@ -19,6 +19,8 @@ static const char help[] =
     "                   or handshakes)\n"
     "  --case TEXT      only cases with TEXT in their names\n"
     "  --only PART      only cases, metadata or random\n"
+    "  --streams FROM   compare what the cases make the servers tell their replicas, and not\n"
+    "                   the replies; FROM is psync, or aof: from their append-only files\n"
     "  --verbose        tell of what passes too\n"
     "  --jobs N         pairs of servers at a time (3)\n"
     "  --seed N         where the random commands begin (1)\n"
@@ -42,12 +44,20 @@ static void choose_part(struct options *options, const char *part)
         die("--only cases, metadata or random");
 }
 
+static enum stream_source stream_source(const char *text)
+{
+    if (strcmp(text, "psync") != 0 && strcmp(text, "aof") != 0)
+        die("--streams psync or aof");
+    return strcmp(text, "aof") == 0 ? STREAM_AOF : STREAM_PSYNC;
+}
+
 static void take_option(struct options *options, int option)
 {
     switch (option) {
     case 'f': options->family = optarg; break;
     case 'c': options->case_text = optarg; break;
     case 'o': choose_part(options, optarg); break;
+    case 'e': options->streams = stream_source(optarg); break;
     case 'v': options->verbose = true; break;
     case 'j': options->jobs = (int)number(optarg); break;
     case 's': options->seed = number(optarg); break;
@@ -61,11 +71,17 @@ static void take_option(struct options *options, int option)
 void options_read(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        { "family", required_argument, NULL, 'f' },   { "case", required_argument, NULL, 'c' },
-        { "only", required_argument, NULL, 'o' },     { "verbose", no_argument, NULL, 'v' },
-        { "jobs", required_argument, NULL, 'j' },     { "seed", required_argument, NULL, 's' },
-        { "commands", required_argument, NULL, 'n' }, { "root", required_argument, NULL, 'r' },
-        { "help", no_argument, NULL, 'h' },           { 0 },
+        { "family", required_argument, NULL, 'f' },
+        { "case", required_argument, NULL, 'c' },
+        { "only", required_argument, NULL, 'o' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "streams", required_argument, NULL, 'e' },
+        { "jobs", required_argument, NULL, 'j' },
+        { "seed", required_argument, NULL, 's' },
+        { "commands", required_argument, NULL, 'n' },
+        { "root", required_argument, NULL, 'r' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
     };
     int option;
     *options = (struct options){ .root = "redis-compat",
@@ -79,7 +95,8 @@ void options_read(struct options *options, int argc, char **argv)
         take_option(options, option);
     options->files = argv + optind;
     options->file_count = (size_t)(argc - optind);
-    bool filtered = options->family || options->case_text || options->file_count > 0;
+    bool filtered = options->family || options->case_text || options->file_count > 0 ||
+                    options->streams;
     if (filtered)
         options->metadata = options->random = false;
     if (options->jobs < 1 || options->commands < 1000)

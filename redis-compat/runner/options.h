@@ -2,6 +2,8 @@
 // What the runner is told on its command line.
 #pragma once
 
+#include "stream.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,6 +14,7 @@ struct options {
     bool cases;  // which parts are wanted
     bool metadata;
     bool random;
+    enum stream_source streams;
     bool whole;          // no part and no case left out: coverage is meaningful
     const char *family;  // NULL: all
     const char *case_text;

@@ -12,6 +12,7 @@ struct player {
     struct known_list *known;
     struct catalog *catalog;
     struct coverage *coverage;
+    bool any_reply;  // replies do not count, only that there are some
 };
 
 struct play_result {

@@ -4,14 +4,16 @@
 
 #include "player.h"
 #include "report.h"
+#include "stream.h"
 
 struct suite {
     struct player player;
     struct report *report;
     const struct case_list *cases;
     int jobs;
-    bool verbose;           // tell of what passes too
-    const char *only_case;  // cases whose name has this text; NULL: all
+    enum stream_source streams;  // these are compared instead of replies
+    bool verbose;                // tell of what passes too
+    const char *only_case;       // cases whose name has this text; NULL: all
     const char *only_family;
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The append-only file, as clients see it: BGREWRITEAOF WAITAOF.
 #include "persist/aof.h"
-#include "base/clock.h"
-#include "base/numbers.h"
 #include "commands/tables.h"
+#include "commands/timeout_arg.h"
+#include "repl/repl.h"
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/server.h"
@@ -22,24 +22,6 @@ static void cmd_bgrewriteaof(struct cmd_ctx *ctx)
     case STATUS_EXISTS: reply_error(ctx, ERR_AOF_REWRITE_RUNNING); break;
     default: reply_error(ctx, ERR_AOF_REWRITE); break;
     }
-}
-
-// A time in milliseconds whose end is a time, too.
-static bool arg_timeout_ms(struct cmd_ctx *ctx, uint32_t i, int64_t *out)
-{
-    if (!parse_int64(ctx->argv[i], out)) {
-        reply_error(ctx, ERR_TIMEOUT_NOT_INTEGER);
-        return false;
-    }
-    if (*out < 0) {
-        reply_error(ctx, ERR_TIMEOUT_NEGATIVE);
-        return false;
-    }
-    if (!ctx->woken && *out > INT64_MAX - clock_wall_ms()) {
-        reply_error(ctx, ERR_TIMEOUT_RANGE);
-        return false;
-    }
-    return true;
 }
 
 struct waitaof {
@@ -69,19 +51,28 @@ static bool parse_waitaof(struct cmd_ctx *ctx, struct waitaof *out)
 static void cmd_waitaof(struct cmd_ctx *ctx)
 {
     const struct aof *aof = ctx->server->aof;
+    const struct repl *repl = ctx->server->repl;
     bool is_on = aof && aof_is_on(aof);
     struct waitaof wanted;
     if (!parse_waitaof(ctx, &wanted))
         return;
+    if (repl_is_replica(repl)) {
+        reply_error(ctx, ERR_WAITAOF_ON_REPLICA);
+        return;
+    }
     if (wanted.locals && !is_on) {
         reply_error(ctx, ERR_WAITAOF_OFF);
         return;
     }
     int64_t locals = is_on && aof_is_synced(aof, ctx->client->effect_offset);
-    // There are none yet.
-    int64_t replicas = 0;
-    if (aof && !ctx->must_not_wait && (locals < wanted.locals || replicas < wanted.replicas)) {
+    uint64_t offset = replicas_offset_of(repl, ctx->client);
+    int64_t replicas = (int64_t)replicas_reached(repl, offset, true);
+    if (!ctx->must_not_wait && locals < wanted.locals) {
         aof_wait(ctx, wanted.timeout_ms);
+        return;
+    }
+    if (!ctx->must_not_wait && replicas < wanted.replicas) {
+        replicas_wait(ctx, wanted.timeout_ms);
         return;
     }
     resp_array(&ctx->reply, 2);

@@ -81,8 +81,8 @@ static void cmd_client_setinfo(struct cmd_ctx *ctx)
     reply_ok(ctx);
 }
 
-// What a client is to others. There are no replicas and no primary yet: these match nobody.
-enum client_type { TYPE_ANY, TYPE_NORMAL, TYPE_PUBSUB, TYPE_NOBODY };
+// What a client is to others.
+enum client_type { TYPE_ANY, TYPE_NORMAL, TYPE_PUBSUB, TYPE_REPLICA, TYPE_PRIMARY };
 
 // False: no such type; the error has been replied.
 static bool parse_type(struct cmd_ctx *ctx, struct slice name, enum client_type *type)
@@ -91,8 +91,8 @@ static bool parse_type(struct cmd_ctx *ctx, struct slice name, enum client_type 
         const char *name;
         enum client_type type;
     } types[] = {
-        { "normal", TYPE_NORMAL },  { "pubsub", TYPE_PUBSUB }, { "slave", TYPE_NOBODY },
-        { "replica", TYPE_NOBODY }, { "master", TYPE_NOBODY },
+        { "normal", TYPE_NORMAL },   { "pubsub", TYPE_PUBSUB },  { "slave", TYPE_REPLICA },
+        { "replica", TYPE_REPLICA }, { "master", TYPE_PRIMARY },
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         if (slice_is(name, types[i].name)) {
@@ -106,8 +106,14 @@ static bool parse_type(struct cmd_ctx *ctx, struct slice name, enum client_type 
 
 static bool is_of_type(const struct client *client, enum client_type type)
 {
-    bool is_pubsub = client->flags & CLIENT_SUBSCRIBED;
-    return type == TYPE_ANY || type == (is_pubsub ? TYPE_PUBSUB : TYPE_NORMAL);
+    enum client_type is = TYPE_NORMAL;
+    if (client->flags & CLIENT_PRIMARY)
+        is = TYPE_PRIMARY;
+    else if (client->flags & CLIENT_REPLICA)
+        is = TYPE_REPLICA;
+    else if (client->flags & CLIENT_SUBSCRIBED)
+        is = TYPE_PUBSUB;
+    return type == TYPE_ANY || type == is;
 }
 
 static void describe_line(const struct client *client, struct bytes *out)

@@ -59,14 +59,14 @@ void cmd_client_pause(struct cmd_ctx *ctx)
     // One that ends beyond all time does not begin, as in Redis.
     int64_t end_ms;
     if (!__builtin_add_overflow(clock_wall_ms(), timeout_ms, &end_ms))
-        pause_begin(ctx->server->pause, end_ms, all);
+        pause_begin(ctx->server->pause, PAUSE_CLIENT_COMMAND, end_ms, all);
     reply_ok(ctx);
 }
 
 // CLIENT UNPAUSE
 void cmd_client_unpause(struct cmd_ctx *ctx)
 {
-    pause_end(ctx->server->pause);
+    pause_end(ctx->server->pause, PAUSE_CLIENT_COMMAND);
     reply_ok(ctx);
 }
 

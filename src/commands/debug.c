@@ -232,7 +232,7 @@ static void debug_reload(struct cmd_ctx *ctx)
             return;
         }
     }
-    if (loading_on(ctx->server->loading)) {
+    if (loading_on(ctx->server->loading) || loading_aside(ctx->server->loading)) {
         reply_error(ctx, ERR_LOADING);
         return;
     }
@@ -253,7 +253,7 @@ static void debug_reload(struct cmd_ctx *ctx)
 static void debug_loadaof(struct cmd_ctx *ctx)
 {
     struct server *server = ctx->server;
-    if (loading_on(server->loading)) {
+    if (loading_on(server->loading) || loading_aside(server->loading)) {
         reply_error(ctx, ERR_LOADING);
         return;
     }

@@ -34,6 +34,9 @@ struct slice expiry_text(int64_t at_ms, char out[EXPIRY_TEXT_MAX])
     return (struct slice){ .ptr = out, .len = (size_t)format_int64(out, at_ms) };
 }
 
+// What the effect has at most; a command may repeat its conditions.
+#define EXPIRE_WORDS_MAX 8
+
 enum expire_condition {
     EXPIRE_NX = 1u << 0,
     EXPIRE_XX = 1u << 1,
@@ -80,6 +83,18 @@ static bool conditions_hold(unsigned conditions, int64_t now, int64_t wanted)
     return !(conditions & EXPIRE_LT && has && wanted >= now);
 }
 
+// The same with an absolute time; conditions stay as they came.
+static void expire_effect(struct cmd_ctx *ctx, int64_t at_ms)
+{
+    char text[EXPIRY_TEXT_MAX];
+    struct slice words[EXPIRE_WORDS_MAX] = { SLICE("PEXPIREAT"), ctx->argv[1],
+                                             expiry_text(at_ms, text) };
+    size_t count = 3;
+    for (; count < ctx->argc && count < EXPIRE_WORDS_MAX; count++)
+        words[count] = ctx->argv[count];
+    effect_replace(ctx, words, count);
+}
+
 static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
 {
     int64_t at_ms;
@@ -95,13 +110,12 @@ static void expire(struct cmd_ctx *ctx, struct expiry_unit unit)
     if (db_is_past(ctx->db, at_ms)) {
         db_remove_for(ctx->db, &ctx->keys[0], ref, REMOVED_BY_EXPIRY);
         ctx_removed(ctx, 0);
-        effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
+        struct slice name = effect_removal(ctx->server->effects, REMOVED_BY_EXPIRY);
+        effect_replace(ctx, (struct slice[]){ name, ctx->argv[1] }, 2);
     } else {
-        char text[EXPIRY_TEXT_MAX];
         db_set_expiry(ctx->db, &ctx->keys[0], &ref, at_ms);
         ctx_written(ctx, 0, NOTIFY_GENERIC, "expire");
-        effect_replace(
-            ctx, (struct slice[]){ SLICE("PEXPIREAT"), ctx->argv[1], expiry_text(at_ms, text) }, 3);
+        expire_effect(ctx, at_ms);
     }
     reply_int(ctx, 1);
 }

@@ -48,6 +48,8 @@ static const struct command *const families[] = {
     memory_commands,
     module_commands,
     replication_commands,
+    replication_feed_commands,
+    failover_commands,
     cluster_commands,
     lolwut_commands,
     slowlog_commands,

@@ -7,6 +7,7 @@
 #include "commands/tables.h"
 #include "server/client.h"
 #include "server/ctx.h"
+#include "server/effects.h"
 #include "server/server.h"
 
 static const struct words {
@@ -116,6 +117,7 @@ static void cmd_sunsubscribe(struct cmd_ctx *ctx)
 static void publish(struct cmd_ctx *ctx, enum pubsub_kind kind)
 {
     int64_t sent = pubsub_publish(ctx->server->pubsub, kind, ctx->argv[1], ctx->argv[2]);
+    effect_tell_replicas(ctx);
     if (sent < 0)
         reply_error(ctx, ERR_OUT_OF_MEMORY);
     else

@@ -1,28 +1,73 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// ROLE REPLICAOF SLAVEOF: as long as there is no replication, a primary without replicas.
+// The role: ROLE REPLICAOF SLAVEOF.
+#include "base/log.h"
 #include "base/numbers.h"
 #include "commands/tables.h"
+#include "repl/repl.h"
+#include "server/client.h"
 #include "server/ctx.h"
+#include "server/server.h"
 
 // ROLE
 static void cmd_role(struct cmd_ctx *ctx)
 {
+    struct repl *repl = ctx->server->repl;
+    if (repl_is_replica(repl)) {
+        link_reply_role(ctx);
+        return;
+    }
     resp_array(&ctx->reply, 3);
     resp_bulk_text(&ctx->reply, "master");
-    resp_int(&ctx->reply, 0);
-    resp_array(&ctx->reply, 0);
+    resp_int(&ctx->reply, (int64_t)repl_offset(repl));
+    replicas_reply_role(ctx);
+}
+
+// For the log: who has changed the role.
+static void log_role(const struct cmd_ctx *ctx, const char *what)
+{
+    struct bytes who = { 0 };
+    client_describe(ctx->client, &who);
+    log_notice("%s (user request from '%.*s')", what, (int)who.len, who.data);
+    bytes_release(&who);
+}
+
+static void lead(struct cmd_ctx *ctx)
+{
+    struct repl *repl = ctx->server->repl;
+    if (repl_is_replica(repl)) {
+        repl_lead(repl);
+        log_role(ctx, "MASTER MODE enabled");
+    }
+    reply_ok(ctx);
 }
 
 // REPLICAOF host port | NO ONE
 static void cmd_replicaof(struct cmd_ctx *ctx)
 {
+    struct repl *repl = ctx->server->repl;
     int64_t port;
-    if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one"))
-        reply_ok(ctx);
-    else if (!parse_int64(ctx->argv[2], &port) || port < 0 || port > UINT16_MAX)
+    if (repl_is_failing_over(repl)) {
+        reply_error(ctx, ERR_REPLICAOF_IN_FAILOVER);
+        return;
+    }
+    if (arg_is(ctx, 1, "no") && arg_is(ctx, 2, "one")) {
+        lead(ctx);
+        return;
+    }
+    if (ctx->client->flags & CLIENT_REPLICA) {
+        reply_error(ctx, ERR_REPLICA_CLIENT);
+        return;
+    }
+    if (!parse_int64(ctx->argv[2], &port) || port < 0 || port > UINT16_MAX) {
         reply_error(ctx, ERR_MASTER_PORT);
-    else
-        reply_error(ctx, ERR_NO_REPLICATION);
+        return;
+    }
+    if (!repl_follow(repl, ctx->argv[1], (int)port)) {
+        resp_simple(&ctx->reply, SLICE("OK Already connected to specified master"));
+        return;
+    }
+    log_role(ctx, "REPLICAOF enabled");
+    reply_ok(ctx);
 }
 
 const struct command replication_commands[] = {

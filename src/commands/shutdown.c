@@ -34,7 +34,7 @@ static bool parse_flags(const struct cmd_ctx *ctx, uint32_t *flags)
     return !both && (!(*flags & ABORT) || *flags == ABORT);
 }
 
-static bool stop(const struct cmd_ctx *ctx, uint32_t flags)
+static enum stop_result stop(const struct cmd_ctx *ctx, uint32_t flags)
 {
     char address[CONN_NAME_MAX];
     client_address(ctx->client, address);
@@ -43,18 +43,36 @@ static bool stop(const struct cmd_ctx *ctx, uint32_t flags)
     return process_stop(ctx->server->process, flags);
 }
 
+static void answer(struct cmd_ctx *ctx, enum stop_result result)
+{
+    switch (result) {
+    case STOP_BEGUN: client_close_after_reply(ctx->client); break;
+    case STOP_WAITS: process_wait_for_stop(ctx); break;
+    case STOP_REFUSED: reply_error(ctx, ERR_SHUTDOWN); break;
+    }
+}
+
+static void abort_stop(struct cmd_ctx *ctx)
+{
+    if (process_abort_stop(ctx->server->process))
+        reply_ok(ctx);
+    else
+        reply_error(ctx, ERR_NO_SHUTDOWN);
+}
+
 // SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
 static void cmd_shutdown(struct cmd_ctx *ctx)
 {
+    const struct process *process = ctx->server->process;
     uint32_t flags;
     if (!parse_flags(ctx, &flags))
         reply_error(ctx, ERR_SYNTAX);
     else if (flags & ABORT)
-        reply_error(ctx, ERR_NO_SHUTDOWN);
-    else if (stop(ctx, flags))
-        client_close_after_reply(ctx->client);
+        abort_stop(ctx);
+    else if (ctx->woken)
+        answer(ctx, process_stopping(process) ? STOP_BEGUN : STOP_REFUSED);
     else
-        reply_error(ctx, ERR_SHUTDOWN);
+        answer(ctx, stop(ctx, flags));
 }
 
 const struct command shutdown_commands[] = {
@@ -65,6 +83,7 @@ const struct command shutdown_commands[] = {
       .group = GROUP_SERVER,
       .arity = -1,
       .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY,
+      .barrier = true,
       .args = ARGS({ .name = "nosave_save",
                      .type = ARG_ONEOF,
                      .flags = ARG_OPTIONAL,

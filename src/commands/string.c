@@ -128,27 +128,27 @@ static bool parse_set_options(struct cmd_ctx *ctx, struct set_options *options)
     return true;
 }
 
-// The effect of a SET with options: an absolute time, and no GET.
+// The effect of a SET with options: an absolute time, and no GET. With a time it sets, whatever was there: the
+// condition has been met.
 static void set_effect(struct cmd_ctx *ctx, const struct set_options *options, int64_t expiry)
 {
     if (!effects_wanted(ctx->server->effects) || (!options->get && options->time == TIME_NONE))
         return;
-    struct slice words[8];
-    size_t count = 0;
+    struct slice words[6] = { SLICE("SET"), ctx->argv[1], ctx->argv[2] };
+    size_t count = 3;
     char text[EXPIRY_TEXT_MAX];  // cppcheck-suppress variableScope ; words[] refers to it
-    words[count++] = SLICE("SET");
-    words[count++] = ctx->argv[1];
-    words[count++] = ctx->argv[2];
+    if (options->time != TIME_NONE) {
+        words[count++] = SLICE("PXAT");
+        words[count++] = expiry_text(expiry, text);
+        effect_replace(ctx, words, count);
+        return;
+    }
     if (options->nx)
         words[count++] = SLICE("NX");
     if (options->xx)
         words[count++] = SLICE("XX");
     if (options->keep_ttl)
         words[count++] = SLICE("KEEPTTL");
-    if (options->time != TIME_NONE) {
-        words[count++] = SLICE("PXAT");
-        words[count++] = expiry_text(expiry, text);
-    }
     effect_replace(ctx, words, count);
 }
 
@@ -252,9 +252,10 @@ static void cmd_getdel(struct cmd_ctx *ctx)
         return;
     }
     reply_string(ctx, ref.entry);
-    db_remove(ctx->db, &ctx->keys[0], ref);
+    db_remove_for(ctx->db, &ctx->keys[0], ref, REMOVED_BY_USER);
     ctx_removed(ctx, 0);
-    effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
+    struct slice name = effect_removal(ctx->server->effects, REMOVED_BY_USER);
+    effect_replace(ctx, (struct slice[]){ name, ctx->argv[1] }, 2);
 }
 
 // GETSET key value
@@ -275,9 +276,10 @@ static void cmd_getset(struct cmd_ctx *ctx)
 static void getex_expiry(struct cmd_ctx *ctx, struct entry_ref *ref, int64_t expiry)
 {
     if (expiry != EXPIRY_NONE && expiry <= clock_wall_ms()) {
-        db_remove(ctx->db, &ctx->keys[0], *ref);
+        db_remove_for(ctx->db, &ctx->keys[0], *ref, REMOVED_BY_EXPIRY);
         ctx_removed(ctx, 0);
-        effect_replace(ctx, (struct slice[]){ SLICE("DEL"), ctx->argv[1] }, 2);
+        struct slice name = effect_removal(ctx->server->effects, REMOVED_BY_EXPIRY);
+        effect_replace(ctx, (struct slice[]){ name, ctx->argv[1] }, 2);
         return;
     }
     db_set_expiry(ctx->db, &ctx->keys[0], ref, expiry);

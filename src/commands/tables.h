@@ -44,6 +44,8 @@ extern const struct command shutdown_commands[];
 extern const struct command memory_commands[];
 extern const struct command module_commands[];
 extern const struct command replication_commands[];
+extern const struct command replication_feed_commands[];
+extern const struct command failover_commands[];
 extern const struct command cluster_commands[];
 extern const struct command lolwut_commands[];
 extern const struct command slowlog_commands[];

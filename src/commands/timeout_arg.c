@@ -30,3 +30,20 @@ bool arg_timeout(struct cmd_ctx *ctx, uint32_t i, int64_t *timeout_ms)
     *timeout_ms = (int64_t)ms;
     return true;
 }
+
+bool arg_timeout_ms(struct cmd_ctx *ctx, uint32_t i, int64_t *timeout_ms)
+{
+    if (!parse_int64(ctx->argv[i], timeout_ms)) {
+        reply_error(ctx, ERR_TIMEOUT_NOT_INTEGER);
+        return false;
+    }
+    if (*timeout_ms < 0) {
+        reply_error(ctx, ERR_TIMEOUT_NEGATIVE);
+        return false;
+    }
+    if (!ctx->woken && *timeout_ms > INT64_MAX - clock_wall_ms()) {
+        reply_error(ctx, ERR_TIMEOUT_RANGE);
+        return false;
+    }
+    return true;
+}

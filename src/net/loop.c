@@ -7,8 +7,10 @@
 #include "base/panic.h"
 
 #include <ev.h>
+#include <string.h>
 
-#define HOOKS_MAX 8
+#define HOOKS_MAX  8
+#define LATERS_MAX 8
 
 struct hooks {
     int count;
@@ -16,6 +18,15 @@ struct hooks {
         loop_fn fn;
         void *udata;
     } items[HOOKS_MAX];
+};
+
+// What runs between two turns.
+struct laters {
+    int count;
+    struct {
+        loop_fn fn;
+        void *udata;
+    } items[LATERS_MAX];
 };
 
 struct loop_timer {
@@ -38,6 +49,9 @@ struct loop {
     struct ev_check check;
     struct ev_prepare prepare;
     struct ev_idle idle;
+    struct ev_timer patience;  // of a turn by hand
+    bool stopped;              // since loop_run() was called
+    struct laters laters;
     int wakers;  // that are on
     struct hooks ready;
     struct hooks sleep;
@@ -112,6 +126,14 @@ static void on_idle(struct ev_loop *ev, struct ev_idle *watcher, int events)
     (void)events;
 }
 
+static void on_patience(struct ev_loop *ev, struct ev_timer *watcher, int events)
+{
+    // Ending the wait is all that it is for.
+    (void)ev;
+    (void)watcher;
+    (void)events;
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_alloc_zeroed(sizeof(*loop));
@@ -138,6 +160,7 @@ struct loop *loop_new(void)
     ev_prepare_start(loop->ev, &loop->prepare);
 
     ev_idle_init(&loop->idle, on_idle);
+    ev_timer_init(&loop->patience, on_patience, 0., 0.);
     return loop;
 }
 
@@ -159,24 +182,89 @@ void loop_free(struct loop *loop)
     mem_free(loop, sizeof(*loop));
 }
 
+static void forget_later(struct laters *laters, int i)
+{
+    laters->count--;
+    memmove(&laters->items[i], &laters->items[i + 1],
+            (size_t)(laters->count - i) * sizeof(laters->items[0]));
+}
+
+// No turn is under way: whoever runs here may make some, in which others may come.
+static void run_laters(struct loop *loop)
+{
+    struct laters *laters = &loop->laters;
+    while (laters->count > 0 && !loop->stopped) {
+        loop_fn fn = laters->items[0].fn;
+        void *udata = laters->items[0].udata;
+        forget_later(laters, 0);
+        fn(udata);
+    }
+}
+
 void loop_run(struct loop *loop)
 {
-    ev_run(loop->ev, 0);
-    // A turn that was stopped in its middle still has to be finished.
+    loop->stopped = false;
+    run_laters(loop);
+    while (!loop->stopped) {
+        ev_run(loop->ev, 0);
+        // A turn that was stopped in its middle still has to be finished.
+        if (loop->turn_open)
+            end_turn(loop);
+        run_laters(loop);
+    }
+}
+
+void loop_turn(struct loop *loop, unsigned wait_ms)
+{
+    if (wait_ms > 0) {
+        // Counted from now, not from when the last turn began.
+        ev_now_update(loop->ev);
+        ev_timer_set(&loop->patience, wait_ms / 1000.0, 0.);
+        ev_timer_start(loop->ev, &loop->patience);
+    }
+    ev_run(loop->ev, wait_ms > 0 ? EVRUN_ONCE : EVRUN_NOWAIT);
+    ev_timer_stop(loop->ev, &loop->patience);
     if (loop->turn_open)
         end_turn(loop);
 }
 
 void loop_poll(struct loop *loop)
 {
-    ev_run(loop->ev, EVRUN_NOWAIT);
-    if (loop->turn_open)
-        end_turn(loop);
+    loop_turn(loop, 0);
 }
 
 void loop_stop(struct loop *loop)
 {
+    loop->stopped = true;
     ev_break(loop->ev, EVBREAK_ALL);
+}
+
+static int find_later(const struct laters *laters, loop_fn fn, const void *udata)
+{
+    for (int i = 0; i < laters->count; i++) {
+        if (laters->items[i].fn == fn && laters->items[i].udata == udata)
+            return i;
+    }
+    return -1;
+}
+
+void loop_later(struct loop *loop, loop_fn fn, void *udata)
+{
+    struct laters *laters = &loop->laters;
+    if (find_later(laters, fn, udata) >= 0)
+        return;
+    ASSERT(laters->count < LATERS_MAX);
+    laters->items[laters->count].fn = fn;
+    laters->items[laters->count].udata = udata;
+    laters->count++;
+    ev_break(loop->ev, EVBREAK_ONE);
+}
+
+void loop_later_cancel(struct loop *loop, loop_fn fn, const void *udata)
+{
+    int i = find_later(&loop->laters, fn, udata);
+    if (i >= 0)
+        forget_later(&loop->laters, i);
 }
 
 void loop_forked(struct loop *loop)

@@ -23,8 +23,20 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-// One turn that waits for nothing, from outside of any; for who keeps the loop from running for long.
+// One turn by hand, from outside of any, for who keeps the loop from running for long: all hooks run as ever. It
+// waits for events, if there are none and nobody keeps the loop awake, for at most `wait_ms`. loop_stop() in it stops
+// the loop_run() that is under way.
+void loop_turn(struct loop *loop, unsigned wait_ms);
+
+// The same, waiting for nothing.
 void loop_poll(struct loop *loop);
+
+// Runs `fn` once between two turns of loop_run(), so that it may turn the loop by hand: at once when this turn is
+// over, in the order of asking. Asking again before it has run is asking once.
+void loop_later(struct loop *loop, loop_fn fn, void *udata);
+
+// It need not run any more.
+void loop_later_cancel(struct loop *loop, loop_fn fn, const void *udata);
 
 // In a child process that goes on with the loop instead of its parent.
 void loop_forked(struct loop *loop);

@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/loop.h"
+#include "persist/history.h"
 #include "persist/loading.h"
+#include "persist/snapshot.h"
 #include "server/batch.h"
 #include "server/block.h"
 #include "server/client.h"
@@ -169,7 +171,7 @@ bool aof_is_synced(const struct aof *aof, uint64_t offset)
 
 void aof_wait(struct cmd_ctx *ctx, int64_t timeout_ms)
 {
-    block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
+    (void)block_in_queue(ctx, &ctx->server->aof->waiters, timeout_ms);
 }
 
 static void tell_waiters(struct aof *aof)
@@ -293,19 +295,43 @@ bool aof_turn_on(struct aof *aof, struct config_error *error)
     return config_refuse(error, text);
 }
 
+// What was acknowledged so far was acknowledged with a promise, and what is owed may not be acknowledged.
+static void finish_promises(struct aof *aof)
+{
+    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) == STATUS_OK)
+        return;
+    size_t dropped = clients_drop_parked(aof->server->clients);
+    log_warning(
+        "The last writes of the AOF did not reach the disk before it was left. Clients whose "
+        "replies waited for that are disconnected: %zu",
+        dropped);
+}
+
 void aof_turn_off(struct aof *aof)
 {
     aof_rewrite_abort(aof);
-    // What was acknowledged so far was acknowledged with a promise, and what is owed may not be acknowledged.
-    if (aof_log_finish(aof->log, effects_offset(aof->server->effects)) != STATUS_OK) {
-        size_t dropped = clients_drop_parked(aof->server->clients);
-        log_warning("The AOF is turned off, and its last writes did not reach the disk. Clients "
-                    "whose replies "
-                    "waited for that are disconnected: %zu",
-                    dropped);
-    }
+    finish_promises(aof);
     close_log(aof);
     blocks_retry(&aof->waiters);
+}
+
+void aof_begin_anew(struct aof *aof)
+{
+    aof_rewrite_abort(aof);
+    if (aof->state == AOF_OFF)
+        return;
+    if (aof->state == AOF_ON)
+        finish_promises(aof);
+    aof_listen(aof, false);
+    aof_log_close(aof->log);
+    aof->state = AOF_FIRST;
+    aof->needs_base = false;
+    aof->lost_error = 0;
+    aof->rewriting.failures = 0;
+    aof->rewriting.retry_s = 0;
+    aof->rewriting.wanted = true;
+    aof_settle(aof);
+    log_notice("The append-only file is written anew, with the data that has come");
 }
 
 enum status aof_start(struct aof *aof)
@@ -323,11 +349,28 @@ enum status aof_start(struct aof *aof)
     return STATUS_OK;
 }
 
+// The last line: from which a restart can go on.
+static void append_history(struct aof *aof)
+{
+    struct rdb_about about;
+    snapshot_style(aof->server->snapshot, &about);
+    if (!about.replication_id || !is_read_at_start(aof))
+        return;
+    struct history history = { .offset = about.replication_offset,
+                               .selected_db = about.selected_db };
+    struct bytes line = { 0 };
+    memcpy(history.id, about.replication_id, sizeof(history.id));
+    history_append_line(&history, &line);
+    aof_log_append(aof->log, bytes_slice(&line));
+    bytes_release(&line);
+}
+
 enum status aof_stop(struct aof *aof)
 {
     aof_rewrite_abort(aof);
     if (aof->state == AOF_OFF)
         return STATUS_OK;
+    append_history(aof);
     enum status status = STATUS_IO;
     if (!aof->needs_base)
         status = aof_log_finish(aof->log, effects_offset(aof->server->effects));

@@ -50,6 +50,13 @@ MUST_CHECK enum status aof_reload(struct aof *aof);
 MUST_CHECK enum status aof_rewrite(struct aof *aof);
 bool aof_rewriting(const struct aof *aof);
 
+// All data has been replaced by other data, which the files know nothing of: what was acknowledged of the old data is put
+// on the disk, and the files stay as they are, the old data set as of now, until a new base is there, as if
+// the file had been turned on at run time. That begins in a later turn, and is tried until it succeeds; a process that dies before
+// begins with the old data. Between turns. Nothing happens while it is off, but that a base which is being written is
+// given up.
+void aof_begin_anew(struct aof *aof);
+
 // Whether the effects up to this offset of the stream are on the disk, whatever `appendfsync` says.
 bool aof_is_synced(const struct aof *aof, uint64_t offset);
 

@@ -242,6 +242,8 @@ static enum status load_one(struct aof *aof, size_t i)
         return status == STATUS_NOT_FOUND ? STATUS_INVALID : status;
     }
     aof->old_bytes += loaded.size;
+    if (loaded.commands > 0 || loaded.history.id[0])
+        loading_note_history(aof->server->loading, &loaded.history);
     loading_next_file(aof->server->loading, loaded.size + loaded.cut_bytes);
     log_notice("Loaded %s: %llu keys of a snapshot, %llu commands", path,
                (unsigned long long)loaded.keys, (unsigned long long)loaded.commands);

@@ -281,6 +281,8 @@ static void init_client(struct loader *loader)
 static void release(struct loader *loader)
 {
     loader->out->selected_db = loader->client->db->id;
+    if (!history_parse_line(slice_of(loader->reader.remark), &loader->out->history))
+        loader->out->history.id[0] = '\0';
     aof_reader_release(&loader->reader);
     mem_free(loader->keys, loader->key_cap * sizeof(*loader->keys));
     mem_free(loader->client, sizeof(*loader->client));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/status.h"
+#include "persist/history.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +33,8 @@ struct aof_loaded {
     uint64_t failed;  // commands that replied with an error
     uint64_t size;    // of the file, once it was cut
     uint64_t cut_bytes;
-    int selected_db;  // at its end
+    int selected_db;         // at its end
+    struct history history;  // that the data are a state of then; "" if the file doesn't tell
 };
 
 // Runs what the file holds. What is cut off is kept beside it (aof_cut.h). STATUS_NOT_FOUND, STATUS_IO,

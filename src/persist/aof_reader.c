@@ -108,6 +108,7 @@ static bool pass_comment(struct aof_reader *r, const char *line, size_t len)
     int64_t stamp_s;
     if (len > 0 && line[len - 1] == '\r')
         len--;
+    snprintf(r->remark, sizeof(r->remark), "%.*s", (int)len, line);
     if (len <= mark_len || memcmp(line, mark, mark_len) != 0 ||
         !parse_int64((struct slice){ .ptr = line + mark_len, .len = len - mark_len }, &stamp_s))
         return true;
@@ -157,6 +158,7 @@ static enum aof_found parsed(struct aof_reader *r, const char *at, size_t len, u
         return garbage(r, "a line has no CRLF at its end");
     r->argc = argc;
     r->pos += len;
+    r->remark[0] = '\0';
     return AOF_COMMAND;
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define AOF_REASON_MAX 160
+#define AOF_REMARK_MAX 128
 
 enum aof_found {
     AOF_COMMAND,
@@ -51,6 +52,8 @@ struct aof_reader {
     int64_t first_stamp_s;  // of the time stamps that were passed; -1: there was none
     int64_t last_stamp_s;
     char reason[AOF_REASON_MAX];
+    char remark
+        [AOF_REMARK_MAX];  // the comment behind the last command, if it has one, without its end; cut off if longer
 
     // Private.
     struct resp_parser parser;

@@ -77,8 +77,10 @@ static enum status fork_child(struct aof *aof)
     const char *base = aof_manifest_add_base(&next, aof->config.stem, 0, rewriting->of_commands);
     bool named = aof_path(aof, base, rewriting->path);
     aof_manifest_release(&next);
-    if (!named || child_begin(&rewriting->child, aof->server, "respite-rewrite", write_in_child,
-                              on_child_end, aof) != STATUS_OK) {
+    const struct child_job job = {
+        .name = "respite-rewrite", .run = write_in_child, .on_end = on_child_end, .udata = aof
+    };
+    if (!named || child_begin(&rewriting->child, aof->server, &job) != STATUS_OK) {
         log_warning("Can't rewrite append only file in background: fork: %s", strerror(errno));
         return STATUS_IO;
     }
@@ -198,7 +200,7 @@ static enum status begin(struct aof *aof)
     if (detached && aof->state == AOF_ON)
         aof->needs_base = true;
     aof->rewriting.detached = detached;
-    effects_restate_db(aof->server->effects);
+    effects_restate_file_db(aof->server->effects);
     aof_listen(aof, true);
     return fork_child(aof);
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "server/latency.h"
 #include "server/server.h"
 #include "store/keyspace.h"
@@ -71,18 +72,30 @@ void child_tell(struct child_voice *voice, uint64_t keys)
     say(voice);
 }
 
-// Closes all but the standard ones and these two.
-static void close_others(int a, int b)
+static int compare_fds(const void *a, const void *b)
 {
-    unsigned low = (unsigned)(a < b ? a : b);
-    unsigned high = (unsigned)(a < b ? b : a);
+    return *(const int *)a - *(const int *)b;
+}
+
+// Closes all but the standard ones, `own`, the log's and the job's.
+static void close_others(const struct child_job *job, int own)
+{
+    size_t count = job->fd_count + 2;
+    int *kept = mem_alloc(count * sizeof(*kept));
+    kept[0] = own;
+    kept[1] = log_fd();
+    if (job->fd_count)
+        memcpy(kept + 2, job->fds, job->fd_count * sizeof(*kept));
+    qsort(kept, count, sizeof(*kept), compare_fds);
     unsigned from = STDERR_FILENO + 1;
-    if (low > from)
-        close_range(from, low - 1, 0);
-    from = low >= from ? low + 1 : from;
-    if (high > from)
-        close_range(from, high - 1, 0);
-    close_range(high >= from ? high + 1 : from, UINT_MAX, 0);
+    for (size_t i = 0; i < count; i++) {
+        unsigned fd = (unsigned)kept[i];
+        if (fd > from)
+            close_range(from, fd - 1, 0);
+        from = fd >= from ? fd + 1 : from;
+    }
+    close_range(from, UINT_MAX, 0);
+    mem_free(kept, count * sizeof(*kept));
 }
 
 static void reset_signals(void)
@@ -96,20 +109,19 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void be_child(int fd, pid_t parent, const char *name, child_job_fn job,
-                               void *udata)
+static _Noreturn void be_child(int fd, pid_t parent, const struct child_job *job)
 {
     // One that goes on alone would some day put old data in the place of new.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
     reset_signals();
-    close_others(fd, log_fd());
-    prctl(PR_SET_NAME, name);
+    close_others(job, fd);
+    prctl(PR_SET_NAME, job->name);
     (void)setpriority(PRIO_PROCESS, 0, CHILD_PRIORITY);
     log_set_role('C');
     struct child_voice voice = { .fd = fd };
-    voice.report.error = job(udata, &voice);
+    voice.report.error = job->run(job->udata, &voice);
     voice.report.finished = true;
     measure(&voice);
     say(&voice);
@@ -164,8 +176,7 @@ static uint64_t count_keys(const struct keyspace *keyspace)
     return keys;
 }
 
-enum status child_begin(struct child *child, struct server *server, const char *name,
-                        child_job_fn job, child_end_fn on_end, void *udata)
+enum status child_begin(struct child *child, struct server *server, const struct child_job *job)
 {
     int ends[2];
     if (server->child)
@@ -182,7 +193,7 @@ enum status child_begin(struct child *child, struct server *server, const char *
     uint64_t from_us = clock_mono_us_now();
     pid_t pid = fork();
     if (pid == 0)
-        be_child(ends[1], parent, name, job, udata);
+        be_child(ends[1], parent, job);
     int why = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
@@ -196,8 +207,8 @@ enum status child_begin(struct child *child, struct server *server, const char *
         .server = server,
         .pid = pid,
         .fd = ends[0],
-        .on_end = on_end,
-        .udata = udata,
+        .on_end = job->on_end,
+        .udata = job->udata,
         .total_keys = count_keys(server->keyspace),
         .report_ms = clock_wall_ms(),
     };

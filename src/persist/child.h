@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A forked child that works on its own copy of the data and tells through a pipe how far it is.
 //
-// The child has none of the server's descriptors but the log's, so that nobody's connection stays open because
-// of it; it has the default signals, a low priority, and ends with its parent. It runs `job`, which only
+// The child has none of the server's descriptors but the log's and those that its job names, so that nobody's
+// connection stays open because of it; it has the default signals, a low priority, and ends with its parent. It runs `job`, which only
 // reads the data, and leaves with _exit(). The parent hears of its end by the pipe's.
 //
 // There is one child at a time, whoever wants it: server->child.
@@ -12,6 +12,7 @@
 #include "net/readable.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -41,6 +42,16 @@ typedef int (*child_job_fn)(void *udata, struct child_voice *voice);
 // Runs in the parent when the child is gone: status as of waitpid().
 typedef void (*child_end_fn)(void *udata, int status);
 
+// What it is there for.
+struct child_job {
+    const char *name;  // of the process
+    child_job_fn run;
+    child_end_fn on_end;
+    void *udata;     // of both
+    const int *fds;  // that it keeps; needed while it is begun
+    size_t fd_count;
+};
+
 struct child {
     struct server *server;
     pid_t pid;  // 0: there is none
@@ -54,10 +65,10 @@ struct child {
     void *udata;
 };
 
-// Forks. `name` is what the process is called; `on_end` is called by the loop. STATUS_EXISTS: the server has a
-// child already; STATUS_IO: errno is set.
-MUST_CHECK enum status child_begin(struct child *child, struct server *server, const char *name,
-                                   child_job_fn job, child_end_fn on_end, void *udata);
+// Forks; the job's `on_end` is called by the loop. STATUS_EXISTS: the server has a child already; STATUS_IO: errno is
+// set.
+MUST_CHECK enum status child_begin(struct child *child, struct server *server,
+                                   const struct child_job *job);
 
 static inline bool child_running(const struct child *child)
 {

@@ -22,7 +22,7 @@
 
 #define AUX_MAX ((size_t)1 << 20)
 
-// A table is made ready for no more than this at once, whatever the file says.
+// Tables are made ready for no more than this in all, whatever the file says.
 #define RESERVE_MAX ((uint64_t)1 << 24)
 
 // Nor for more than this where nobody knows how much is to come.
@@ -59,7 +59,8 @@ struct loading {
     struct rdb_loaded *out;
     struct db *db;
     struct bytes key;
-    uint64_t entries;  // that were read
+    uint64_t entries;   // that were read
+    uint64_t reserved;  // keys that tables were made ready for
     // Of the entry that is being read.
     int64_t expiry;
     uint32_t access;
@@ -140,9 +141,12 @@ static bool read_resize(struct loading *loading)
         return false;
     // An entry takes three bytes at the least; a table that cannot be made ready grows as it goes.
     uint64_t left = rdb_reader_left(loading->r);
-    uint64_t max = left == UINT64_MAX ? RESERVE_BLIND_MAX : left / 3;
-    if (keys <= RESERVE_MAX && keys <= max && db_size(loading->db) == 0)
-        (void)(table_reserve(&loading->db->table, keys) == STATUS_OK);
+    uint64_t blind_max = loading->options->believes_counts ? RESERVE_MAX : RESERVE_BLIND_MAX;
+    uint64_t max = left == UINT64_MAX ? blind_max : left / 3;
+    if (keys > RESERVE_MAX - loading->reserved || keys > max || db_size(loading->db) > 0)
+        return true;
+    loading->reserved += keys;
+    (void)(table_reserve(&loading->db->table, keys) == STATUS_OK);
     return true;
 }
 

@@ -16,6 +16,8 @@ struct rdb_load_options {
     const struct collection_limits *limits;
     bool keep_expired;  // a replica: expiring is its primary's affair
     bool replace;       // keys that are there already: those of the file win
+    // The source's size is unknown, and tables are made ready for as many keys as it announces all the same.
+    bool believes_counts;
     // Called every few thousand entries, and at least every mebibyte (may be NULL); no entry is being looked
     // at meanwhile. False: loading stops, as an error.
     bool (*progress)(void *udata, const struct rdb_reader *r, uint64_t keys);

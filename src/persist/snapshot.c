@@ -17,6 +17,7 @@
 #include "store/keyspace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,14 +39,33 @@ void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out)
         .hold_back = !snapshot->incremental_sync,
         .access = eviction_by_use(snapshot->server->eviction),
     };
+    if (snapshot->describe)
+        snapshot->describe(snapshot->describe_udata, out);
+}
+
+void snapshot_describe_by(struct snapshot *snapshot,
+                          void (*describe)(void *udata, struct rdb_about *about), void *udata)
+{
+    snapshot->describe = describe;
+    snapshot->describe_udata = udata;
+}
+
+enum status snapshot_write(const struct snapshot *snapshot, const struct rdb_about *about,
+                           const struct rdb_progress *progress)
+{
+    return rdb_save_file(snapshot->file_name, snapshot->server->keyspace, about, progress);
 }
 
 static enum status write_file(const struct snapshot *snapshot, const struct rdb_progress *progress)
 {
-    const struct server *server = snapshot->server;
     struct rdb_about about;
     snapshot_style(snapshot, &about);
-    return rdb_save_file(snapshot->file_name, server->keyspace, &about, progress);
+    return snapshot_write(snapshot, &about, progress);
+}
+
+const char *snapshot_file_name(const struct snapshot *snapshot)
+{
+    return snapshot->file_name;
 }
 
 static void note_saved(struct snapshot *snapshot, uint64_t changes_saved)
@@ -113,43 +133,95 @@ static int save_in_child(void *udata, struct child_voice *voice)
     return 0;
 }
 
+static void note_end(struct snapshot *snapshot, int status)
+{
+    const struct child *child = &snapshot->child;
+    bool saves = !snapshot->guest.job.run || snapshot->guest.saves;
+    snapshot->last_took_s = now_s() - snapshot->began_s;
+    snapshot->copied_bytes = child->report.copied_bytes;
+    const char *what = saves ? "Background saving" : "Background RDB transfer";
+    bool done = child_succeeded(child, status, what, saves ? snapshot->file_name : "replicas");
+    if (done)
+        log_notice("%s terminated with success: %llu keys, %llu MB copied on write", what,
+                   (unsigned long long)child->total_keys,
+                   (unsigned long long)child->report.copied_bytes >> 20);
+    if (!saves)
+        return;
+    if (done) {
+        note_saved(snapshot, snapshot->changes_at_fork);
+        return;
+    }
+    file_drafts_remove(snapshot->file_name);
+    snapshot->failed = true;
+    snapshot_update_gate(snapshot);
+}
+
+static void tell_guest(struct snapshot *snapshot, int status)
+{
+    const struct child_job job = snapshot->guest.job;
+    snapshot->guest = (struct snapshot_guest){ 0 };
+    if (job.on_end)
+        job.on_end(job.udata, status);
+}
+
 static void on_child_end(void *udata, int status)
 {
     struct snapshot *snapshot = udata;
-    const struct child *child = &snapshot->child;
-    snapshot->last_took_s = now_s() - snapshot->began_s;
-    snapshot->copied_bytes = child->report.copied_bytes;
-    if (!child_succeeded(child, status, "Background saving", snapshot->file_name)) {
-        file_drafts_remove(snapshot->file_name);
-        snapshot->failed = true;
-        snapshot_update_gate(snapshot);
-        return;
+    note_end(snapshot, status);
+    tell_guest(snapshot, status);
+}
+
+// `saves`: a failure to fork is one to save.
+static enum status fork_child(struct snapshot *snapshot, const struct child_job *job, bool saves)
+{
+    struct server *server = snapshot->server;
+    snapshot->began_s = now_s();
+    snapshot->changes_at_fork = server->changes;
+    if (child_begin(&snapshot->child, server, job) == STATUS_OK) {
+        log_notice("Background %s started by pid %ld (fork took %llu us)",
+                   saves ? "saving" : "RDB transfer", (long)snapshot->child.pid,
+                   (unsigned long long)server->stats.fork_us);
+        return STATUS_OK;
     }
-    log_notice("Background saving terminated with success: %llu keys, %llu MB copied on write",
-               (unsigned long long)child->total_keys,
-               (unsigned long long)child->report.copied_bytes >> 20);
-    note_saved(snapshot, snapshot->changes_at_fork);
+    log_warning("Can't save in background: fork: %s", strerror(errno));
+    snapshot->failed |= saves;
+    snapshot_update_gate(snapshot);
+    return STATUS_IO;
 }
 
 enum status snapshot_begin(struct snapshot *snapshot)
 {
-    struct server *server = snapshot->server;
-    if (server->child)
+    const struct child_job job = {
+        .name = "respite-save", .run = save_in_child, .on_end = on_child_end, .udata = snapshot
+    };
+    if (snapshot->server->child)
         return STATUS_EXISTS;
     snapshot->saves++;
     snapshot->scheduled = false;
-    snapshot->began_s = snapshot->last_try_s = now_s();
-    snapshot->changes_at_fork = server->changes;
-    if (child_begin(&snapshot->child, server, "respite-save", save_in_child, on_child_end,
-                    snapshot) != STATUS_OK) {
-        log_warning("Can't save in background: fork: %s", strerror(errno));
-        snapshot->failed = true;
-        snapshot_update_gate(snapshot);
-        return STATUS_IO;
-    }
-    log_notice("Background saving started by pid %ld (fork took %llu us)",
-               (long)snapshot->child.pid, (unsigned long long)server->stats.fork_us);
-    return STATUS_OK;
+    snapshot->last_try_s = now_s();
+    return fork_child(snapshot, &job, true);
+}
+
+static int run_guest(void *udata, struct child_voice *voice)
+{
+    const struct snapshot *snapshot = udata;
+    return snapshot->guest.job.run(snapshot->guest.job.udata, voice);
+}
+
+enum status snapshot_begin_guest(struct snapshot *snapshot, const struct snapshot_guest *guest)
+{
+    struct child_job job = guest->job;
+    if (snapshot->server->child)
+        return STATUS_EXISTS;
+    job.run = run_guest;
+    job.on_end = on_child_end;
+    job.udata = snapshot;
+    snapshot->guest = *guest;
+    snapshot->saves += guest->saves;
+    enum status status = fork_child(snapshot, &job, guest->saves);
+    if (status != STATUS_OK)
+        snapshot->guest = (struct snapshot_guest){ 0 };
+    return status;
 }
 
 void snapshot_abort(struct snapshot *snapshot)
@@ -159,6 +231,16 @@ void snapshot_abort(struct snapshot *snapshot)
     log_notice("Killing the child that saves, pid %ld", (long)snapshot->child.pid);
     child_kill(&snapshot->child);
     file_drafts_remove(snapshot->file_name);
+    tell_guest(snapshot, SIGKILL);
+}
+
+void snapshot_drop_guest(struct snapshot *snapshot, bool force)
+{
+    const struct snapshot_guest *guest = &snapshot->guest;
+    if (!guest->job.run || (guest->saves && snapshot->point_count && !force))
+        return;
+    snapshot->guest = (struct snapshot_guest){ 0 };
+    snapshot_abort(snapshot);
 }
 
 bool snapshot_running(const struct snapshot *snapshot)

@@ -5,12 +5,8 @@
 // through a pipe how far it is, and ends; `save` points ask for it from cron.
 #pragma once
 
-#include "base/status.h"
+#include "persist/child.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-struct child_voice;
 struct rdb_about;
 struct rdb_progress;
 struct server;
@@ -21,7 +17,13 @@ struct snapshot;
 // and the gate MISCONF; and loading_register().
 void snapshot_register(struct server *server);
 
-// How data sets are to be written (rdbcompression, rdbchecksum, ...): for others who write some.
+// At start-up: who says of which history the data are a state (the fields of rdb_about, which stay valid while the
+// server lives).
+void snapshot_describe_by(struct snapshot *snapshot,
+                          void (*describe)(void *udata, struct rdb_about *about), void *udata);
+
+// How data sets are to be written (rdbcompression, rdbchecksum, ...), and what they say of the history: for others
+// who write some.
 void snapshot_style(const struct snapshot *snapshot, struct rdb_about *out);
 
 // In a child that writes a data set: how it tells its parent (child_tell()).
@@ -39,6 +41,29 @@ void snapshot_schedule(struct snapshot *snapshot);
 void snapshot_abort(struct snapshot *snapshot);
 
 bool snapshot_running(const struct snapshot *snapshot);
+
+// A child of somebody else's that writes a data set for others (replicas). It counts as one that saves: INFO shows it,
+// there is no other meanwhile, and what ends such a child ends it, too.
+struct snapshot_guest {
+    // Its `on_end` is called even if it is ended by force, with the status of a process that was killed.
+    struct child_job job;
+    bool saves;  // it begins with snapshot_write(), and what it does is a save if it succeeds
+};
+
+// STATUS_EXISTS, STATUS_IO: as snapshot_begin().
+MUST_CHECK enum status snapshot_begin_guest(struct snapshot *snapshot,
+                                            const struct snapshot_guest *guest);
+
+// Nobody wants to have it any more: it is ended by force, and its `on_end` is not called. One that saves goes on where there
+// are save points, unless `force`.
+void snapshot_drop_guest(struct snapshot *snapshot, bool force);
+
+// In the child: writes the file. STATUS_IO: errno is set.
+MUST_CHECK enum status snapshot_write(const struct snapshot *snapshot,
+                                      const struct rdb_about *about,
+                                      const struct rdb_progress *progress);
+
+const char *snapshot_file_name(const struct snapshot *snapshot);
 
 // Unix time of the last one that was complete, or of the start.
 int64_t snapshot_last_s(const struct snapshot *snapshot);

@@ -39,8 +39,8 @@ static void snapshot_fields(void *udata, struct bytes *out)
     bool running = child_running(&snapshot->child);
     bytes_printf(out,
                  "loading:%d\r\n"
-                 "async_loading:0\r\n",
-                 loading_on(loading));
+                 "async_loading:%d\r\n",
+                 loading_on(loading), loading_aside(loading));
     child_fields(snapshot->server, out);
     bytes_printf(out,
                  "rdb_changes_since_last_save:%llu\r\n"

@@ -2,8 +2,8 @@
 // What the files about snapshots share.
 #pragma once
 
-#include "persist/child.h"
 #include "persist/rdb_save.h"
+#include "persist/snapshot.h"
 
 #include <stddef.h>
 
@@ -17,6 +17,8 @@ struct save_point {
 
 struct snapshot {
     struct server *server;
+    void (*describe)(void *udata, struct rdb_about *about);  // NULL: nobody knows the history
+    void *describe_udata;
     // Directives.
     struct save_point points[SAVE_POINTS_MAX];
     size_t point_count;
@@ -28,6 +30,7 @@ struct snapshot {
     bool stop_writes;
     // Saving.
     struct child child;
+    struct snapshot_guest guest;  // whose child it is; all zero: our own
     bool scheduled;
     bool failed;               // the last one
     uint64_t changes_at_fork;  // server->changes

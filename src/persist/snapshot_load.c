@@ -8,6 +8,8 @@
 #include "persist/snapshot.h"
 #include "persist/snapshot_internal.h"
 #include "server/server.h"
+#include "store/expire.h"
+#include "store/keyspace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,7 +28,11 @@ static void note_loaded(struct snapshot *snapshot, const struct rdb_loaded *load
 static enum status load_file(struct snapshot *snapshot, bool serving, bool merge)
 {
     struct server *server = snapshot->server;
-    struct rdb_load_options options = { .limits = server->limits, .replace = merge };
+    struct rdb_load_options options = {
+        .limits = server->limits,
+        .replace = merge,
+        .keep_expired = server->keyspace->expire_passively & EXPIRE_PASSIVELY_REPLICA,
+    };
     struct rdb_loaded loaded = { 0 };
     struct stat file;
     char error[RDB_ERROR_TEXT_MAX];

@@ -10,6 +10,7 @@
 #include "server/block.h"
 #include "server/client.h"
 #include "server/dispatch.h"
+#include "server/effects.h"
 #include "server/push.h"
 #include "server/registry.h"
 #include "server/server.h"
@@ -318,9 +319,10 @@ static struct share share_of(const struct batch *batch, const struct client *cli
 {
     const struct clients *clients = batch->server->clients;
     bool authenticated = client->flags & CLIENT_AUTHENTICATED;
-    bool held = batch->server->holds != 0;
+    bool held = batch->server->holds && !(client->flags & CLIENT_PRIMARY);
+    const struct resp_limits *limits = authenticated ? &clients->limits : &clients->unauth_limits;
     return (struct share){
-        .limits = authenticated ? &clients->limits : &clients->unauth_limits,
+        .limits = client->flags & CLIENT_PRIMARY ? &clients->primary_limits : limits,
         .one_at_a_time = !authenticated || held,
         .held = held,
     };
@@ -338,6 +340,12 @@ static void end_of_input(struct batch *batch, struct client *client, enum resp_r
         input->pos = input->len;
     }
     move_to(&batch->settling, client);
+}
+
+static void skip_blank(struct client *client, size_t bytes)
+{
+    const struct peer_hooks *hooks = &client->server->clients->peer_hooks;
+    hooks->skipped(hooks->udata, client, bytes);
 }
 
 // Takes commands from one client, until its input is used up (it goes to the settling list), its
@@ -370,9 +378,17 @@ static void take_commands(struct batch *batch, struct client *client)
             wait_at_gate(batch, client, &parsed);
             return;
         }
+        if (unlikely(parsed.argc == 0 && client->flags & CLIENT_PRIMARY && batch->count)) {
+            // It is to be counted behind the commands before it.
+            move_to(&batch->behind, client);
+            return;
+        }
         input->pos += parsed.consumed;
-        if (parsed.argc == 0)
+        if (parsed.argc == 0) {
+            if (client->flags & CLIENT_PRIMARY)
+                skip_blank(client, parsed.consumed);
             continue;
+        }
         client->turn_commands++;
         const struct command_entry *command = add_command(batch, client, &parsed, start);
         bool alone = share.one_at_a_time || (command && command->is_barrier);
@@ -433,10 +449,15 @@ static void refuse_protocol(struct cmd_ctx *ctx)
 
 static void after_command(struct server *server, struct client *client)
 {
+    if (server->after_command & AFTER_COMMAND_EFFECTS)
+        effects_end_group(server->effects);
     if (server->after_command & AFTER_COMMAND_PUSHES)
         pushes_settle(server->pushes, client);
     if (server->after_command & AFTER_COMMAND_KEYS)
         blocks_serve(server->blocks);
+    // Keys that somebody waited for may have expired.
+    if (server->after_command & AFTER_COMMAND_EFFECTS)
+        effects_end_group(server->effects);
 }
 
 static void run(struct batch *batch, struct cmd_ctx *ctx)
@@ -459,6 +480,17 @@ static void run(struct batch *batch, struct cmd_ctx *ctx)
     client_output_added(ctx->client);
 }
 
+// Between the bytes of the stream there is no place for a reply. What a replica of ours says needs none.
+static void cut_answered_replica(struct client *client, const struct cmd_ctx *ctx)
+{
+    struct bytes text = { 0 };
+    client_describe(client, &text);
+    log_warning("Replica generated a reply to command '%s', disconnecting it: %.*s",
+                ctx->command ? ctx->command->full_name : "?", (int)text.len, text.data);
+    bytes_release(&text);
+    client_close(client);
+}
+
 // A command of a client that has CLIENT_UNUSUAL flags.
 static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
 {
@@ -468,12 +500,25 @@ static void run_unusual(struct batch *batch, struct cmd_ctx *ctx)
         return;
     struct outq nowhere;
     outq_init(&nowhere, &batch->server->clients->pool);
-    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
+    bool is_primary = client->flags & CLIENT_PRIMARY;
+    bool is_replica = client->flags & CLIENT_REPLICA;
+    size_t waiting = client->conn.out.bytes;
+    if (is_primary || is_replica || client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
         ctx->reply.out = &nowhere;
     client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
+    // When a key's time has come is the primary's to say.
+    bool kept = keyspace->keep_expired;
+    keyspace->keep_expired = kept || is_primary;
+    // Nobody would hear the reply that it waits for.
+    ctx->must_not_wait = is_primary;
     run(batch, ctx);
+    keyspace->keep_expired = kept;
     keyspace->untouched = false;
+    if (is_primary)
+        batch->server->clients->peer_hooks.ran(batch->server->clients->peer_hooks.udata, ctx);
+    if (is_replica && (nowhere.bytes || client->conn.out.bytes != waiting))
+        cut_answered_replica(client, ctx);
     outq_clear(&nowhere);
 }
 

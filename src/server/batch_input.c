@@ -14,6 +14,8 @@ static void note_read(struct batch *batch, struct client *client, size_t receive
 {
     struct server *server = batch->server;
     server->stats.net_input_bytes += received;
+    if (unlikely(client->flags & CLIENT_PRIMARY))
+        server->stats.net_repl_input_bytes += received;
     server->stats.reads++;
     client->active_us = clock_mono_us();
     // libev tells what has happened last first: in front, they stand in the order of their arrival.
@@ -34,8 +36,11 @@ static void read_failed(struct client *client, enum status status)
         client_close(client);
 }
 
+// What our primary has run we have to run, too: cut off, it would only send it again.
 static uint64_t query_buffer_limit(const struct client *client)
 {
+    if (client->flags & CLIENT_PRIMARY)
+        return UINT64_MAX;
     return (uint64_t)client->server->clients->config.query_buffer_bytes;
 }
 

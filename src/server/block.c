@@ -22,6 +22,7 @@
 #include "server/client.h"
 #include "server/ctx.h"
 #include "server/dispatch.h"
+#include "server/effects.h"
 #include "server/info.h"
 #include "server/interest.h"
 #include "server/kept_command.h"
@@ -48,8 +49,8 @@ struct blocked {
     void (*timed_out)(struct resp_writer *reply);
     struct alarm alarm;
     bool has_timeout;
-    bool muted;     // nobody wants the reply
-    bool in_queue;  // it waits for something else than keys
+    bool muted;          // nobody wants the reply
+    struct list *queue;  // of what it waits for; NULL: keys
     struct list_link queue_link;
     uint32_t waiter_count;
     struct waiter *waiters;  // as many as keys
@@ -185,7 +186,7 @@ static void release(struct blocked *blocked)
     blocks->timeouts -= blocked->has_timeout;
     client->blocked = NULL;
     list_remove(&blocked->queue_link);
-    if (!blocked->in_queue && --blocks->clients == 0)
+    if (!blocked->queue && --blocks->clients == 0)
         listen(blocks);
     free_blocked(blocked);
     batch_resume(blocks->server->batch, client);
@@ -213,15 +214,15 @@ static void answer_now(const struct blocked *blocked, struct cmd_ctx *ctx)
     ctx->command->handler(ctx);
 }
 
-// Answers the command, which does not wait any more.
-static void give_up(struct blocked *blocked, bool with_error)
+// Answers the command, which does not wait any more; ERROR_COUNT: without an error.
+static void give_up(struct blocked *blocked, enum error_id error)
 {
     struct client *client = blocked->client;
     if (!(client->flags & CLIENT_CLOSING)) {
         struct outq nowhere;
         struct cmd_ctx ctx = context_of(blocked, &nowhere);
-        if (with_error)
-            reply_error(&ctx, ERR_UNBLOCKED);
+        if (error != ERROR_COUNT)
+            reply_error(&ctx, error);
         else
             answer_now(blocked, &ctx);
         dispatch_gave_up(&ctx);
@@ -234,7 +235,7 @@ static void give_up(struct blocked *blocked, bool with_error)
 static void on_alarm(void *udata)
 {
     clock_update();
-    give_up(udata, false);
+    give_up(udata, ERROR_COUNT);
 }
 
 static void begin_wait(struct cmd_ctx *ctx, struct blocked *blocked, int64_t timeout_ms)
@@ -280,29 +281,52 @@ void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait)
     begin_wait(ctx, blocked, wait->timeout_ms);
 }
 
-void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms)
+static void join_queue(struct blocked *blocked, struct list *queue)
+{
+    blocked->queue = queue;
+    list_remove(&blocked->queue_link);
+    list_append(queue, &blocked->queue_link);
+}
+
+bool block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms)
 {
     ASSERT(!ctx->must_not_wait);
-    if (ctx->client->blocked) {
+    struct blocked *blocked = ctx->client->blocked;
+    if (blocked) {
+        bool moves = blocked->queue != queue;
         ctx->waits = true;
-        return;
+        if (moves)
+            join_queue(blocked, queue);
+        return moves;
     }
-    struct blocked *blocked = keep_command(ctx, 0);
+    blocked = keep_command(ctx, 0);
     if (!blocked) {
         reply_error(ctx, ERR_OUT_OF_MEMORY);
-        return;
+        return false;
     }
-    blocked->in_queue = true;
-    list_append(queue, &blocked->queue_link);
+    join_queue(blocked, queue);
     begin_wait(ctx, blocked, timeout_ms);
+    return true;
 }
 
 bool block_end(struct client *client, bool with_error)
 {
     if (!client->blocked)
         return false;
-    give_up(client->blocked, with_error);
+    give_up(client->blocked, with_error ? ERR_UNBLOCKED : ERROR_COUNT);
     return true;
+}
+
+void blocks_disconnect(struct server *server)
+{
+    struct list *all = &server->clients->all;
+    for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
+        struct client *client = LIST_ITEM(link, struct client, all_link);
+        if (!client->blocked)
+            continue;
+        client_close_after_reply(client);
+        give_up(client->blocked, ERR_ROLE_CHANGED);
+    }
 }
 
 void block_forget(struct client *client)
@@ -330,6 +354,7 @@ static void run_again(struct blocked *blocked)
     keyspace->untouched = client->flags & CLIENT_NO_TOUCH;
     pushes_woken(client->server->pushes, client, false);
     dispatch_admitted(&ctx);
+    effects_end_group(client->server->effects);
     pushes_woken(client->server->pushes, client, true);
     keyspace->untouched = untouched;
     outq_clear(&nowhere);

@@ -43,8 +43,9 @@ struct block_wait {
 void block_on_keys(struct cmd_ctx *ctx, const struct block_wait *wait);
 
 // For a command that waits for something else than keys: in this queue, until blocks_retry() or, after `timeout_ms`
-// (0: never), as one that must not wait. Its row has `barrier`. Not where it must not wait.
-void block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms);
+// (0: never), as one that must not wait. Its row has `barrier`. Not where it must not wait. When it is run again it may
+// choose another queue. True: it was not in this one before.
+bool block_in_queue(struct cmd_ctx *ctx, struct list *queue, int64_t timeout_ms);
 
 // Runs the queue's commands once more; those that can't be answered yet stay in it.
 void blocks_retry(struct list *queue);
@@ -55,6 +56,10 @@ void blocks_serve(struct blocks *blocks);
 
 // Ends the client's wait as if its time were over, or with an error; false if it does not wait.
 bool block_end(struct client *client, bool with_error);
+
+// The server changes its role: what clients wait for may never come here. All who wait get an error, and their connections
+// are closed: whoever comes again learns whom to ask. O(clients).
+void blocks_disconnect(struct server *server);
 
 // The client is going away.
 void block_forget(struct client *client);

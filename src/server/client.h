@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "net/conn.h"
 #include "resp/parser.h"
+#include "server/client_config.h"
 #include "server/client_flags.h"
 #include "server/config.h"
 #include "server/incoming.h"
+#include "server/peer_hooks.h"
 #include "store/keyspace.h"
 
 #include <stdbool.h>
@@ -21,6 +23,7 @@ struct blocked;
 struct subscriptions;
 struct transaction;
 struct tracker;
+struct replica;
 struct cmd_ctx;
 struct command_entry;
 struct server;
@@ -47,6 +50,7 @@ struct client {
     struct subscriptions *subscriptions;  // NULL without any
     struct transaction *transaction;      // queued commands and watched keys, or NULL
     struct tracker *tracker;              // CLIENT TRACKING, or NULL
+    struct replica *replica;              // what repl/ knows of it, or NULL: REPLCONF has been said
     struct incoming *incoming;            // large arguments of the command that is arriving
     uint32_t turn_commands;               // run in this turn of the loop
     uint64_t effect_offset;               // of the stream, behind its last write
@@ -64,26 +68,6 @@ struct client {
     char *lib_ver;
 };
 
-// Limits on what waits to be sent, per class of client.
-enum client_class { CLIENT_NORMAL, CLIENT_REPLICA, CLIENT_PUBSUB, CLIENT_CLASSES };
-
-struct output_limit {
-    uint64_t hard_bytes;  // 0: none
-    uint64_t soft_bytes;
-    uint64_t soft_s;
-};
-
-struct clients_config {
-    int64_t max_clients;
-    int64_t timeout_s;
-    int64_t keepalive_s;
-    int64_t max_bulk_bytes;
-    int64_t query_buffer_bytes;
-    struct output_limit output_limits[CLIENT_CLASSES];
-    char *password;  // requirepass; "" is none
-    bool protected_mode;
-};
-
 // Longer strings are refused whatever proto-max-bulk-len says: lengths of keys and of what is sent by
 // reference take 32 bits.
 #define STRING_BYTES_MAX INT32_MAX
@@ -95,6 +79,7 @@ struct clients {
     struct server *server;
     struct clients_config config;
     struct outq_pool pool;
+    struct peer_hooks peer_hooks;  // all NULL without replication
     struct list all;
     struct list pending;
     struct list parked;
@@ -104,15 +89,18 @@ struct clients {
     size_t held;  // whose input waits: INFO's blocked_clients
     uint64_t next_id;
     uint32_t auth_gate;
-    struct resp_limits limits;         // of the parser; limits.max_bulk is that of all strings
-    struct resp_limits unauth_limits;  // before authentication
+    struct resp_limits limits;          // of the parser; limits.max_bulk is that of all strings
+    struct resp_limits unauth_limits;   // before authentication
+    struct resp_limits primary_limits;  // what it has, we take
     struct log_limit refused[REFUSALS];
     struct log_limit attacks;   // requests that look like a web browser's
     uint64_t recent_max_input;  // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
     uint64_t earlier_max_input;  // and between that one and the one before
     uint64_t earlier_max_output;
-    size_t buffers_bytes;  // held by all clients when the last second ended
+    size_t buffers_bytes;  // held by all clients but replicas when the last second ended
+    uint64_t
+        replica_limit_min_bytes;  // a lower hard limit for replicas counts as this: repl-backlog-size
 };
 
 // Registers directives, INFO section, gate, cron job and loop hook.
@@ -126,6 +114,14 @@ void clients_configured(struct clients *clients);
 // `udata` is the struct clients.
 void clients_accept(void *udata, int fd, bool is_unix);
 
+// Makes a client of a connection that was made by this server: authenticated, and not counted as accepted. Takes
+// ownership of `fd`.
+struct client *clients_adopt(struct clients *clients, int fd);
+
+// What waits to be sent to the client, and what is added, stays here until client_uncork(); limits count it.
+void client_cork(struct client *client);
+void client_uncork(struct client *client);
+
 // Closes the client before the loop sleeps; what it has sent is not run any more.
 void client_close(struct client *client);
 
@@ -138,6 +134,9 @@ void client_close_after_reply(struct client *client);
 // To be called when something was added to the client's output: sends it before the loop sleeps,
 // and cuts the client if it passes its output limits.
 void client_output_added(struct client *client);
+
+// What may wait to be sent to the client before it is cut; 0: any amount.
+uint64_t client_hard_limit(const struct client *client);
 
 // server->durable_offset has been raised: sends the replies that waited for it, and lets their clients go
 // on. O(clients that wait).
@@ -170,8 +169,8 @@ struct client *clients_find(const struct clients *clients, uint64_t id);
 // The line of CLIENT LIST and INFO, without a line end.
 void client_describe(const struct client *client, struct bytes *out);
 
-// Bytes that a client holds, and all of them together: what their buffers take is as of the end of the
-// last second. O(1).
+// Bytes that a client holds, and all of them together, without replicas' buffers: what buffers take is as of the end
+// of the last second. O(1).
 size_t client_memory(const struct client *client);
 size_t clients_memory(const struct clients *clients);
 

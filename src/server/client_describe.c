@@ -61,16 +61,10 @@ static void append_flags(const struct client *client, struct bytes *out)
         uint32_t flag;
         char letter;
     } letters[] = {
-        { CLIENT_MONITOR, 'O' },
-        { CLIENT_SUBSCRIBED, 'P' },
-        { CLIENT_MULTI, 'x' },
-        { CLIENT_HELD, 'b' },
-        { CLIENT_TRACKING, 't' },
-        { CLIENT_TOUCHED, 'd' },
-        { CLIENT_CLOSE_AFTER_REPLY, 'c' },
-        { CLIENT_CLOSING, 'A' },
-        { CLIENT_UNIX, 'U' },
-        { CLIENT_NO_EVICT, 'e' },
+        { CLIENT_REPLICA, 'S' },    { CLIENT_PRIMARY, 'M' }, { CLIENT_MONITOR, 'O' },
+        { CLIENT_SUBSCRIBED, 'P' }, { CLIENT_MULTI, 'x' },   { CLIENT_HELD, 'b' },
+        { CLIENT_TRACKING, 't' },   { CLIENT_TOUCHED, 'd' }, { CLIENT_CLOSE_AFTER_REPLY, 'c' },
+        { CLIENT_CLOSING, 'A' },    { CLIENT_UNIX, 'U' },    { CLIENT_NO_EVICT, 'e' },
         { CLIENT_NO_TOUCH, 'T' },
     };
     uint32_t modes = tracking_modes(client);

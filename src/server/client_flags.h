@@ -18,9 +18,13 @@ enum client_flag {
     CLIENT_TOUCHED = 1u << 13,     // a key that it watched has been touched
     CLIENT_TRACKING = 1u << 12,    // is told what became stale in its cache
     CLIENT_PARKED = 1u << 14,      // its replies wait until its writes are durable (batch_park)
+    CLIENT_REPLICA = 1u << 15,     // the peer is a replica of ours: repl/ feeds it
+    CLIENT_PRIMARY =
+        1u << 16,              // the peer is our primary: what it sends is obeyed, and not answered
+    CLIENT_CORKED = 1u << 17,  // what waits to be sent goes on waiting (client_uncork)
 };
 
 // Flags that a command's way has to look at.
 #define CLIENT_UNUSUAL                                                                  \
     (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | \
-     CLIENT_NO_TOUCH)
+     CLIENT_NO_TOUCH | CLIENT_PRIMARY | CLIENT_REPLICA)

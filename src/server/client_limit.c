@@ -48,7 +48,7 @@ static uint64_t limit_bytes(const struct client_limit *limit)
 
 static bool may_go(const struct client *client)
 {
-    return !(client->flags & (CLIENT_NO_EVICT | CLIENT_CLOSING));
+    return !(client->flags & (CLIENT_NO_EVICT | CLIENT_CLOSING | CLIENT_REPLICA | CLIENT_PRIMARY));
 }
 
 static unsigned magnitude(size_t bytes)
@@ -92,7 +92,7 @@ static void walk(struct client_limit *limit)
     uint64_t total = 0;
     for (struct list_link *link = list_first(all); link; link = list_next(all, link)) {
         const struct client *client = LIST_ITEM(link, struct client, all_link);
-        if (client->flags & CLIENT_CLOSING)
+        if (client->flags & (CLIENT_CLOSING | CLIENT_REPLICA | CLIENT_PRIMARY))
             continue;
         total += client_memory(client);
         found[magnitude(client_memory(client))] |= may_go(client);

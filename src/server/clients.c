@@ -106,7 +106,7 @@ static bool set_one_limit(struct output_limit *limits, const struct slice *words
 {
     int class = 0;
     while (class < CLIENT_CLASSES && !slice_is(words[0], class_names[class]) &&
-           !(class == CLIENT_REPLICA && slice_is(words[0], "replica")))
+           !(class == CLIENT_REPLICA_CLASS && slice_is(words[0], "replica")))
         class ++;
     if (class == CLIENT_CLASSES)
         return config_refuse(error,
@@ -244,7 +244,7 @@ static void on_readable(struct conn *conn)
 static void on_writable(struct conn *conn)
 {
     struct client *client = LIST_ITEM(conn, struct client, conn);
-    if (!list_linked(&client->pending_link))
+    if (!list_linked(&client->pending_link) && !(client->flags & CLIENT_CORKED))
         list_append(&client->server->clients->pending, &client->pending_link);
 }
 
@@ -265,7 +265,13 @@ static struct client *client_new(struct clients *clients, int fd, bool is_unix)
     client_set_authenticated(client, !clients_need_password(clients));
     list_append(&clients->all, &client->all_link);
     clients->count++;
-    clients->server->stats.connections++;
+    return client;
+}
+
+struct client *clients_adopt(struct clients *clients, int fd)
+{
+    struct client *client = client_new(clients, fd, false);
+    client_set_authenticated(client, true);
     return client;
 }
 
@@ -274,6 +280,8 @@ static void client_free(struct client *client)
     struct clients *clients = client->server->clients;
     // At the server's end it need not be closing yet. What it has sent is not run any more.
     client->flags |= CLIENT_CLOSING;
+    if (client->flags & (CLIENT_REPLICA | CLIENT_PRIMARY) || client->replica)
+        clients->peer_hooks.gone(clients->peer_hooks.udata, client);
     list_remove(&client->all_link);
     list_remove(&client->ready_link);
     list_remove(&client->pending_link);
@@ -337,6 +345,7 @@ void clients_accept(void *udata, int fd, bool is_unix)
         return;
     }
     client_new(clients, fd, is_unix);
+    clients->server->stats.connections++;
 }
 
 void client_close(struct client *client)
@@ -403,7 +412,19 @@ struct client *clients_find(const struct clients *clients, uint64_t id)
 
 static enum client_class class_of(const struct client *client)
 {
+    if (client->flags & CLIENT_REPLICA)
+        return CLIENT_REPLICA_CLASS;
     return client->flags & CLIENT_SUBSCRIBED ? CLIENT_PUBSUB : CLIENT_NORMAL;
+}
+
+uint64_t client_hard_limit(const struct client *client)
+{
+    const struct clients *clients = client->server->clients;
+    enum client_class class = class_of(client);
+    uint64_t hard_bytes = clients->config.output_limits[class].hard_bytes;
+    bool raised = class == CLIENT_REPLICA_CLASS && hard_bytes &&
+                  hard_bytes < clients->replica_limit_min_bytes;
+    return raised ? clients->replica_limit_min_bytes : hard_bytes;
 }
 
 static void cut_slow_reader(struct client *client, const char *which)
@@ -424,7 +445,8 @@ static void check_output_limits(struct client *client)
     const struct output_limit *limit =
         &client->server->clients->config.output_limits[class_of(client)];
     size_t waiting = client->conn.out.bytes;
-    if (limit->hard_bytes && waiting > limit->hard_bytes) {
+    uint64_t hard_bytes = client_hard_limit(client);
+    if (hard_bytes && waiting > hard_bytes) {
         cut_slow_reader(client, "hard");
         return;
     }
@@ -450,8 +472,22 @@ void client_output_added(struct client *client)
                  (limit->soft_bytes && waiting > limit->soft_bytes) || client->soft_limit_since_us))
         check_output_limits(client);
     // One that waits for its socket to become writable is told by it.
-    if (!list_linked(&client->pending_link) && !ev_is_active(&client->conn.write_watcher))
+    if (!list_linked(&client->pending_link) && !ev_is_active(&client->conn.write_watcher) &&
+        likely(!(client->flags & CLIENT_CORKED)))
         list_append(&clients->pending, &client->pending_link);
+}
+
+void client_cork(struct client *client)
+{
+    client->flags |= CLIENT_CORKED;
+    conn_pause_writing(&client->conn);
+    list_remove(&client->pending_link);
+}
+
+void client_uncork(struct client *client)
+{
+    client->flags &= ~(uint32_t)CLIENT_CORKED;
+    client_output_added(client);
 }
 
 static void send_replies(struct client *client)
@@ -460,6 +496,8 @@ static void send_replies(struct client *client)
     size_t sent;
     enum status status = conn_flush(&client->conn, &sent);
     stats->net_output_bytes += sent;
+    if (unlikely(client->flags & CLIENT_REPLICA))
+        stats->net_repl_output_bytes += sent;
     stats->writes++;
     bool last_sent = status == STATUS_OK && client->flags & CLIENT_CLOSE_AFTER_REPLY;
     if (status == STATUS_IO || last_sent)
@@ -526,7 +564,7 @@ static void flush_all(void *udata)
 
 static void check_client(struct clients *clients, struct client *client)
 {
-    bool may_idle = client->flags & (CLIENT_HELD | CLIENT_PARKED);
+    bool may_idle = client->flags & (CLIENT_HELD | CLIENT_PARKED | CLIENT_REPLICA | CLIENT_PRIMARY);
     if (clients->config.timeout_s && !may_idle &&
         client_idle_s(client) > (uint64_t)clients->config.timeout_s) {
         log_verbose("Closing idle client");
@@ -546,7 +584,9 @@ static void every_second(void *udata)
          link = list_next(&clients->all, link)) {
         struct client *client = LIST_ITEM(link, struct client, all_link);
         check_client(clients, client);
-        buffers_bytes += client_memory(client) - sizeof(*client);
+        // What replicas wait for is counted by who feeds them.
+        if (!(client->flags & CLIENT_REPLICA))
+            buffers_bytes += client_memory(client) - sizeof(*client);
     }
     clients->buffers_bytes = buffers_bytes;
 }
@@ -615,6 +655,9 @@ struct clients *clients_new(struct server *server)
     config_register(server->config, client_directives, clients);
     clients->limits = (struct resp_limits){ .max_multibulk = INT32_MAX, .authenticated = true };
     clients->unauth_limits = (struct resp_limits){ .max_multibulk = INT32_MAX };
+    clients->primary_limits = (struct resp_limits){ .max_multibulk = INT32_MAX,
+                                                    .max_bulk = STRING_BYTES_MAX,
+                                                    .authenticated = true };
     clients->auth_gate = registry_add_gate(server->registry, needs_auth, refuse_unauthenticated);
     info_add_section(server->info, "Clients", true, info_clients, clients);
     info_add_fields(server->info, "Clients", "blocking", info_blocked, clients);

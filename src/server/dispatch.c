@@ -68,6 +68,9 @@ static void refuse_unknown(struct cmd_ctx *ctx)
 
 static bool ask_gates(struct cmd_ctx *ctx, uint32_t shut)
 {
+    // Our primary's commands have passed its own gates: only those of the link itself (a transaction) hold.
+    if (ctx->client->flags & CLIENT_PRIMARY)
+        shut &= ctx->client->gates;
     ctx->refused = true;
     ctx->refused = registry_ask_gates(ctx->server->registry, shut, ctx);
     return ctx->refused;

@@ -65,8 +65,8 @@ struct eviction {
     uint32_t gate;
     uint64_t ceiling_bytes;  // that writes have to stay below
     bool lowered;            // below what is used: the ceiling is still to be found
-    bool paused;
-    uint64_t late_bytes;  // while writes wait: from here on those that can't are refused
+    uint32_t paused;         // reasons
+    uint64_t late_bytes;     // while writes wait: from here on those that can't are refused
     uint64_t exceeded_since_us;
     uint64_t exceeded_us;
     // Directives.
@@ -83,6 +83,14 @@ enum room {
     ROOM_LATER,  // time is over
     ROOM_NONE,   // there is nothing to evict
 };
+
+// What counts against the limit.
+static size_t used_bytes(const struct eviction *eviction)
+{
+    size_t used = mem_used();
+    size_t apart = eviction->server->repl_buffer_bytes;
+    return used > apart ? used - apart : 0;
+}
 
 // --- Making room --------------------------------------------------------------------------------
 
@@ -114,7 +122,7 @@ static enum room make_room(struct eviction *eviction, uint64_t goal_bytes, uint6
 {
     struct keyspace *keyspace = eviction->server->keyspace;
     uint64_t end_us = 0;
-    for (unsigned steps = 1; mem_used() > goal_bytes; steps++) {
+    for (unsigned steps = 1; used_bytes(eviction) > goal_bytes; steps++) {
         bool reclaimed = reclaim_pending(&keyspace->reclaim);
         if (reclaimed)
             reclaim_some(keyspace, RECLAIM_US);
@@ -151,7 +159,7 @@ static void let_writes_wait(struct eviction *eviction)
     if (writes_wait(eviction))
         return;
     eviction->server->holds |= eviction->gate;
-    eviction->late_bytes = mem_used() + LATE_BYTES;
+    eviction->late_bytes = used_bytes(eviction) + LATE_BYTES;
 }
 
 static void let_writes_go(struct eviction *eviction)
@@ -165,7 +173,7 @@ static void let_writes_go(struct eviction *eviction)
 // After an attempt to get down to `goal_bytes` that ended so.
 static void set_ceiling(struct eviction *eviction, enum room room, uint64_t goal_bytes)
 {
-    uint64_t used = mem_used();
+    uint64_t used = used_bytes(eviction);
     if (room == ROOM_MADE)
         eviction->ceiling_bytes = goal_bytes;
     else if (room == ROOM_NONE)
@@ -196,7 +204,7 @@ static bool uses_memory(const struct command *row)
 // Time is over: whether the command may run nevertheless.
 static bool may_run_late(struct eviction *eviction)
 {
-    uint64_t used = mem_used();
+    uint64_t used = used_bytes(eviction);
     if (used <= eviction->ceiling_bytes)
         return true;
     let_writes_wait(eviction);
@@ -206,7 +214,7 @@ static bool may_run_late(struct eviction *eviction)
 bool eviction_refuses(struct cmd_ctx *ctx)
 {
     struct eviction *eviction = ctx->server->eviction;
-    uint64_t used = mem_used();
+    uint64_t used = used_bytes(eviction);
     if (!eviction->limit_bytes || used <= eviction->ceiling_bytes || eviction->paused)
         return false;
     uint64_t brought = used - eviction->ceiling_bytes;
@@ -226,23 +234,26 @@ static void keep_limit(void *udata)
     if (likely(limit_bytes == 0) || eviction->paused)
         return;
     enum room room = ROOM_MADE;
-    if (mem_used() > limit_bytes)
+    if (used_bytes(eviction) > limit_bytes)
         room = make_room_noted(eviction, limit_bytes, 0);
     else if (unlikely(eviction->exceeded_since_us || eviction->ceiling_bytes != limit_bytes)) {
         eviction->ceiling_bytes = limit_bytes;
         note_exceeded(eviction, false);
     }
-    if (room == ROOM_LATER && mem_used() > eviction->ceiling_bytes + SLACK_BYTES)
+    if (room == ROOM_LATER && used_bytes(eviction) > eviction->ceiling_bytes + SLACK_BYTES)
         let_writes_wait(eviction);
-    else if (room != ROOM_LATER || mem_used() <= eviction->ceiling_bytes)
+    else if (room != ROOM_LATER || used_bytes(eviction) <= eviction->ceiling_bytes)
         let_writes_go(eviction);
     loop_keep_awake(eviction->server->loop, &eviction->waker, room == ROOM_LATER);
 }
 
-void eviction_pause(struct eviction *eviction, bool paused)
+void eviction_pause(struct eviction *eviction, enum eviction_rest reason, bool paused)
 {
-    eviction->paused = paused;
-    eviction->lowered = eviction->limit_bytes && mem_used() > (uint64_t)eviction->limit_bytes;
+    if (!(eviction->paused & reason) == !paused)
+        return;
+    eviction->paused ^= reason;
+    eviction->lowered = eviction->limit_bytes &&
+                        used_bytes(eviction) > (uint64_t)eviction->limit_bytes;
 }
 
 // --- Configuration ------------------------------------------------------------------------------
@@ -271,7 +282,7 @@ static void take_over(struct eviction *eviction)
     server->gates &= ~eviction->gate;
     server->gates |= eviction->limit_bytes ? eviction->gate : 0;
     eviction->ceiling_bytes = (uint64_t)eviction->limit_bytes;
-    eviction->lowered = mem_used() > eviction->ceiling_bytes;
+    eviction->lowered = used_bytes(eviction) > eviction->ceiling_bytes;
     eviction->evict.policy = policy;
     eviction->evict.samples = (unsigned)eviction->samples;
     eviction->evict.ghost_max_bytes = ghost_max_bytes(eviction);
@@ -295,7 +306,7 @@ static bool apply(void *owner, struct config_error *error)
 static bool apply_limit(void *owner, struct config_error *error)
 {
     struct eviction *eviction = owner;
-    size_t used = mem_used();
+    size_t used = used_bytes(eviction);
     if (eviction->limit_bytes && used > (uint64_t)eviction->limit_bytes)
         log_warning(
             "maxmemory is now %lld, but %zu bytes are in use: keys will be evicted, or writes "

@@ -31,9 +31,15 @@ bool eviction_refuses(struct cmd_ctx *ctx);
 // Whether the policy chooses keys by their use, with a limit or without: what is known of it is worth keeping.
 bool eviction_by_use(const struct eviction *eviction);
 
-// Nothing is evicted or refused until it is unpaused. Data that is there then and above the limit goes as after the limit
-// was lowered.
-void eviction_pause(struct eviction *eviction, bool paused);
+// Why nothing is evicted or refused.
+enum eviction_rest {
+    EVICTION_RESTS_LOADING = 1u << 0,
+    EVICTION_RESTS_REPLICA = 1u << 1,  // what goes is the primary's affair
+};
+
+// As long as there is a reason nothing is evicted or refused. Data that is there afterwards and above the limit goes as
+// after the limit was lowered.
+void eviction_pause(struct eviction *eviction, enum eviction_rest reason, bool paused);
 
 // The limit in bytes; 0: none.
 uint64_t eviction_limit(const struct eviction *eviction);

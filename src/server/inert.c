@@ -48,7 +48,6 @@ struct inert {
     int64_t oom_scores[OOM_SCORES];
     size_t users;
     size_t modules;
-    struct bytes primary;
     struct bytes host_name;
     struct bytes title;
     // inert.def's rows, with the offsets of these values; the last row is empty.
@@ -63,9 +62,6 @@ static const struct config_name sanitize_words[] = {
 };
 static const struct config_name propagation_errors[] = {
     { "ignore", 0 }, { "panic", 1 }, { "panic-on-replicas", 2 }, { 0 }
-};
-static const struct config_name diskless_loads[] = {
-    { "disabled", 0 }, { "on-empty-db", 1 }, { "swapdb", 2 }, { 0 }
 };
 static const struct config_name endpoint_types[] = {
     { "ip", 0 }, { "hostname", 1 }, { "unknown-endpoint", 2 }, { 0 }
@@ -93,29 +89,6 @@ static void keep_text(struct bytes *field, struct slice text)
 {
     bytes_clear(field);
     bytes_append_slice(field, text);
-}
-
-static bool set_primary(void *owner, const struct slice *words, size_t count,
-                        struct config_error *error)
-{
-    struct inert *inert = owner;
-    if (count == 0 || (count == 2 && slice_is(words[0], "no") && slice_is(words[1], "one"))) {
-        bytes_clear(&inert->primary);
-        return true;
-    }
-    if (count != 2)
-        return config_refuse(error, "wrong number of arguments");
-    int64_t port;
-    if (!parse_int64(words[1], &port) || port < 0 || port > UINT16_MAX)
-        return config_refuse(error, "Invalid master port");
-    keep_text(&inert->primary, words[0]);
-    bytes_printf(&inert->primary, " %d", (int)port);
-    return true;
-}
-
-static void get_primary(const void *owner, struct bytes *out)
-{
-    bytes_append_slice(out, bytes_slice(&((const struct inert *)owner)->primary));
 }
 
 // These two stand in a file as often as there are users and modules: counted, so that they are not
@@ -261,7 +234,6 @@ struct inert *inert_new(struct server *server)
 void inert_free(struct server *server, struct inert *inert)
 {
     config_release_strings(server->config, inert);
-    bytes_release(&inert->primary);
     bytes_release(&inert->host_name);
     bytes_release(&inert->title);
     mem_free(inert, sizeof(*inert));

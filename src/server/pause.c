@@ -8,12 +8,17 @@
 #include "server/cron.h"
 #include "server/registry.h"
 #include "server/server.h"
+#include "store/expire.h"
+#include "store/keyspace.h"
 
 struct pause {
     struct server *server;
     uint32_t write_gate;
     uint32_t all_gate;
-    int64_t end_ms;
+    struct {
+        uint32_t gates;  // of the two; 0: no pause
+        int64_t end_ms;
+    } reasons[PAUSE_REASONS];
 };
 
 static bool may_write(const struct command *row)
@@ -27,16 +32,35 @@ static bool any(const struct command *row)
     return true;
 }
 
-static bool is_on(const struct pause *pause)
+bool pause_is_on(const struct pause *pause)
 {
     return pause->server->holds & (pause->write_gate | pause->all_gate);
+}
+
+static void update(struct pause *pause)
+{
+    struct server *server = pause->server;
+    uint32_t before = server->holds;
+    server->holds &= ~(pause->write_gate | pause->all_gate);
+    uint32_t gates = 0;
+    for (int i = 0; i < PAUSE_REASONS; i++)
+        gates |= pause->reasons[i].gates;
+    server->holds |= gates;
+    if (gates)
+        server->keyspace->expire_passively |= EXPIRE_PASSIVELY_PAUSED;
+    else
+        server->keyspace->expire_passively &= (uint8_t)~EXPIRE_PASSIVELY_PAUSED;
+    if (before & ~server->holds)
+        batch_resume_held(server->batch);
 }
 
 static void end_when_due(void *udata)
 {
     struct pause *pause = udata;
-    if (is_on(pause) && clock_wall_ms() >= pause->end_ms)
-        pause_end(pause);
+    for (enum pause_reason reason = 0; reason < PAUSE_REASONS; reason++) {
+        if (pause->reasons[reason].gates && clock_wall_ms() >= pause->reasons[reason].end_ms)
+            pause_end(pause, reason);
+    }
 }
 
 struct pause *pause_new(struct server *server)
@@ -54,17 +78,18 @@ void pause_free(struct pause *pause)
     mem_free(pause, sizeof(*pause));
 }
 
-void pause_begin(struct pause *pause, int64_t end_ms, bool all)
+void pause_begin(struct pause *pause, enum pause_reason reason, int64_t end_ms, bool all)
 {
     if (end_ms <= clock_wall_ms())
         return;
-    if (!is_on(pause) || end_ms > pause->end_ms)
-        pause->end_ms = end_ms;
-    pause->server->holds |= all ? pause->all_gate : pause->write_gate;
+    if (!pause->reasons[reason].gates || end_ms > pause->reasons[reason].end_ms)
+        pause->reasons[reason].end_ms = end_ms;
+    pause->reasons[reason].gates |= all ? pause->all_gate : pause->write_gate;
+    update(pause);
 }
 
-void pause_end(struct pause *pause)
+void pause_end(struct pause *pause, enum pause_reason reason)
 {
-    pause->server->holds &= ~(pause->write_gate | pause->all_gate);
-    batch_resume_held(pause->server->batch);
+    pause->reasons[reason].gates = 0;
+    update(pause);
 }

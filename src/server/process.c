@@ -2,14 +2,21 @@
 // The server as a process: see process.h.
 #include "server/process.h"
 
+#include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
+#include "net/alarm.h"
 #include "net/loop.h"
+#include "server/block.h"
 #include "server/config.h"
 #include "server/cron.h"
+#include "server/ctx.h"
+#include "server/info.h"
 #include "server/network.h"
 #include "server/notify.h"
+#include "server/pause.h"
 #include "server/server.h"
 #include "server/settings.h"
 
@@ -30,6 +37,18 @@
 
 enum supervisor { SUPERVISED_NO, SUPERVISED_SYSTEMD, SUPERVISED_UPSTART, SUPERVISED_AUTO };
 
+// For others that lag behind.
+struct stop_wait {
+    bool on;
+    unsigned flags;  // of the first who wanted the end
+    int64_t timeout_s;
+    int64_t end_ms;  // Unix time
+    struct alarm alarm;
+    struct list clients;  // whose SHUTDOWN waits
+    process_wait_fn lags;
+    void *udata;
+};
+
 struct process {
     struct server *server;
     bool daemonize;
@@ -38,6 +57,7 @@ struct process {
     enum supervisor supervisor;  // which it is: not AUTO
     struct notify notify;
     bool stopping;
+    struct stop_wait wait;
     int stop_count;
     struct {
         process_stop_fn fn;
@@ -139,6 +159,11 @@ static const struct config_directive process_directives[] = {
       .offset = FIELD(wanted_supervisor),
       .default_text = "no",
       .names = supervisors },
+    { .name = "shutdown-timeout",
+      .type = CONFIG_INT,
+      .offset = FIELD(wait.timeout_s),
+      .default_text = "10",
+      .max = INT32_MAX },
     { .name = "shutdown-on-sigint",
       .type = CONFIG_CUSTOM,
       .flags = CONFIG_WORDS,
@@ -154,6 +179,14 @@ static const struct config_directive process_directives[] = {
     { 0 },
 };
 
+static void info_wait(void *udata, struct bytes *out)
+{
+    const struct stop_wait *wait = &((const struct process *)udata)->wait;
+    if (wait->on)
+        bytes_printf(out, "shutdown_in_milliseconds:%lld\r\n",
+                     (long long)(wait->end_ms - clock_wall_ms()));
+}
+
 // Daylight saving may begin or end.
 static void update_zone(void *udata)
 {
@@ -161,18 +194,24 @@ static void update_zone(void *udata)
     log_update_zone();
 }
 
+static void on_wait_over(void *udata);
+
 struct process *process_new(struct server *server)
 {
     struct process *process = mem_alloc_zeroed(sizeof(*process));
     process->server = server;
     process->parent_fd = -1;
     config_register(server->config, process_directives, process);
+    alarm_init(&process->wait.alarm, server->loop, on_wait_over, process);
+    list_init(&process->wait.clients);
+    info_add_fields(server->info, "Server", "stopping", info_wait, process);
     cron_add(server->cron, 1000, update_zone, NULL);
     return process;
 }
 
 void process_free(struct process *process)
 {
+    alarm_clear(&process->wait.alarm);
     if (process->parent_fd >= 0)
         close(process->parent_fd);
     config_release_strings(process->server->config, process);
@@ -338,18 +377,102 @@ bool process_stopping(const struct process *process)
     return process->stopping;
 }
 
-bool process_stop(struct process *process, unsigned flags)
+void process_on_wait(struct process *process, process_wait_fn lags, void *udata)
 {
-    log_notice("User requested shutdown...");
+    process->wait.lags = lags;
+    process->wait.udata = udata;
+}
+
+bool process_stop_waits(const struct process *process)
+{
+    return process->wait.on;
+}
+
+void process_wait_for_stop(struct cmd_ctx *ctx)
+{
+    block_in_queue(ctx, &ctx->server->process->wait.clients, 0);
+}
+
+// Those who have asked for it hear of it, one way or the other.
+static void end_wait(struct process *process)
+{
+    process->wait.on = false;
+    alarm_clear(&process->wait.alarm);
+    if (!process->stopping)
+        pause_end(process->server->pause, PAUSE_SHUTDOWN);
+    blocks_retry(&process->wait.clients);
+}
+
+static enum stop_result stop_now(struct process *process, unsigned flags)
+{
     if (!process->stopping && !may_stop(process, flags)) {
         log_warning("Errors trying to shut down the server. Check the logs for more information.");
-        return false;
+        return STOP_REFUSED;
     }
     if (process->supervisor == SUPERVISED_SYSTEMD)
         notify_send(&process->notify, "STOPPING=1\nSTATUS=Stopping\n");
     process->stopping = true;
     loop_stop(process->server->loop);
+    return STOP_BEGUN;
+}
+
+static enum stop_result stop_after_wait(struct process *process)
+{
+    (void)process->wait.lags(process->wait.udata, true);
+    enum stop_result result = stop_now(process, process->wait.flags);
+    end_wait(process);
+    return result;
+}
+
+static void on_wait_over(void *udata)
+{
+    clock_update();
+    (void)stop_after_wait(udata);
+}
+
+void process_look_at_wait(struct process *process)
+{
+    if (process->wait.on && !process->wait.lags(process->wait.udata, false))
+        (void)stop_after_wait(process);
+}
+
+bool process_abort_stop(struct process *process)
+{
+    if (!process->wait.on)
+        return false;
+    log_notice("Shutdown manually aborted.");
+    end_wait(process);
     return true;
+}
+
+static enum stop_result begin_wait(struct process *process, unsigned flags)
+{
+    int64_t timeout_ms = process->wait.timeout_s * 1000;
+    log_notice("Waiting for replicas before shutting down.");
+    process->wait.on = true;
+    process->wait.flags = flags;
+    process->wait.end_ms = clock_wall_ms() + timeout_ms;
+    alarm_set(&process->wait.alarm, timeout_ms);
+    pause_begin(process->server->pause, PAUSE_SHUTDOWN, PAUSE_FOREVER, false);
+    return STOP_WAITS;
+}
+
+enum stop_result process_stop(struct process *process, unsigned flags)
+{
+    struct stop_wait *wait = &process->wait;
+    if (wait->on && !(flags & STOP_NOW))
+        return STOP_WAITS;
+    log_notice("User requested shutdown...");
+    if (wait->on) {
+        wait->flags = flags;
+        return stop_after_wait(process);
+    }
+    bool patient = !process->stopping && !(flags & STOP_NOW) && wait->lags;
+    if (patient && wait->timeout_s && wait->lags(wait->udata, false))
+        return begin_wait(process, flags);
+    if (patient)
+        (void)wait->lags(wait->udata, true);
+    return stop_now(process, flags);
 }
 
 void process_end(struct process *process)
@@ -376,8 +499,10 @@ static void stop_for_signal(struct process *process, const char *name, unsigned 
     struct sigaction action = { .sa_handler = on_impatience };
     sigemptyset(&action.sa_mask);
     log_notice("Received %s scheduling shutdown...", name);
-    // One that is refused leaves the next one its chance.
-    if (!process_stop(process, flags))
+    // The second one, while replicas are waited for, ends that; it is the first one for what follows. One that is refused
+    // leaves the next one its chance.
+    flags |= process->wait.on ? STOP_NOW | process->wait.flags : 0;
+    if (process_stop(process, flags) != STOP_BEGUN)
         return;
     process->signalled = true;
     sigaction(SIGTERM, &action, NULL);

@@ -11,10 +11,11 @@
 
 #include <stdbool.h>
 
+struct cmd_ctx;
 struct process;
 struct server;
 
-// Registers `daemonize`, `pidfile`, `supervised`, `shutdown-on-sigint` and `shutdown-on-sigterm`.
+// Registers `daemonize`, `pidfile`, `supervised`, `shutdown-timeout`, `shutdown-on-sigint` and `shutdown-on-sigterm`.
 struct process *process_new(struct server *server);
 void process_free(struct process *process);
 
@@ -47,12 +48,32 @@ enum stop_flag {
 typedef bool (*process_stop_fn)(void *udata, unsigned flags);
 void process_on_stop(struct process *process, process_stop_fn fn, void *udata);
 
+// At start-up: `lags` says whether others still lack some of the data, so that the end has to wait for them; `report`:
+// for the last time, and says in the log who does.
+typedef bool (*process_wait_fn)(void *udata, bool report);
+void process_on_wait(struct process *process, process_wait_fn lags, void *udata);
+
 // Whether process_stop() has let the loop end.
 bool process_stopping(const struct process *process);
 
-// Lets the loop end after this turn, when the pending replies are out. False: the server goes on; the log
-// says why.
-bool process_stop(struct process *process, unsigned flags);
+enum stop_result {
+    STOP_REFUSED,  // the server goes on; the log says why
+    STOP_BEGUN,    // the loop ends after this turn, when the pending replies are out
+    STOP_WAITS,  // for others that lag behind, up to shutdown-timeout, while writes wait; then one of the above
+};
+
+// To be called again, it has no effect while it waits, but with STOP_NOW: then nothing more is waited for.
+enum stop_result process_stop(struct process *process, unsigned flags);
+
+// For SHUTDOWN, after STOP_WAITS: is run again when it has ended. O(1).
+void process_wait_for_stop(struct cmd_ctx *ctx);
+bool process_stop_waits(const struct process *process);
+
+// SHUTDOWN ABORT: does not wait any more, and does not stop. False: it did not wait.
+bool process_abort_stop(struct process *process);
+
+// At the end of a turn: stops if nobody lags behind any more.
+void process_look_at_wait(struct process *process);
 
 // Who supervises the process: "no", "systemd" or "upstart", as INFO shows it.
 const char *process_supervised(const struct process *process);

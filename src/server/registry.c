@@ -11,8 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define GATES_MAX    16
-#define LAST_GATE    (GATES_MAX - 1)
+#define GATES_MAX    24
 #define COMMANDS_MAX 512
 
 // Open addressing over the folded name; four times as many places as commands at the most.
@@ -34,7 +33,8 @@ struct registry {
     struct index_place index[INDEX_PLACES];
     struct command_entry *commands[COMMANDS_MAX];
     size_t count;
-    int gate_count;
+    int gate_count;       // asked in this order, and
+    int last_gate_count;  // behind them, from the end of the array
     struct {
         gate_applies_fn applies;
         gate_refuses_fn refuses;
@@ -95,25 +95,26 @@ void registry_free(struct registry *registry)
     mem_free(registry, sizeof(*registry));
 }
 
-uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
-                           gate_refuses_fn refuses)
+static uint32_t add_gate(struct registry *registry, int i, gate_applies_fn applies,
+                         gate_refuses_fn refuses)
 {
-    ASSERT(registry->gate_count < LAST_GATE);
+    ASSERT(registry->gate_count + registry->last_gate_count <= GATES_MAX);
     ASSERT(registry->count == 0);
-    int i = registry->gate_count++;
     registry->gates[i].applies = applies;
     registry->gates[i].refuses = refuses;
     return 1u << i;
 }
 
+uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
+                           gate_refuses_fn refuses)
+{
+    return add_gate(registry, registry->gate_count++, applies, refuses);
+}
+
 uint32_t registry_add_last_gate(struct registry *registry, gate_applies_fn applies,
                                 gate_refuses_fn refuses)
 {
-    ASSERT(!registry->gates[LAST_GATE].applies);
-    ASSERT(registry->count == 0);
-    registry->gates[LAST_GATE].applies = applies;
-    registry->gates[LAST_GATE].refuses = refuses;
-    return 1u << LAST_GATE;
+    return add_gate(registry, GATES_MAX - ++registry->last_gate_count, applies, refuses);
 }
 
 bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct cmd_ctx *ctx)

@@ -66,7 +66,7 @@ typedef bool (*gate_refuses_fn)(struct cmd_ctx *ctx);
 uint32_t registry_add_gate(struct registry *registry, gate_applies_fn applies,
                            gate_refuses_fn refuses);
 
-// The same for the one that is asked last, whoever registers later.
+// The same for one that is asked behind all of these, whoever registers later; the first such one is the very last.
 uint32_t registry_add_last_gate(struct registry *registry, gate_applies_fn applies,
                                 gate_refuses_fn refuses);
 

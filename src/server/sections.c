@@ -107,19 +107,3 @@ void sections_register_keyspace(struct server *server)
 {
     info_add_section(server->info, "Keyspace", true, info_keyspace, server);
 }
-
-static void append_value(struct slice name, struct slice value, void *udata)
-{
-    (void)name;
-    bytes_append_slice(udata, value);
-}
-
-void sections_append_directive(const struct config *config, const char *name, const char *fallback,
-                               struct bytes *out)
-{
-    struct slice pattern = slice_of(name);
-    size_t before = out->len;
-    config_get(config, &pattern, 1, append_value, out);
-    if (out->len == before)
-        bytes_append_text(out, fallback);
-}

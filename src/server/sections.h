@@ -21,7 +21,3 @@ void sections_register_persistence(struct server *server);
 void sections_register_replication(struct server *server);
 void sections_register_modules(struct server *server);
 void sections_register_cluster(struct server *server);
-
-// Appends a directive's value as CONFIG GET answers it; `fallback` if there is no such directive.
-void sections_append_directive(const struct config *config, const char *name, const char *fallback,
-                               struct bytes *out);

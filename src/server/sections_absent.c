@@ -5,26 +5,6 @@
 #include "server/sections.h"
 #include "server/server.h"
 
-static void info_replication(void *udata, struct bytes *out)
-{
-    const struct server *server = udata;
-    bytes_printf(out,
-                 "role:master\r\n"
-                 "connected_slaves:0\r\n"
-                 "master_failover_state:no-failover\r\n"
-                 "master_replid:%s\r\n"
-                 "master_replid2:0000000000000000000000000000000000000000\r\n"
-                 "master_repl_offset:0\r\n"
-                 "second_repl_offset:-1\r\n"
-                 "repl_backlog_active:0\r\n"
-                 "repl_backlog_size:",
-                 server->replication_id);
-    sections_append_directive(server->config, "repl-backlog-size", "1048576", out);
-    bytes_append_text(out, "\r\n"
-                           "repl_backlog_first_byte_offset:0\r\n"
-                           "repl_backlog_histlen:0\r\n");
-}
-
 void sections_register_persistence(struct server *server)
 {
     struct info *info = server->info;
@@ -51,7 +31,7 @@ void sections_register_persistence(struct server *server)
 
 void sections_register_replication(struct server *server)
 {
-    info_add_section(server->info, "Replication", true, info_replication, server);
+    info_add_section(server->info, "Replication", true, NULL, NULL);
 }
 
 void sections_register_modules(struct server *server)

@@ -27,7 +27,7 @@ static size_t tables_memory(const struct keyspace *keyspace)
     size_t bytes = 0;
     for (int i = 0; i < keyspace->db_count; i++)
         bytes += table_memory(&keyspace->dbs[i].table);
-    return bytes;
+    return keyspace->aside ? bytes + tables_memory(keyspace->aside) : bytes;
 }
 
 static void used_fields(void *udata, struct bytes *out)
@@ -36,7 +36,8 @@ static void used_fields(void *udata, struct bytes *out)
     mem_note_peak();
     size_t used = mem_used();
     size_t startup = server->startup_bytes;
-    size_t overhead = startup + tables_memory(server->keyspace) + clients_memory(server->clients);
+    size_t overhead = startup + tables_memory(server->keyspace) + clients_memory(server->clients) +
+                      server->repl_buffer_bytes;
     overhead = overhead < used ? overhead : used;
     struct mem_allocator_stats allocator;
     mem_allocator_stats(&allocator);

@@ -38,6 +38,26 @@ static void rate_fields(void *udata, struct bytes *out)
                  (double)server->rates.net_output_bytes / 1024);
 }
 
+static void peer_traffic_fields(void *udata, struct bytes *out)
+{
+    const struct server *server = udata;
+    bytes_printf(out,
+                 "total_net_repl_input_bytes:%llu\r\n"
+                 "total_net_repl_output_bytes:%llu\r\n",
+                 wide(server->stats.net_repl_input_bytes),
+                 wide(server->stats.net_repl_output_bytes));
+}
+
+static void peer_rate_fields(void *udata, struct bytes *out)
+{
+    const struct server *server = udata;
+    bytes_printf(out,
+                 "instantaneous_input_repl_kbps:%.2f\r\n"
+                 "instantaneous_output_repl_kbps:%.2f\r\n",
+                 (double)server->rates.net_repl_input_bytes / 1024,
+                 (double)server->rates.net_repl_output_bytes / 1024);
+}
+
 static void refusal_fields(void *udata, struct bytes *out)
 {
     const struct server *server = udata;
@@ -134,13 +154,9 @@ static const struct stats_subject {
     info_section_fn fn;
     const char *lines;
 } stats_subjects[] = {
-    { .name = "replication traffic",
-      .lines = "total_net_repl_input_bytes:0\r\n"
-               "total_net_repl_output_bytes:0\r\n" },
+    { .name = "replication traffic", .fn = peer_traffic_fields },
     { .name = "rates", .fn = rate_fields },
-    { .name = "replication rates",
-      .lines = "instantaneous_input_repl_kbps:0.00\r\n"
-               "instantaneous_output_repl_kbps:0.00\r\n" },
+    { .name = "replication rates", .fn = peer_rate_fields },
     { .name = "refusals", .fn = refusal_fields },
     { .name = "synchronisation",
       .lines = "sync_full:0\r\n"

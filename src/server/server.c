@@ -71,6 +71,8 @@ static void note_rates(void *udata)
     server->rates.commands = now->commands - then->commands;
     server->rates.net_input_bytes = now->net_input_bytes - then->net_input_bytes;
     server->rates.net_output_bytes = now->net_output_bytes - then->net_output_bytes;
+    server->rates.net_repl_input_bytes = now->net_repl_input_bytes - then->net_repl_input_bytes;
+    server->rates.net_repl_output_bytes = now->net_repl_output_bytes - then->net_repl_output_bytes;
     server->rates.counted = *now;
     note_loop_rates(server);
     mem_note_peak();
@@ -162,7 +164,6 @@ void server_free(struct server *server)
 {
     for (int i = server->part_count; i-- > 0;)
         server->parts[i].free_part(server->parts[i].part);
-    process_free(server->process);
     network_free(server->network);
     clients_free(server->clients);
     monitors_free(server->monitors);
@@ -171,6 +172,7 @@ void server_free(struct server *server)
     pushes_free(server->pushes);
     pause_free(server->pause);
     blocks_free(server->blocks);
+    process_free(server->process);
     transactions_free(server->transactions);
     batch_free(server->batch);
     sweeper_free(server->sweeper);

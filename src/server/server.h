@@ -50,11 +50,13 @@ struct snapshot;
 struct loading_state;
 struct aof;
 struct child;
+struct repl;
 
 // What is to be done after the command that is running: bits of server->after_command.
 enum after_command {
-    AFTER_COMMAND_PUSHES = 1u << 0,  // its client has been pushed something
-    AFTER_COMMAND_KEYS = 1u << 1,    // keys that clients wait for have been written
+    AFTER_COMMAND_PUSHES = 1u << 0,   // its client has been pushed something
+    AFTER_COMMAND_KEYS = 1u << 1,     // keys that clients wait for have been written
+    AFTER_COMMAND_EFFECTS = 1u << 2,  // it has met an expired key: its effects are a group
 };
 
 // Counters of INFO stats; CONFIG RESETSTAT clears them.
@@ -65,6 +67,8 @@ struct server_stats {
     uint64_t error_replies;
     uint64_t net_input_bytes;
     uint64_t net_output_bytes;
+    uint64_t net_repl_input_bytes;   // of these, from our primary
+    uint64_t net_repl_output_bytes;  // and to replicas
     uint64_t reads;
     uint64_t writes;
     uint64_t query_limit_disconnections;
@@ -79,6 +83,8 @@ struct server_rates {
     uint64_t commands;
     uint64_t net_input_bytes;
     uint64_t net_output_bytes;
+    uint64_t net_repl_input_bytes;
+    uint64_t net_repl_output_bytes;
     uint64_t turns;    // of the loop
     uint64_t turn_us;  // that one took on average, without the sleep
     struct server_stats counted;
@@ -102,7 +108,7 @@ struct command_timing {
     uint64_t expired_keys;  // as counted when the last group ended
 };
 
-#define SERVER_PARTS_MAX 4
+#define SERVER_PARTS_MAX 8
 
 typedef void (*server_part_fn)(void *part);
 
@@ -146,6 +152,7 @@ struct server {
     } parts[SERVER_PARTS_MAX];
     struct aof *aof;               // NULL where no append-only file is offered
     struct child *child;           // of persist/: works on a copy of the data; NULL without one
+    struct repl *repl;             // of repl/
     uint64_t changes;              // writes since the last save
     uint32_t gates;                // shut for everybody: bits of server/registry.h
     uint32_t holds;                // gates at which commands wait instead
@@ -156,8 +163,10 @@ struct server {
     struct command_timing timing;  // beside what dispatch needs anyway
     struct server_stats stats;
     struct server_rates rates;
-    size_t startup_bytes;                 // mem_used() when the start was done
-    int64_t start_ms;                     // Unix time
+    size_t startup_bytes;  // mem_used() when the start was done
+    size_t
+        repl_buffer_bytes;  // of mem_used(): backlog and replicas' queues. maxmemory leaves them out
+    int64_t start_ms;       // Unix time
     char run_id[RUN_ID_LEN + 1];          // of this process
     char replication_id[RUN_ID_LEN + 1];  // of its history of writes
     const char *executable;               // absolute path

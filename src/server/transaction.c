@@ -132,9 +132,17 @@ static void add(struct cmd_ctx *ctx)
     batch_limit_request(ctx->client, transaction->bytes);
 }
 
+// What our primary sends has passed its own gates.
+static bool is_obeyed(const struct cmd_ctx *ctx)
+{
+    return ctx->client->flags & CLIENT_PRIMARY;
+}
+
 static bool refuse_queued(struct cmd_ctx *ctx)
 {
     const struct server *server = ctx->server;
+    if (is_obeyed(ctx))
+        return false;
     uint32_t gates = transaction_gates(ctx->client, ctx->command) & ~server->transactions->gate;
     uint32_t shut = gates & (ctx->client->gates | server->gates);
     return shut && registry_ask_gates(server->registry, shut, ctx);
@@ -158,12 +166,12 @@ static bool queue(struct cmd_ctx *ctx)
         return true;
     }
     // Whatever it is, it would take memory.
-    if (eviction_refuses(ctx))
+    if (!is_obeyed(ctx) && eviction_refuses(ctx))
         return true;
     if (answers_itself(row))
         return false;
     // Queued or not, what the gates behind this one refuse is refused now.
-    if (refused_behind(ctx))
+    if (!is_obeyed(ctx) && refused_behind(ctx))
         return true;
     add(ctx);
     return true;

@@ -8,6 +8,7 @@
 #include "server/info.h"
 #include "server/interest.h"
 #include "server/server.h"
+#include "store/expire.h"
 #include "store/keyspace.h"
 
 struct watcher {
@@ -75,11 +76,25 @@ static bool watched_by(const struct interest *interest, const struct watching *w
     return false;
 }
 
-// The key's watcher, as the key is now. One that has expired is gone from now on: whoever has watched it so
-// far hears of that, which is why nothing of the table may be held yet.
+// Looks without deleting what has expired: watching is no access, and deleting would be another event.
+static const struct entry *look(struct db *db, const struct key *key)
+{
+    struct keyspace *keyspace = db->keyspace;
+    uint8_t passively = keyspace->expire_passively;
+    bool on_write = keyspace->expire_on_write;
+    keyspace->expire_passively |= EXPIRE_PASSIVELY_PAUSED;
+    keyspace->expire_on_write = false;
+    const struct entry *entry = db_peek(db, key).entry;
+    keyspace->expire_passively = passively;
+    keyspace->expire_on_write = on_write;
+    return entry;
+}
+
+// The key's watcher, as the key is now. One that has expired is gone for it; whoever has watched it before knows its
+// time.
 static struct watcher watcher_of(struct watching *watching, struct db *db, const struct key *key)
 {
-    const struct entry *entry = db_peek(db, key).entry;
+    const struct entry *entry = look(db, key);
     bool expires = entry && entry_has_expiry(entry);
     return (struct watcher){
         .watching = watching,
@@ -128,43 +143,37 @@ bool watching_expired(const struct watching *watching)
 
 // --- What touches -------------------------------------------------------------------------------
 
-static void touch_key(struct watches *watches, const struct db *db, const struct key *key)
+// For whom the key had expired before, that it is deleted now is no change.
+static void touch_key(struct watches *watches, const struct db *db, const struct key *key,
+                      bool expired)
 {
     struct interest *interest = interest_find(&watches->interests, db, key);
+    struct list_link *link = interest ? list_first(&interest->members) : NULL;
+    struct list_link *next;
     // The last one's leaving ends the interest.
-    for (size_t left = interest ? interest->count : 0; left > 0; left--) {
-        struct list_link *link = list_first(&interest->members);
-        touch(watches, LIST_ITEM(link, struct watcher, interest_link)->watching);
+    for (size_t left = interest ? interest->count : 0; left > 0; left--, link = next) {
+        const struct watcher *watcher = LIST_ITEM(link, struct watcher, interest_link);
+        next = list_next(&interest->members, link);
+        if (watcher->existed || !expired)
+            touch(watches, watcher->watching);
     }
 }
 
-// Whether the watcher's key is in its database, of which the contents have just been exchanged.
-static bool exists_now(const struct watcher *watcher)
-{
-    struct keyspace *keyspace = watcher->interest->db->keyspace;
-    bool passively = keyspace->expire_passively;
-    // Deleting would be another event while this one is being told.
-    keyspace->expire_passively = true;
-    bool exists = db_peek(watcher->interest->db, &watcher->interest->key).entry != NULL;
-    keyspace->expire_passively = passively;
-    return exists;
-}
-
 // A key that was not there and is not there now has not been touched by what happened to its database.
-static bool any_touched(const struct watching *watching, const struct db *db, bool swapped)
+static bool any_touched(const struct watching *watching, struct db *db, bool swapped)
 {
     for (struct list_link *link = list_first(&watching->watchers); link;
          link = list_next(&watching->watchers, link)) {
         const struct watcher *watcher = LIST_ITEM(link, struct watcher, own_link);
         if (watcher->interest->db != db)
             continue;
-        if (watcher->existed || (swapped && exists_now(watcher)))
+        if (watcher->existed || (swapped && look(db, &watcher->interest->key)))
             return true;
     }
     return false;
 }
 
-static void touch_db(struct watches *watches, const struct db *db, bool swapped)
+static void touch_db(struct watches *watches, struct db *db, bool swapped)
 {
     struct list_link *next;
     for (struct list_link *link = list_first(&watches->watching); link; link = next) {
@@ -180,7 +189,7 @@ static void on_key_event(void *udata, enum key_event event, struct db *db, const
     if (event == DB_SWAPPED || event == DB_FLUSHED)
         touch_db(udata, db, event == DB_SWAPPED);
     else
-        touch_key(udata, db, key);
+        touch_key(udata, db, key, event == KEY_EXPIRED);
 }
 
 // --- INFO ---------------------------------------------------------------------------------------

@@ -10,6 +10,12 @@
 
 #include "store/keyspace.h"
 
+// Why keys whose time is over are not deleted, as bits of keyspace->expire_passively.
+enum expire_passively {
+    EXPIRE_PASSIVELY_REPLICA = 1u << 0,  // somebody else says when
+    EXPIRE_PASSIVELY_PAUSED = 1u << 1,   // nothing is to change for now
+};
+
 // When there is something to sweep: Unix time in ms, or TABLE_DUE_NEVER. Never too late; may be early, as
 // a key that was due may be gone. Behind the present while a pass is under way.
 int64_t expire_due(const struct keyspace *keyspace);

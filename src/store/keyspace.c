@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "base/siphash.h"
 #include "ds/table_inl.h"
+#include "store/aside.h"
 #include "store/expire_wheel.h"
 
 // How often a random choice tries to find a key that has not expired and may not delete any.
@@ -113,6 +114,7 @@ void keyspace_release(struct keyspace *keyspace)
 {
     if (!keyspace->dbs)
         return;
+    aside_drop(keyspace, REMOVED_NOW);
     for (int i = 0; i < keyspace->db_count; i++)
         empty(&keyspace->dbs[i], REMOVED_NOW);
     reclaim_all(keyspace);
@@ -199,18 +201,29 @@ void db_expire(struct db *db, const struct key *key, struct entry_ref ref)
     db_remove_for(db, key, ref, REMOVED_BY_EXPIRY);
 }
 
-struct entry_ref db_peek(struct db *db, const struct key *key)
+// Whether one whose time has come, and who is met, is deleted.
+static bool deletes_expired(const struct keyspace *keyspace, bool is_read)
+{
+    return !keyspace->expire_passively || (keyspace->expire_on_write && !is_read);
+}
+
+static inline struct entry_ref look_up(struct db *db, const struct key *key, bool is_read)
 {
     struct table_slot *slot = table_find_inl(&db->table, key->hash, key, key_matches);
     if (!slot)
         return (struct entry_ref){ 0 };
     struct entry_ref ref = { .slot = slot, .entry = table_slot_entry(slot) };
     if (db_expired(ref.entry) && likely(!db->keyspace->keep_expired)) {
-        if (!db->keyspace->expire_passively)
+        if (deletes_expired(db->keyspace, is_read))
             db_expire(db, key, ref);
         return (struct entry_ref){ 0 };
     }
     return ref;
+}
+
+struct entry_ref db_peek(struct db *db, const struct key *key)
+{
+    return look_up(db, key, false);
 }
 
 static void note_use(struct keyspace *keyspace, const struct entry *entry)
@@ -230,12 +243,17 @@ static inline void touch(struct keyspace *keyspace, struct entry *entry)
     entry_set_access(entry, access);
 }
 
-struct entry_ref db_find(struct db *db, const struct key *key)
+static inline struct entry_ref find(struct db *db, const struct key *key, bool is_read)
 {
-    struct entry_ref ref = db_peek(db, key);
+    struct entry_ref ref = look_up(db, key, is_read);
     if (ref.entry && likely(!db->keyspace->untouched))
         touch(db->keyspace, ref.entry);
     return ref;
+}
+
+struct entry_ref db_find(struct db *db, const struct key *key)
+{
+    return find(db, key, false);
 }
 
 // Out of the way: what follows is inlined into the commonest readers.
@@ -255,14 +273,14 @@ static inline void count_lookup(struct db *db, const struct key *key, const stru
 
 struct entry_ref db_find_read(struct db *db, const struct key *key)
 {
-    struct entry_ref ref = db_find(db, key);
+    struct entry_ref ref = find(db, key, true);
     count_lookup(db, key, ref.entry);
     return ref;
 }
 
 struct entry_ref db_peek_read(struct db *db, const struct key *key)
 {
-    struct entry_ref ref = db_peek(db, key);
+    struct entry_ref ref = look_up(db, key, true);
     count_lookup(db, key, ref.entry);
     return ref;
 }

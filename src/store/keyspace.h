@@ -38,13 +38,15 @@ struct db {
 struct keyspace {
     struct db *dbs;
     int db_count;
+    struct keyspace *aside;  // of store/aside.h
     const struct type_ops *types[TYPE_COUNT];
     int64_t due_ms;              // the least of the databases'
     uint32_t access_clock;       // 24 bits, written into entries that are made
     uint32_t access_touch;       // and into those that are touched, where recency counts
     struct access_rules access;  // what they mean
     int sweep_db;                // that the expiry sweep was in last
-    bool expire_passively;       // hide expired keys, but leave deleting them to somebody else
+    uint8_t expire_passively;    // enum expire_passively: hide expired keys, but don't delete them
+    bool expire_on_write;        // but look-ups for writing do: a replica with writes of its own
     bool keep_expired;           // no key's time comes: a log is being replayed
     bool untouched;              // look-ups leave access clocks as they are
     bool sweep_paused;           // expired keys stay until somebody asks for them

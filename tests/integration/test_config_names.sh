@@ -147,7 +147,7 @@ sed -n 's/^#\{0,1\}\([a-z][a-z-]*\) .*/\1/p' "$conf" | sort -u >"$work/explained
 comm -23 "$work/our.names" "$work/others" >"$work/effective"
 # Older names stand for the new ones.
 none 'the own file explains what has an effect' \
-    < <(comm -23 "$work/effective" "$work/explained" | grep -v -- '-ziplist-')
+    < <(comm -23 "$work/effective" "$work/explained" | grep -v -e '-ziplist-' -e slave)
 none 'and nothing else' < <(comm -12 "$work/explained" "$work/others")
 none 'the server knows all of it' < <(comm -23 "$work/explained" "$work/our.names")
 

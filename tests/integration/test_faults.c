@@ -617,7 +617,7 @@ START_TEST(off_and_on_when_the_disk_is_full)
     expect_ok(c, "SET during 1");
     await_refusal(c);
     expect_ok(c, "CONFIG SET appendonly no");
-    await_logged(server, "its last writes did not reach the disk");
+    await_logged(server, "The last writes of the AOF did not reach the disk");
     expect_ok(c, "SET off 1");
     disk_rules(&disk, "");
     expect_ok(c, "CONFIG SET appendfsync always appendonly yes");

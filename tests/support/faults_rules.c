@@ -191,7 +191,9 @@ void rules_init(void)
 {
     const char *given = getenv("FAULTS");
     state.parent = getpid();
-    state.control_path = getenv("FAULTS_CONTROL");
+    // A copy: redis-server writes its title over the environment.
+    const char *control = getenv("FAULTS_CONTROL");
+    state.control_path = control ? strdup(control) : NULL;
     if (!given)
         return;
     char text[TEXT_MAX];

@@ -68,6 +68,23 @@ await_helper() {
     return 1
 }
 
+# start_node NAME [OPTION...]: one more server, of $node_server or like the one under test; its port is $node_port, its
+# pid $helper, its log $work/NAME.log.
+start_node() {
+    local name=$1
+    shift
+    mkdir -p "$work/$name"
+    for _ in {1..10}; do
+        node_port=$(random_port)
+        start_helper "$name" "${node_server:-$server}" --port "$node_port" --bind 127.0.0.1 \
+            --dir "$work/$name" --save '' "$@"
+        await_helper grep -q 'Ready to accept connections' "$work/$name.log" && return 0
+    done
+    cat "$work/$name.log"
+    echo '0 passed, 1 failed'
+    exit 1
+}
+
 # start_oracle [OPTION...]: a redis-server beside the server under test, on $oracle_port.
 # shellcheck disable=SC2120 # there may be options
 start_oracle() {

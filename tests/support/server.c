@@ -122,6 +122,7 @@ int server_free_port(void)
 
 // What the process that becomes the server needs to know.
 struct birth {
+    const char *program;  // NULL: ours
     const char *dir;
     const char *input_path;
     const char *log_path;
@@ -150,14 +151,14 @@ static void become_server(const struct birth *birth, const char *const *argv)
     dup2(log_fd, STDERR_FILENO);
     set_limit(RLIMIT_NOFILE, birth->file_limit);
     set_limit(RLIMIT_AS, birth->memory_limit_mb << 20);
-    execv(server_path, (char *const *)argv);
+    execv(argv[0], (char *const *)argv);
     _exit(127);
 }
 
 // argv[0] is put in front of `args`.
 static pid_t spawn(struct birth *birth, const char *const *args)
 {
-    const char *argv[ARGS_MAX + 1] = { server_path };
+    const char *argv[ARGS_MAX + 1] = { birth->program ? birth->program : server_path };
     int argc = 1;
     for (; args[argc - 1]; argc++) {
         ck_assert_int_lt(argc, ARGS_MAX);
@@ -240,7 +241,8 @@ static void spawn_on_port(struct test_server *server, const struct server_option
         args[argc++] = options->args[i];
     }
     args[argc] = NULL;
-    struct birth birth = { .dir = server->dir,
+    struct birth birth = { .program = options->program,
+                           .dir = server->dir,
                            .input_path = make_input(server, options->stdin_text, input),
                            .log_path = server->log_path,
                            .file_limit = options->file_limit,

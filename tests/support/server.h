@@ -25,6 +25,7 @@ struct test_server {
 
 // How to start it. All zero is the default.
 struct server_options {
+    const char *program;      // absolute path of another one, which takes our arguments; NULL: ours
     const char *config_file;  // first argument: a path, or "-"; NULL: none
     const char *stdin_text;   // what it finds on standard input; NULL: nothing
     const char *const *args;  // more arguments, up to a NULL; they come last; NULL: none

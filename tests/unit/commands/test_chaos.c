@@ -347,7 +347,7 @@ static void play(void)
             clock_shift_ms(100);
         // Most of a pause is idle time.
         if (one_in(100))
-            pause_end(server->pause);
+            pause_end(server->pause, PAUSE_CLIENT_COMMAND);
         ck_assert_uint_le(server->clients->held, server->clients->count);
     }
     ck_assert_uint_gt(server->clients->next_id, CLIENTS * 2);
@@ -359,7 +359,7 @@ static void play(void)
         rig_turn();
     ck_assert_uint_eq(server->clients->count, 0);
     ck_assert_uint_eq(server->clients->held, 0);
-    pause_end(server->pause);
+    pause_end(server->pause, PAUSE_CLIENT_COMMAND);
     ck_assert(rig_loop_sleeps());
     // And is there for others.
     rig_ask(rig_connect(), "PING\r\n", "+PONG\r\n");

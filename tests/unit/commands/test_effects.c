@@ -347,7 +347,7 @@ START_TEST(times_become_absolute)
     } cases[] = {
         { "SET k v EX 100", "SET k v PXAT ", 100000 },
         { "SET k v PX 100500", "SET k v PXAT ", 100500 },
-        { "SET k v XX PX 100500", "SET k v XX PXAT ", 100500 },
+        { "SET k v XX PX 100500", "SET k v PXAT ", 100500 },
         { "SETEX k 100 v", "SET k v PXAT ", 100000 },
         { "PSETEX k 100500 v", "SET k v PXAT ", 100500 },
     };
@@ -362,8 +362,15 @@ START_TEST(times_become_absolute)
     int64_t since_ms = now_ms();
     run("EXPIRE k 100", ":1\r\n");
     expect_fed_until("PEXPIREAT k ", 100000, since_ms);
-    run("PEXPIRE k 100500 GT", ":1\r\n");
+    run("PEXPIRE k 100500", ":1\r\n");
     expect_fed_until("PEXPIREAT k ", 100500, since_ms);
+    // Conditions go along.
+    run("PEXPIRE k 200500 GT", ":1\r\n");
+    struct bytes have = { 0 };
+    read_fed(&have);
+    ck_assert_ptr_nonnull(strstr(have.data, "PEXPIREAT k 1"));
+    ck_assert_str_eq(strrchr(have.data, ' '), " GT");
+    bytes_release(&have);
     run("GETEX k EX 7", "$1\r\nv\r\n");
     expect_fed_until("PEXPIREAT k ", 7000, since_ms);
 }
@@ -397,12 +404,12 @@ START_TEST(times_in_the_past_delete)
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
         run("SET k v", "+OK\r\n");
         run(commands[i], ":1\r\n");
-        expect_fed("SET k v; DEL k");
+        expect_fed("SET k v; UNLINK k");
         run("EXISTS k", ":0\r\n");
     }
     run("SET k v", "+OK\r\n");
     run("GETEX k PXAT 1", "$1\r\nv\r\n");
-    expect_fed("SET k v; DEL k");
+    expect_fed("SET k v; UNLINK k");
 }
 END_TEST
 
@@ -423,7 +430,7 @@ START_TEST(old_values_are_not_asked_for)
     run("GETSET k x", "$1\r\nw\r\n");
     expect_fed("SET k x");
     run("GETDEL k", "$1\r\nx\r\n");
-    expect_fed("DEL k");
+    expect_fed("UNLINK k");
 }
 END_TEST
 
@@ -514,20 +521,20 @@ static void set_short_lived(const char *key)
 START_TEST(expired_keys_are_deletions_ahead)
 {
     static const char *const cases[][3] = {
-        { "GET k", "$-1\r\n", "DEL k" },
-        { "EXISTS k k", ":0\r\n", "DEL k" },
-        { "SET k w", "+OK\r\n", "DEL k; SET k w" },
-        { "SET k w NX", "+OK\r\n", "DEL k; SET k w NX" },
-        { "SET k w XX", "$-1\r\n", "DEL k" },
-        { "INCR k", ":1\r\n", "DEL k; INCR k" },
-        { "APPEND k x", ":1\r\n", "DEL k; APPEND k x" },
-        { "DEL k", ":0\r\n", "DEL k" },
-        { "EXPIRE k 100", ":0\r\n", "DEL k" },
-        { "PERSIST k", ":0\r\n", "DEL k" },
-        { "MSET k 1 l 2", "+OK\r\n", "DEL k; MSET k 1 l 2" },
-        { "GETDEL k", "$-1\r\n", "DEL k" },
-        { "RENAME first k", "+OK\r\n", "DEL k; RENAME first k" },
-        { "TTL k", ":-2\r\n", "DEL k" },
+        { "GET k", "$-1\r\n", "UNLINK k" },
+        { "EXISTS k k", ":0\r\n", "UNLINK k" },
+        { "SET k w", "+OK\r\n", "MULTI; UNLINK k; SET k w; EXEC" },
+        { "SET k w NX", "+OK\r\n", "MULTI; UNLINK k; SET k w NX; EXEC" },
+        { "SET k w XX", "$-1\r\n", "UNLINK k" },
+        { "INCR k", ":1\r\n", "MULTI; UNLINK k; INCR k; EXEC" },
+        { "APPEND k x", ":1\r\n", "MULTI; UNLINK k; APPEND k x; EXEC" },
+        { "DEL k", ":0\r\n", "UNLINK k" },
+        { "EXPIRE k 100", ":0\r\n", "UNLINK k" },
+        { "PERSIST k", ":0\r\n", "UNLINK k" },
+        { "MSET k 1 l 2", "+OK\r\n", "MULTI; UNLINK k; MSET k 1 l 2; EXEC" },
+        { "GETDEL k", "$-1\r\n", "UNLINK k" },
+        { "RENAME first k", "+OK\r\n", "MULTI; UNLINK k; RENAME first k; EXEC" },
+        { "TTL k", ":-2\r\n", "UNLINK k" },
     };
     begin();
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -557,7 +564,7 @@ START_TEST(expired_keys_of_another_database)
     clock_shift_ms(2000);
     // Finding the target to be due says so of its database, and the command of its own.
     run("MOVE k 2", ":1\r\n");
-    expect_fed("SELECT 2; DEL k; SELECT 0; MOVE k 2");
+    expect_fed("SELECT 2; MULTI; UNLINK k; SELECT 0; MOVE k 2; EXEC");
 }
 END_TEST
 
@@ -568,13 +575,13 @@ START_TEST(several_expired_keys_at_once)
     set_short_lived("b");
     clock_shift_ms(2000);
     run("MGET a b first", "*3\r\n$-1\r\n$-1\r\n$1\r\n1\r\n");
-    expect_fed("DEL a; DEL b");
+    expect_fed("MULTI; UNLINK a; UNLINK b; EXEC");
     set_short_lived("a");
     set_short_lived("b");
     clock_shift_ms(2000);
     run("MSET b 1 c 2 a 3", "+OK\r\n");
     // Each ahead of the command.
-    expect_fed("DEL b; DEL a; MSET b 1 c 2 a 3");
+    expect_fed("MULTI; UNLINK b; UNLINK a; MSET b 1 c 2 a 3; EXEC");
 }
 END_TEST
 

@@ -209,7 +209,7 @@ static size_t count_in_fed(const char *text)
     return count;
 }
 
-// Each key that is evicted is a DEL, ahead of the write that made it go.
+// Each key that is evicted is an UNLINK (lazyfree-lazy-eviction), ahead of the write that made it go.
 START_TEST(evicted_keys_are_deleted_in_the_stream)
 {
     add_small_values(1000);
@@ -220,7 +220,7 @@ START_TEST(evicted_keys_are_deleted_in_the_stream)
     rig_say(fd, "CONFIG SET maxmemory 1\r\nSET last v\r\n");
     rig_expect(fd, "+OK\r\n-OOM command not allowed when used memory > 'maxmemory'.\r\n");
     ck_assert_uint_eq(db_keys(), 0);
-    ck_assert_uint_eq(count_in_fed("$3\r\nDEL\r\n"), 1000);
+    ck_assert_uint_eq(count_in_fed("$6\r\nUNLINK\r\n"), 1000);
     ck_assert_uint_eq(count_in_fed("small:999\r\n"), 1);
     ck_assert_uint_eq(count_in_fed("last"), 0);
     bytes_clear(&fed);
@@ -229,11 +229,11 @@ START_TEST(evicted_keys_are_deleted_in_the_stream)
     configure_limit(mem_used());
     bytes_clear(&fed);
     rig_ask(fd, "SETRANGE last 100000 v\r\nSET k v\r\n", ":100001\r\n+OK\r\n");
-    size_t deleted = count_in_fed("$3\r\nDEL\r\n");
+    size_t deleted = count_in_fed("$6\r\nUNLINK\r\n");
     ck_assert_uint_gt(deleted, 0);
     // Select, what made the memory used, what went for it, and the write that had to wait for that.
     const char *first = strstr(fed.data, "SETRANGE");
-    const char *del = strstr(fed.data, "DEL");
+    const char *del = strstr(fed.data, "UNLINK");
     const char *second = strstr(fed.data, "\r\nSET\r\n");
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_nonnull(second);

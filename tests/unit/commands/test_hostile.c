@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "commands/families.h"
 #include "persist/snapshot.h"
+#include "repl/repl.h"
 #include "server/block.h"
 #include "support/unit.h"
 #include "unit/server/rig.h"
@@ -26,6 +27,7 @@ static void set_up(void)
     random_seed(&dice, 12);
     rig_make(NULL);
     snapshot_register(server);
+    repl_register(server);
     commands_register(server->registry);
     rig_start();
     reply = malloc(REPLY_MAX);
@@ -159,13 +161,15 @@ static struct slice some_word(void)
     return words[random_below(&dice, count)];
 }
 
-// Commands that end the connection, take time, shut the door, or change how many replies there are.
+// Commands that end the connection, take time, shut the door, or change how many replies there are. Those that
+// make the connection or the server a replica have tests of their own.
 static bool is_left_out(const struct command_entry *command)
 {
-    static const char *const names[] = { "quit",           "shutdown",     "debug",
-                                         "client|kill",    "client|pause", "config|set",
-                                         "client|reply",   "monitor",      "multi",
-                                         "client|tracking" };
+    static const char *const names[] = {
+        "quit",       "shutdown",     "debug",   "client|kill", "client|pause",
+        "config|set", "client|reply", "monitor", "multi",       "client|tracking",
+        "replconf",   "psync",        "sync",    "replicaof",   "slaveof"
+    };
     // Confirmations are one a channel.
     if (command->row->while_subscribed && command->flags & CMD_PUBSUB)
         return true;

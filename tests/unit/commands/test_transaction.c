@@ -221,7 +221,7 @@ START_TEST(effects_are_wrapped_once)
     rig_ask(fd, "multi\r\nset k 1\r\nget k\r\nincr k\r\nselect 1\r\nset k 2\r\nexec\r\n",
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
             "*5\r\n+OK\r\n$1\r\n1\r\n:2\r\n+OK\r\n+OK\r\n");
-    expect_fed(MULTI SELECT_0 "*3\r\n$3\r\nset\r\n$1\r\nk\r\n$1\r\n1\r\n"
+    expect_fed(SELECT_0 MULTI "*3\r\n$3\r\nset\r\n$1\r\nk\r\n$1\r\n1\r\n"
                               "*2\r\n$4\r\nincr\r\n$1\r\nk\r\n" SELECT_1
                               "*3\r\n$3\r\nset\r\n$1\r\nk\r\n$1\r\n2\r\n" EXEC);
     rig_ask(fd, "set l 3\r\n", "+OK\r\n");
@@ -235,7 +235,7 @@ START_TEST(effects_are_the_bytes_that_came)
     rig_ask(fd, "MULTI\r\n*3\r\n$3\r\nsEt\r\n$1\r\nk\r\n$0\r\n\r\n", "+OK\r\n+QUEUED\r\n");
     rig_turns(3);
     rig_ask(fd, "EXEC\r\n", "*1\r\n+OK\r\n");
-    expect_fed(MULTI SELECT_0 "*3\r\n$3\r\nsEt\r\n$1\r\nk\r\n$0\r\n\r\n" EXEC);
+    expect_fed(SELECT_0 "*3\r\n$3\r\nsEt\r\n$1\r\nk\r\n$0\r\n\r\n");
 }
 END_TEST
 
@@ -260,7 +260,7 @@ START_TEST(expired_keys_are_inside)
     clock_shift_ms(2000);
     rig_ask(fd, "exec\r\n", "*2\r\n$-1\r\n+OK\r\n");
     expect_fed(MULTI
-               "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*3\r\n$3\r\nset\r\n$1\r\nl\r\n$1\r\nv\r\n" EXEC);
+               "*2\r\n$6\r\nUNLINK\r\n$1\r\nk\r\n*3\r\n$3\r\nset\r\n$1\r\nl\r\n$1\r\nv\r\n" EXEC);
 }
 END_TEST
 
@@ -272,8 +272,9 @@ START_TEST(woken_clients_come_behind)
     rig_ask(fd, "multi\r\nrpush k a b\r\nllen k\r\nexec\r\n",
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:2\r\n:2\r\n");
     rig_expect(other, "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
-    expect_fed(MULTI SELECT_0 "*4\r\n$5\r\nrpush\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nb\r\n" EXEC
-                              "*2\r\n$4\r\nLPOP\r\n$1\r\nk\r\n");
+    // One effect alone is not wrapped.
+    expect_fed(SELECT_0 "*4\r\n$5\r\nrpush\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nb\r\n"
+                        "*2\r\n$4\r\nLPOP\r\n$1\r\nk\r\n");
 }
 END_TEST
 
@@ -310,15 +311,19 @@ START_TEST(a_key_is_watched_once)
 }
 END_TEST
 
-// The second one's WATCH meets that it has expired, which ends what the first one watches.
+// For the second one it is gone already, and stays so when it is deleted; the first one's EXEC knows its time.
 START_TEST(a_key_expires_between_two_who_watch_it)
 {
     int other = rig_connect();
     rig_ask(fd, "set k v px 1000\r\nset l v px 1000\r\nwatch k l\r\n", "+OK\r\n+OK\r\n+OK\r\n");
     clock_shift_ms(2000);
     rig_ask(other, "watch k l\r\n", "+OK\r\n");
-    ck_assert(info_says("watching_clients:1\r\n"));
+    ck_assert(info_says("watching_clients:2\r\n"));
     ck_assert(info_says("total_watched_keys:2\r\n"));
+    ck_assert_uint_eq(server->keyspace->expired_keys, 0);
+    rig_ask(rig_connect(), "get k\r\n", "$-1\r\n");
+    ck_assert_uint_eq(server->keyspace->expired_keys, 1);
+    ck_assert(info_says("watching_clients:1\r\n"));
     rig_ask(fd, "multi\r\nexec\r\n", "+OK\r\n*-1\r\n");
     rig_ask(other, "multi\r\nexec\r\n", "+OK\r\n*0\r\n");
     // And one's own, watched again.

@@ -278,6 +278,103 @@ START_TEST(a_stopped_loop_can_run_again)
 }
 END_TEST
 
+// ---- turns by hand ------------------------------------------------------------------------------
+
+static void turn_by_hand(void *udata)
+{
+    tell('(');
+    put(1, udata);
+    loop_turn(loop, 0);
+    tell(')');
+    loop_stop(loop);
+}
+
+static void ask_for_a_turn(void *udata)
+{
+    if (!strchr(story, '('))
+        loop_later(loop, turn_by_hand, udata);
+}
+
+// The turn in which it was asked for is finished first; the one by hand is whole.
+START_TEST(what_comes_later_may_turn_the_loop)
+{
+    loop_on_ready(loop, tell_letter, "1");
+    loop_on_ready(loop, ask_for_a_turn, "s");
+    loop_on_sleep(loop, tell_letter, "x");
+    put(0, "r");
+    loop_run(loop);
+    ck_assert_str_eq(story, "xr1x(xs1x)");
+}
+END_TEST
+
+// It does not wait for events, is asked for once, may be taken back, and is put off by the end of the loop.
+START_TEST(later_is_between_two_turns)
+{
+    static char a[] = "a";
+    static char b[] = "b";
+    static char c[] = "c";
+    loop_later(loop, tell_letter, a);
+    loop_later(loop, tell_letter, b);
+    loop_later(loop, tell_letter, a);
+    loop_later(loop, stop, NULL);
+    loop_later(loop, tell_letter, c);
+    loop_later_cancel(loop, tell_letter, b);
+    loop_later_cancel(loop, stop, a);
+    loop_run(loop);
+    ck_assert_str_eq(story, "a");
+    loop_later(loop, stop, NULL);
+    loop_run(loop);
+    ck_assert_str_eq(story, "ac");
+}
+END_TEST
+
+static void ask_again(void *udata)
+{
+    tell('l');
+    if (strlen(story) < 4)
+        loop_later(loop, ask_again, udata);
+    else
+        loop_stop(loop);
+}
+
+START_TEST(what_comes_later_may_come_again)
+{
+    loop_later(loop, ask_again, NULL);
+    loop_run(loop);
+    ck_assert_str_eq(story, "llll");
+}
+END_TEST
+
+static void wait_long(void *udata)
+{
+    (void)udata;
+    tell('(');
+    loop_turn(loop, 3600000);
+    tell(')');
+}
+
+START_TEST(a_turn_by_hand_waits_for_events)
+{
+    loop_every(loop, 1, stop, NULL);
+    loop_later(loop, wait_long, NULL);
+    loop_run(loop);
+    ck_assert_str_eq(story, "()");
+}
+END_TEST
+
+START_TEST(a_turn_by_hand_does_not_wait_for_ever)
+{
+    struct loop_waker waker = { 0 };
+    loop_on_sleep(loop, tell_letter, "x");
+    loop_turn(loop, 1);
+    // Nor at all, if somebody keeps the loop awake.
+    loop_keep_awake(loop, &waker, true);
+    loop_turn(loop, 3600000);
+    loop_keep_awake(loop, &waker, false);
+    ck_assert_str_eq(story, "xxxx");
+}
+END_TEST
+
 // ---- what the loop says of itself ---------------------------------------------------------------
 
 #define WORK_US 2000
@@ -377,6 +474,15 @@ static Suite *make_suite(void)
     tcase_add_test(events, the_turn_is_finished_before_the_loop_stops);
     tcase_add_test(events, a_stopped_loop_can_run_again);
     suite_add_tcase(suite, events);
+
+    TCase *hand = tcase_create("turns by hand");
+    tcase_add_checked_fixture(hand, set_up, tear_down);
+    tcase_add_test(hand, what_comes_later_may_turn_the_loop);
+    tcase_add_test(hand, later_is_between_two_turns);
+    tcase_add_test(hand, what_comes_later_may_come_again);
+    tcase_add_test(hand, a_turn_by_hand_waits_for_events);
+    tcase_add_test(hand, a_turn_by_hand_does_not_wait_for_ever);
+    suite_add_tcase(suite, hand);
 
     TCase *stats = tcase_create("stats");
     tcase_add_checked_fixture(stats, set_up, tear_down);

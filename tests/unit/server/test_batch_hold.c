@@ -44,12 +44,12 @@ static void set_up(void)
 
 static void pause_writes(void)
 {
-    pause_begin(server->pause, clock_wall_ms() + 3600000, false);
+    pause_begin(server->pause, PAUSE_CLIENT_COMMAND, clock_wall_ms() + 3600000, false);
 }
 
 static void wake(void)
 {
-    pause_end(server->pause);
+    pause_end(server->pause, PAUSE_CLIENT_COMMAND);
 }
 
 START_TEST(writes_wait_and_reads_do_not)

@@ -192,7 +192,7 @@ START_TEST(limits_that_make_no_sense)
         ck_assert_msg(rig_config_set("client-output-buffer-limit", bad[i]) == STATUS_INVALID,
                       "accepted: '%s'", bad[i]);
     ck_assert_int_eq(rig_config_set("client-output-buffer-limit", "replica 1kb 2kb 3"), STATUS_OK);
-    const struct output_limit *limit = &server->clients->config.output_limits[CLIENT_REPLICA];
+    const struct output_limit *limit = &server->clients->config.output_limits[CLIENT_REPLICA_CLASS];
     ck_assert_uint_eq(limit->hard_bytes, 1024);
     ck_assert_uint_eq(limit->soft_bytes, 2048);
     ck_assert_uint_eq(limit->soft_s, 3);

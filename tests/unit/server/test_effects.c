@@ -7,6 +7,9 @@
 #include "support/unit.h"
 
 #define SELECT_0 "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n"
+#define SELECT_1 "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n"
+#define MULTI    "*1\r\n$5\r\nMULTI\r\n"
+#define EXEC     "*1\r\n$4\r\nEXEC\r\n"
 #define SELECT_3 "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n"
 
 // WRITE key [value]
@@ -57,6 +60,41 @@ static void cmd_replace(struct cmd_ctx *ctx)
     reply_ok(ctx);
 }
 
+static uint64_t writer_offset;
+
+// GROUP key count: a group of the command itself, so many times.
+static void cmd_group(struct cmd_ctx *ctx)
+{
+    int64_t count;
+    if (!arg_int64(ctx, 2, &count))
+        return;
+    effects_begin_group(server->effects);
+    for (int64_t i = 0; i < count; i++)
+        effects_commit(ctx);
+    effects_end_group(server->effects);
+    writer_offset = ctx->client->effect_offset;
+    reply_ok(ctx);
+}
+
+// HOP key: a group of a write here, one in the next database, and a message.
+static void cmd_hop(struct cmd_ctx *ctx)
+{
+    effects_begin_group(server->effects);
+    effects_commit(ctx);
+    ctx->db++;
+    effects_commit(ctx);
+    effect_tell_replicas(ctx);
+    effects_end_group(server->effects);
+    reply_ok(ctx);
+}
+
+// TELL key: for replicas only.
+static void cmd_tell(struct cmd_ctx *ctx)
+{
+    effect_tell_replicas(ctx);
+    reply_ok(ctx);
+}
+
 // UNSAY key: says something else and then nothing.
 static void cmd_unsay(struct cmd_ctx *ctx)
 {
@@ -86,6 +124,9 @@ static const struct command commands[] = {
     { .name = "db", .arity = 2, .handler = cmd_db },
     { .name = "replace", .arity = 3, .handler = cmd_replace, .keys = { KEYS_FIRST(KEY_OW) } },
     { .name = "unsay", .arity = 2, .handler = cmd_unsay, .keys = { KEYS_FIRST(KEY_OW) } },
+    { .name = "group", .arity = 3, .handler = cmd_group, .keys = { KEYS_FIRST(KEY_OW) } },
+    { .name = "hop", .arity = 2, .handler = cmd_hop, .keys = { KEYS_FIRST(KEY_OW) } },
+    { .name = "tell", .arity = 2, .handler = cmd_tell },
     { .name = "announce", .arity = 2, .handler = cmd_announce, .keys = { KEYS_FIRST(KEY_OW) } },
     { 0 },
 };
@@ -219,7 +260,7 @@ START_TEST(handlers_may_say_it_otherwise)
 {
     add_sink(0);
     rig_ask(fd, "replace k 1\r\n", "+OK\r\n");
-    expect_fed(0, SELECT_0 "*2\r\n$5\r\nFIRST\r\n$1\r\nk\r\n*1\r\n$6\r\nSECOND\r\n");
+    expect_fed(0, SELECT_0 MULTI "*2\r\n$5\r\nFIRST\r\n$1\r\nk\r\n*1\r\n$6\r\nSECOND\r\n" EXEC);
     rig_ask(fd, "unsay k\r\n", "+OK\r\n");
     expect_fed(0, "");
     rig_ask(fd, "write k\r\n", "+OK\r\n");
@@ -246,7 +287,7 @@ START_TEST(what_was_not_sent_is_forgotten)
     rig_ask(fd, "replace k 0\r\n", "+OK\r\n");
     expect_fed(0, "");
     rig_ask(fd, "replace l 1\r\n", "+OK\r\n");
-    expect_fed(0, SELECT_0 "*2\r\n$5\r\nFIRST\r\n$1\r\nl\r\n*1\r\n$6\r\nSECOND\r\n");
+    expect_fed(0, SELECT_0 MULTI "*2\r\n$5\r\nFIRST\r\n$1\r\nl\r\n*1\r\n$6\r\nSECOND\r\n" EXEC);
 }
 END_TEST
 
@@ -257,12 +298,13 @@ START_TEST(expired_keys_are_deletions_ahead)
     expect_fed(0, "");
     clock_shift_ms(2000);
     rig_ask(fd, "write k\r\n", "+OK\r\n");
-    expect_fed(0, SELECT_0 "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*2\r\n$5\r\nwrite\r\n$1\r\nk\r\n");
+    expect_fed(0, SELECT_0 MULTI
+               "*2\r\n$6\r\nUNLINK\r\n$1\r\nk\r\n*2\r\n$5\r\nwrite\r\n$1\r\nk\r\n" EXEC);
     // Ahead of what the handler says instead, and of nothing.
     rig_ask(fd, "short-lived l\r\nshort-lived m\r\n", "+OK\r\n+OK\r\n");
     clock_shift_ms(2000);
     rig_ask(fd, "read l\r\nread m\r\nread m\r\n", ":0\r\n:0\r\n:0\r\n");
-    expect_fed(0, "*2\r\n$3\r\nDEL\r\n$1\r\nl\r\n*2\r\n$3\r\nDEL\r\n$1\r\nm\r\n");
+    expect_fed(0, "*2\r\n$6\r\nUNLINK\r\n$1\r\nl\r\n*2\r\n$6\r\nUNLINK\r\n$1\r\nm\r\n");
 }
 END_TEST
 
@@ -270,9 +312,10 @@ START_TEST(only_expiry_and_eviction_are_deletions)
 {
     add_sink(0);
     rig_ask(fd, "announce k\r\n", "+OK\r\n");
-    expect_fed(0, SELECT_0 "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n");
+    expect_fed(0, SELECT_0 MULTI
+               "*2\r\n$6\r\nUNLINK\r\n$1\r\nk\r\n*2\r\n$6\r\nUNLINK\r\n$1\r\nk\r\n" EXEC);
     rig_ask(fd, "*2\r\n$8\r\nannounce\r\n$0\r\n\r\n", "+OK\r\n");
-    expect_fed(0, "*2\r\n$3\r\nDEL\r\n$0\r\n\r\n*2\r\n$3\r\nDEL\r\n$0\r\n\r\n");
+    expect_fed(0, MULTI "*2\r\n$6\r\nUNLINK\r\n$0\r\n\r\n*2\r\n$6\r\nUNLINK\r\n$0\r\n\r\n" EXEC);
 }
 END_TEST
 
@@ -287,19 +330,59 @@ START_TEST(all_sinks_get_the_same)
 }
 END_TEST
 
-START_TEST(a_group_is_wrapped_if_it_has_anything)
+START_TEST(a_group_is_wrapped_if_it_has_two)
 {
     add_sink(0);
-    effects_begin_group(server->effects);
-    effects_end_group(server->effects);
+    rig_ask(fd, "group k 0\r\n", "+OK\r\n");
     expect_fed(0, "");
-    effects_begin_group(server->effects);
-    rig_ask(fd, "write a\r\nread a\r\nwrite b\r\n", "+OK\r\n:1\r\n+OK\r\n");
-    effects_end_group(server->effects);
-    expect_fed(0, "*1\r\n$5\r\nMULTI\r\n" SELECT_0 "*2\r\n$5\r\nwrite\r\n$1\r\na\r\n"
-                  "*2\r\n$5\r\nwrite\r\n$1\r\nb\r\n*1\r\n$4\r\nEXEC\r\n");
+    ck_assert(!effects_in_group(server->effects));
+    rig_ask(fd, "group k 1\r\n", "+OK\r\n");
+    expect_fed(0, SELECT_0 "*3\r\n$5\r\ngroup\r\n$1\r\nk\r\n$1\r\n1\r\n");
+    rig_ask(fd, "db 1\r\ngroup k 2\r\n", "+OK\r\n+OK\r\n");
+    expect_fed(0, SELECT_1 MULTI "*3\r\n$5\r\ngroup\r\n$1\r\nk\r\n$1\r\n2\r\n"
+                                 "*3\r\n$5\r\ngroup\r\n$1\r\nk\r\n$1\r\n2\r\n" EXEC);
     rig_ask(fd, "write c\r\n", "+OK\r\n");
     expect_fed(0, "*2\r\n$5\r\nwrite\r\n$1\r\nc\r\n");
+}
+END_TEST
+
+// Who has written waits for all of its group.
+START_TEST(the_offset_of_a_client_is_behind_its_group)
+{
+    add_sink(0);
+    rig_ask(fd, "group k 1\r\n", "+OK\r\n");
+    ck_assert_uint_eq(writer_offset, sinks[0].bytes.len);
+    rig_ask(fd, "group k 2\r\n", "+OK\r\n");
+    ck_assert_uint_eq(writer_offset, sinks[0].bytes.len);
+    ck_assert_uint_eq(effects_offset(server->effects), sinks[0].bytes.len);
+}
+END_TEST
+
+START_TEST(some_is_for_replicas_only)
+{
+    static const char tell[] = "*2\r\n$4\r\ntell\r\n$1\r\nk\r\n";
+    static const char hop[] = "*2\r\n$3\r\nhop\r\n$1\r\nk\r\n";
+    struct bytes want = { 0 };
+    add_sink(0);
+    rig_ask(fd, tell, "+OK\r\n");
+    expect_fed(0, "");
+    effects_add_replica_sink(server->effects, feed, &sinks[1]);
+    rig_ask(fd, tell, "+OK\r\n");
+    expect_fed(0, SELECT_0);
+    bytes_printf(&want, SELECT_0 "%s%c", tell, 0);
+    expect_fed(1, want.data);
+    bytes_clear(&want);
+    rig_ask(fd, hop, "+OK\r\n");
+    bytes_printf(&want, MULTI "%s" SELECT_1 "%s" EXEC "%c", hop, hop, 0);
+    expect_fed(0, want.data);
+    bytes_clear(&want);
+    bytes_printf(&want, MULTI "%s" SELECT_1 "%s%s" EXEC "%c", hop, hop, hop, 0);
+    expect_fed(1, want.data);
+    effects_remove_sink(server->effects, feed, &sinks[1]);
+    bytes_clear(&want);
+    rig_ask(fd, tell, "+OK\r\n");
+    expect_fed(1, "");
+    bytes_release(&want);
 }
 END_TEST
 
@@ -360,7 +443,9 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(feeding, set_up, tear_down);
     tcase_set_timeout(feeding, 30);
     tcase_add_test(feeding, all_sinks_get_the_same);
-    tcase_add_test(feeding, a_group_is_wrapped_if_it_has_anything);
+    tcase_add_test(feeding, a_group_is_wrapped_if_it_has_two);
+    tcase_add_test(feeding, the_offset_of_a_client_is_behind_its_group);
+    tcase_add_test(feeding, some_is_for_replicas_only);
     tcase_add_test(feeding, a_later_sink_is_told_the_database);
     tcase_add_test(feeding, without_a_sink_nothing_is_built);
     tcase_add_test(feeding, changes_are_counted);

@@ -49,7 +49,6 @@ START_TEST(nothing_stops_the_start_by_itself)
     ck_assert_int_eq(LOAD("--tls-cluster", "no"), STATUS_OK);
     ck_assert_int_eq(LOAD("--tls-port", "0", "--tls-cert-file", "", "--cluster-enabled", "no"),
                      STATUS_OK);
-    ck_assert_int_eq(LOAD("--replicaof", "no", "one"), STATUS_OK);
     ck_assert_int_eq(LOAD("--tls-protocols", "TLSv1.3", "--maxmemory", "1gb"), STATUS_OK);
     expect_value("maxmemory", "1073741824");
 }
@@ -62,20 +61,6 @@ START_TEST(users_and_modules_stop_the_start)
     ck_assert_int_eq(load(args, false), STATUS_INVALID);
     ck_assert_int_eq(load(args, true), STATUS_OK);
     expect_value(args[0] + 2, "");
-}
-END_TEST
-
-START_TEST(a_primary_stops_the_start)
-{
-    ck_assert_int_eq(LOAD("--replicaof", "127.0.0.1", "70000"), STATUS_INVALID);
-    ck_assert_int_eq(LOAD("--replicaof", "127.0.0.1"), STATUS_INVALID);
-    expect_value("replicaof", "");
-    ck_assert_int_eq(LOAD("--replicaof", "127.0.0.1", "6380"), STATUS_INVALID);
-    expect_value("slaveof", "127.0.0.1 6380");
-    ck_assert_int_eq(LOAD("--replicaof", "127.0.0.1 6381"), STATUS_INVALID);
-    expect_value("replicaof", "127.0.0.1 6381");
-    ck_assert_int_eq(LOAD("--replicaof", "NO", "ONE"), STATUS_OK);
-    expect_value("replicaof", "");
 }
 END_TEST
 
@@ -110,7 +95,6 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(tcase, set_up, rig_stop);
     tcase_add_test(tcase, nothing_stops_the_start_by_itself);
     tcase_add_loop_test(tcase, users_and_modules_stop_the_start, 0, 2);
-    tcase_add_test(tcase, a_primary_stops_the_start);
     tcase_add_test(tcase, config_set_does_not_bring_it_either);
     tcase_add_test(tcase, hostile_words);
     suite_add_tcase(suite, tcase);

@@ -76,7 +76,7 @@ END_TEST
 static void term_after_shutdown(void)
 {
     start();
-    if (!process_stop(server->process, STOP_NOSAVE))
+    if (process_stop(server->process, STOP_NOSAVE) != STOP_BEGUN)
         _exit(1);
     kill(getpid(), SIGTERM);
     process_end(server->process);
@@ -106,13 +106,13 @@ START_TEST(who_refuses_the_end)
     int asked = 0;
     start();
     process_on_stop(server->process, refuse_to_save, &asked);
-    ck_assert(!process_stop(server->process, STOP_SAVE));
+    ck_assert_int_eq(process_stop(server->process, STOP_SAVE), STOP_REFUSED);
     ck_assert(!process_stopping(server->process));
-    ck_assert(process_stop(server->process, 0));
+    ck_assert_int_eq(process_stop(server->process, 0), STOP_BEGUN);
     ck_assert(process_stopping(server->process));
     ck_assert_int_eq(asked, 2);
     // Once it ends, nobody is asked again.
-    ck_assert(process_stop(server->process, STOP_SAVE));
+    ck_assert_int_eq(process_stop(server->process, STOP_SAVE), STOP_BEGUN);
     ck_assert_int_eq(asked, 2);
     rig_stop();
 }

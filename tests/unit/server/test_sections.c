@@ -58,13 +58,6 @@ static double seconds(const char *name)
     return strtod(field(name), NULL);
 }
 
-static void expect_text(const char *name, const char *want)
-{
-    const char *got = field(name);
-    ck_assert_msg(strncmp(got, want, strlen(want)) == 0 && got[strlen(want)] == '\r',
-                  "%s: '%.60s', wanted '%s'", name, got, want);
-}
-
 // ---- what moves ---------------------------------------------------------------------------------
 
 START_TEST(the_loop_is_counted)
@@ -120,18 +113,6 @@ START_TEST(the_peak_stays)
     ck_assert_int_ge(more, used + 10000000);
     ck_assert_int_ge(number("used_memory_peak"), more);
     ck_assert_int_lt(number("used_memory"), more);
-}
-END_TEST
-
-START_TEST(ids_are_of_this_server)
-{
-    char id[RUN_ID_LEN + 1];
-    memcpy(id, field("master_replid"), RUN_ID_LEN);
-    id[RUN_ID_LEN] = '\0';
-    ck_assert_uint_eq(strspn(id, "0123456789abcdef"), RUN_ID_LEN);
-    ck_assert_int_ne(strncmp(field("run_id"), id, RUN_ID_LEN), 0);
-    expect_text("master_replid", id);
-    expect_text("master_replid2", "0000000000000000000000000000000000000000");
 }
 END_TEST
 
@@ -192,39 +173,6 @@ START_TEST(a_reset_clears_the_counters)
 }
 END_TEST
 
-// ---- directives ---------------------------------------------------------------------------------
-
-START_TEST(directives_that_may_not_be_there)
-{
-    struct {
-        int64_t limit;
-    } owner = { 0 };
-    static const struct config_directive table[] = {
-        { .name = "limit", .type = CONFIG_MEMORY, .default_text = "2kb", .max = CONFIG_UNBOUNDED },
-        { 0 },
-    };
-    struct config *config = config_new();
-    config_register(config, table, &owner);
-    struct bytes out = { 0 };
-    bytes_append_text(&out, "a:");
-    sections_append_directive(config, "limit", "7", &out);
-    bytes_append_text(&out, " b:");
-    sections_append_directive(config, "nosuch", "7", &out);
-    ck_assert(slice_equal(bytes_slice(&out), slice_of("a:2048 b:7")));
-    bytes_release(&out);
-    config_free(config);
-}
-END_TEST
-
-START_TEST(limits_as_configured)
-{
-    expect_text("maxmemory", "0");
-    expect_text("maxmemory_human", "0B");
-    expect_text("maxmemory_policy", "noeviction");
-    expect_text("repl_backlog_size", "1048576");
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("sections");
@@ -235,7 +183,6 @@ static Suite *make_suite(void)
     tcase_add_test(moving, cpu_time_goes_on);
     tcase_add_test(moving, errors_and_traffic_are_counted);
     tcase_add_test(moving, the_peak_stays);
-    tcase_add_test(moving, ids_are_of_this_server);
     suite_add_tcase(suite, moving);
 
     TCase *reset = tcase_create("reset");
@@ -243,11 +190,6 @@ static Suite *make_suite(void)
     tcase_add_test(reset, a_reset_clears_the_counters);
     suite_add_tcase(suite, reset);
 
-    TCase *directives = tcase_create("directives");
-    tcase_add_checked_fixture(directives, set_up, tear_down);
-    tcase_add_test(directives, directives_that_may_not_be_there);
-    tcase_add_test(directives, limits_as_configured);
-    suite_add_tcase(suite, directives);
     return suite;
 }
 
