@@ -11,6 +11,7 @@
 #include "persist/rdb_save.h"
 #include "persist/snapshot.h"
 #include "repl/failover.h"
+#include "repl/local_keys.h"
 #include "repl/repl_internal.h"
 #include "server/block.h"
 #include "server/client.h"
@@ -336,7 +337,9 @@ void repl_update_gates(struct repl *repl)
         server->keyspace->expire_passively &= (uint8_t)~EXPIRE_PASSIVELY_REPLICA;
     eviction_pause(server->eviction, EVICTION_RESTS_REPLICA,
                    is_replica && repl->config.ignore_max_memory);
-    server->keyspace->expire_on_write = is_replica && !repl->config.read_only;
+    bool is_writable = is_replica && !repl->config.read_only;
+    server->keyspace->expire_on_write = is_writable;
+    local_keys_heed(repl->local_keys, is_writable);
 }
 
 // --- INFO ---------------------------------------------------------------------------------------
@@ -405,6 +408,7 @@ static void free_repl(void *part)
     link_free(repl->link);
     repl->link = NULL;
     failover_free(repl->failover);
+    local_keys_free(repl->local_keys);
     replicas_free(repl->replicas);
     repl_name_primary(repl, (struct slice){ 0 }, 0);
     stream_release(&repl->stream);
@@ -431,6 +435,7 @@ void repl_register(struct server *server)
     info_on_reset(server->info, reset_errors, repl);
     repl->replicas = replicas_new(repl);
     repl->failover = failover_new(repl);
+    repl->local_keys = local_keys_new(repl);
     farewell_register(repl);
     server->clients->peer_hooks = (struct peer_hooks){
         .udata = repl, .ran = apply_ran, .skipped = apply_skipped, .gone = on_gone

@@ -10,6 +10,7 @@
 struct config_error;
 struct failover;
 struct link;
+struct local_keys;
 struct rdb_about;
 struct rdb_loaded;
 struct replica;
@@ -61,6 +62,7 @@ struct repl {
     uint64_t unexpected_errors;  // commands of the primary's that have failed here
     struct replicas *replicas;
     struct failover *failover;
+    struct local_keys *local_keys;
     uint32_t readonly_gate;
     uint32_t stale_gate;         // MASTERDOWN
     uint32_t few_replicas_gate;  // NOREPLICAS

@@ -124,7 +124,8 @@ void client_describe(const struct client *client, struct bytes *out)
                  transaction_queue_memory(client), client->conn.out.bytes, output_memory(client),
                  client_memory(client), ev_is_active(&client->conn.read_watcher) ? "r" : "",
                  ev_is_active(&client->conn.write_watcher) ? "w" : "",
-                 client->last_command ? client->last_command->full_name : "NULL", "default",
+                 client->last_command ? client->last_command->full_name : "NULL",
+                 client->flags & CLIENT_PRIMARY ? "(superuser)" : "default",
                  (long long)tracking_redirect(client), client->proto, or_empty(client->lib_name),
                  or_empty(client->lib_ver));
 }

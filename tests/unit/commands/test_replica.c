@@ -523,6 +523,41 @@ START_TEST(an_expired_key_is_hidden_until_a_write_meets_it)
 }
 END_TEST
 
+static void await_keys(int count)
+{
+    char want[32];
+    snprintf(want, sizeof(want), ":%d\r\n", count);
+    uint64_t end_us = clock_mono_us_now() + PATIENCE_US;
+    uint64_t keys;
+    while ((keys = db_size(&server->keyspace->dbs[0])) != (uint64_t)count) {
+        ck_assert_msg(clock_mono_us_now() < end_us, "%llu keys", (unsigned long long)keys);
+        turn();
+    }
+    rig_ask(talker, "DBSIZE\r\n", want);
+}
+
+// What clients have written here goes by itself; what the primary has written, or written over, does not.
+START_TEST(local_keys_of_a_writable_replica_go_when_they_are_due)
+{
+    be_primary_of(0);
+    ck_assert_int_eq(rig_config_set("replica-read-only", "no"), STATUS_OK);
+    rig_ask(talker,
+            "SET mine 1 PX 500\r\nSET later 1 PX 500000\r\nSET both 1\r\nPEXPIRE both 500\r\n",
+            "+OK\r\n+OK\r\n+OK\r\n:1\r\n");
+    feed_text("*5\r\n$3\r\nSET\r\n$6\r\ntheirs\r\n$1\r\n1\r\n$2\r\nPX\r\n$3\r\n500\r\n"
+              "*5\r\n$3\r\nSET\r\n$4\r\nboth\r\n$1\r\n2\r\n$2\r\nPX\r\n$3\r\n500\r\n");
+    await_keys(4);
+    expect_applied();
+    clock_shift_ms(1000);
+    rig_ask(talker, "EXISTS mine later both theirs\r\n", ":1\r\n");
+    await_keys(3);
+    // A primary's sweep takes the rest.
+    repl_lead(server->repl);
+    await_keys(1);
+    clock_shift_ms(-1000);
+}
+END_TEST
+
 START_TEST(who_waits_is_told_of_the_new_role)
 {
     int waiting = rig_connect();
@@ -558,6 +593,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tcase, following_ends_in_every_phase, 0, 4);
     tcase_add_test(tcase, nobody_answers_without_data_that_are_fresh);
     tcase_add_test(tcase, an_expired_key_is_hidden_until_a_write_meets_it);
+    tcase_add_test(tcase, local_keys_of_a_writable_replica_go_when_they_are_due);
     tcase_add_test(tcase, who_waits_is_told_of_the_new_role);
     suite_add_tcase(suite, tcase);
     return suite;
