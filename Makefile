@@ -28,7 +28,6 @@ CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switc
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 BENCH ?= all## what make bench measures: strings, collections, memory or all
-REPLICATION ?= yes## yes: make test and make test-long run redis-compat/replication/, too
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -156,10 +155,11 @@ INTERCHANGE := $(if $(wildcard redis-compat/interchange/*.c),$(B)/$(SERVER_MODE)
 CLIENTS := $(wildcard redis-compat/clients/run.sh)
 # Primaries and replicas, with redis-server at either end. They may be run with redis-server at both (RESPITE_SERVER).
 REPLICATION_FOLDER := redis-compat/replication
-REPLICATION_PROGRAMS := $(wildcard $(addprefix $(REPLICATION_FOLDER)/,topologies.py faults.py sentinel.py))
+# The short form has its seed given: the long one finds new faults.
+REPLICATION_PROGRAMS := $(if $(wildcard $(REPLICATION_FOLDER)/*.py),"$(REPLICATION_FOLDER)/topologies.py --seed 5" \
+    $(REPLICATION_FOLDER)/faults.py $(REPLICATION_FOLDER)/sentinel.py)
 REPLICATION_LONG := $(if $(REPLICATION_PROGRAMS),"$(REPLICATION_FOLDER)/topologies.py --seconds 20 --rounds 5" \
     "$(REPLICATION_FOLDER)/faults.py --long" "$(REPLICATION_FOLDER)/sentinel.py --rounds 5")
-if_replicating = $(if $(filter yes,$(REPLICATION)),$1)
 # Programs for people, and what they share.
 UTIL_SOURCES := $(wildcard utils/respite-*.c)
 UTIL_SHARED := $(filter-out $(UTIL_SOURCES),$(wildcard utils/*.c))
@@ -214,7 +214,7 @@ FUZZ_RUNS := $(foreach p,$(FUZZ_PROGRAMS),"tests/support/fuzz-seeds.sh $p")
 
 test: $(SERVER) $(UTILS) test-programs $(COMPAT) $(INTERCHANGE) $(CLIENT_PROGRAMS) ## Install what is missing, build, run all tests; ends in one line `N passed, N failed`
 	$(Q)$(RUN_REPLICATION) $(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS) $(INTEGRATION_PROGRAMS) $(INTEGRATION_SCRIPTS) \
-	    $(CLIENTS) $(COMPAT) $(REPL_STREAM) $(INTERCHANGE) $(call if_replicating,$(REPLICATION_PROGRAMS)) $(HOUSE_SCRIPTS)
+	    $(CLIENTS) $(COMPAT) $(REPL_STREAM) $(INTERCHANGE) $(REPLICATION_PROGRAMS) $(HOUSE_SCRIPTS)
 
 test-unit: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) ## Unit tests and the fuzz targets on their seeds
 	$(Q)$(RUN_TESTS) $(UNIT_PROGRAMS) $(FUZZ_RUNS)
@@ -227,7 +227,7 @@ LONG_PROGRAMS := $(filter %/test_kills %/test_power_cut,$(INTEGRATION_PROGRAMS))
 
 test-long: $(SERVER) $(LONG_PROGRAMS) $(FAULTS_SHIM) ## Kills and power cuts at random moments, 200 of each kind (TEST_ROUNDS)
 	$(Q)TEST_ROUNDS=$${TEST_ROUNDS:-200} TEST_TIMEOUT=$${TEST_TIMEOUT:-3600} $(RUN_REPLICATION) $(RUN_TESTS) $(LONG_PROGRAMS) \
-	    $(call if_replicating,$(REPLICATION_LONG))
+	    $(REPLICATION_LONG)
 
 test-replication: $(SERVER) $(FAULTS_SHIM) ## Topologies under random faults, what replication has to stand, Sentinel; with redis-server at either end
 	$(Q)$(RUN_REPLICATION) $(RUN_TESTS) $(REPLICATION_PROGRAMS)
