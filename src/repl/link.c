@@ -210,13 +210,9 @@ static void received(struct link *link)
     be_fed(link);
 }
 
+// receive_run() has told the log why.
 static void refuse(struct link *link)
 {
-    if (!link->refused)
-        log_warning("The data set of the primary %s:%d is refused: it is empty and of another "
-                    "history, and ours is not empty. Ours is kept. Say REPLICAOF to take it "
-                    "nevertheless, or set replica-refuse-empty-primary no",
-                    link->repl->primary_host, link->repl->primary_port);
     link->refused = true;
     wait_for_next_try(link, REFUSED_WAIT_MS);
 }

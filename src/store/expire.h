@@ -13,7 +13,7 @@
 // Why keys whose time is over are not deleted, as bits of keyspace->expire_passively.
 enum expire_passively {
     EXPIRE_PASSIVELY_REPLICA = 1u << 0,  // somebody else says when
-    EXPIRE_PASSIVELY_PAUSED = 1u << 1,   // nothing is to change for now
+    EXPIRE_PASSIVELY_PAUSED = 1u << 1,   // writes wait: nothing may change beside them
 };
 
 // When there is something to sweep: Unix time in ms, or TABLE_DUE_NEVER. Never too late; may be early, as
