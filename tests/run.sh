@@ -8,8 +8,8 @@
 # does ("100%: Checks: 7, Failures: 0, Errors: 0") or with a line "7 passed, 0 failed"; several
 # such lines add up. A program that ends with an error although it counted no failure, that runs
 # longer than TEST_TIMEOUT, or that checked nothing counts as one failure.
-# What a program prints is shown only when it fails. The last line is "N passed, N failed"; the exit
-# status is 1 if any failed.
+# What a program prints is shown only when it fails: the lines that name a failed check at once, all
+# of it at the end. The last line is "N passed, N failed"; the exit status is 1 if any failed.
 #
 #   TEST_JOBS=2        programs at a time
 #   TEST_TIMEOUT=300   seconds for one program
@@ -40,9 +40,14 @@ count_checks() {
         END { print passed + 0, failed + 0 }' "$1"
 }
 
+# The first lines with which command $1 named what failed: Check's, and those of the scripts.
+named_failures() {
+    grep -m 5 -E '^[^ ]+:[0-9]+:[FE]:|^FAIL' "$work/$1.out" | sed 's/^/          /'
+}
+
 # Runs command $2 as number $1; leaves its output and "passed failed" in the work folder.
 run_one() {
-    local number=$1 command=$2 begin=$EPOCHREALTIME status passed failed pid note='' word=ok
+    local number=$1 command=$2 begin=$EPOCHREALTIME status passed failed pid named note='' word=ok
     # shellcheck disable=SC2086 # the command's arguments are meant to be split
     timeout --kill-after=10 "$limit" $command >"$work/$number.out" 2>&1 </dev/null &
     pid=$!
@@ -62,8 +67,10 @@ run_one() {
     [ -z "$note" ] || failed=$((failed + 1))
     [ "$failed" = 0 ] || word=FAIL
     echo "$passed $failed" >"$work/$number.result"
-    LC_ALL=C printf '%-4s  %s: %d passed, %d failed%s (%.1f s)\n' "$word" "${command##*build/}" \
-        "$passed" "$failed" "$note" "$(awk "BEGIN { print ${EPOCHREALTIME/,/.} - ${begin/,/.} }")"
+    named=$(named_failures "$number")
+    LC_ALL=C printf '%-4s  %s: %d passed, %d failed%s (%.1f s)\n%s' "$word" \
+        "${command##*build/}" "$passed" "$failed" "$note" \
+        "$(awk "BEGIN { print ${EPOCHREALTIME/,/.} - ${begin/,/.} }")" "${named:+$named$'\n'}"
 }
 
 number=0

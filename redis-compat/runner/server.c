@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -104,17 +105,24 @@ static void nap_ms(long ms)
     nanosleep(&left, NULL);
 }
 
+// From below the range in which outgoing connections get theirs.
 static int free_port(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof(address);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        die("no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(address.sin_port);
+    for (;;) {
+        uint16_t pick;
+        if (getrandom(&pick, sizeof(pick), 0) != sizeof(pick))
+            die("no free port: %s", strerror(errno));
+        address.sin_port = htons((uint16_t)(20000 + pick % 12000));
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+            die("no free port: %s", strerror(errno));
+        bool is_free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+        close(fd);
+        if (is_free)
+            return ntohs(address.sin_port);
+    }
 }
 
 // In the child.

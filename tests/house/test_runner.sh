@@ -29,6 +29,7 @@ echo 'Running suite(s): one'
 echo '100%: Checks: 7, Failures: 0, Errors: 0'
 END
 program check-bad <<'END'
+echo 'test_bad.c:12:F:bad:no_good:0: it is not'
 echo '62%: Checks: 8, Failures: 2, Errors: 1'
 exit 1
 END
@@ -68,9 +69,11 @@ run '0 passed, 1 failed' 1 ./not-there
 run '0 passed, 0 failed' 1
 rm -f "$tree.out"
 
-# What a failing program printed is shown, what a good one printed isn't.
+# What a failing program printed is shown, what a good one printed isn't; what names a failure is
+# shown twice: where it happens, and with all the rest.
 shown=$(cd "$tree" && "$root/tests/run.sh" ./check-good ./check-bad 2>&1)
 expect_equal 'output of the failing program' 1 "$(grep -c '^62%: Checks' <<<"$shown")"
+expect_equal 'the failure' 2 "$(grep -c 'test_bad.c:12:F:' <<<"$shown")"
 expect_equal 'output of the good program' 0 "$(grep -c '^Running suite' <<<"$shown")"
 
 finish

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,6 +27,8 @@
 
 #define ARGS_MAX     64
 #define PORT_TRIES   8
+#define PORT_FIRST   20000
+#define PORT_RANGE   12000  // up to where outgoing connections take theirs from
 #define LOG_SHOWN    20000
 #define FILES_WANTED 16384
 
@@ -110,14 +113,18 @@ bool server_logged(const struct test_server *server, const char *text)
 int server_free_port(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof(address);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    for (;;) {
+        uint16_t pick;
+        ck_assert_int_eq(getrandom(&pick, sizeof(pick), 0), sizeof(pick));
+        address.sin_port = htons((uint16_t)(PORT_FIRST + pick % PORT_RANGE));
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(fd, 0);
+        bool is_free = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+        close(fd);
+        if (is_free)
+            return ntohs(address.sin_port);
+    }
 }
 
 // What the process that becomes the server needs to know.

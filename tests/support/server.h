@@ -59,7 +59,8 @@ int server_run(const char *dir, const char *const *args, char *output, size_t ro
 // A folder that goes away with the program.
 void server_temp_dir(char out[SERVER_PATH_MAX]);
 
-// A loopback port that nobody listened on a moment ago.
+// A loopback port that nobody listened on a moment ago, from below the range in which outgoing
+// connections get theirs: what connects meanwhile does not take it.
 int server_free_port(void);
 
 // Reads a whole file as text, at most `room` - 1 bytes of it.
