@@ -316,7 +316,7 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 
 # ---- measuring ----------------------------------------------------------------------------------
 
-bench: $(SERVER) $(B)/release/utils/bench/bench_load ## Side by side with redis-server (BENCH=strings|collections|memory|all); rewrites docs/benchmarks.md
+bench: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_floor ## Side by side with redis-server (BENCH=strings|collections|memory|all); rewrites docs/benchmarks.md
 	$(Q)utils/bench/bench.sh $(BENCH)
 
 bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side

@@ -5,7 +5,7 @@
 #
 #   utils/bench/bench.sh [GROUP]    run from the root of the tree, or through `make bench BENCH=GROUP`
 #
-#   strings      GET, SET, MGET and INCR by redis-benchmark
+#   strings      GET, SET, MGET and INCR by redis-benchmark, SETEX of new keys by bench_load
 #   collections  lists, sets, hashes and sorted sets by bench_load, which can do what it cannot
 #   memory       bytes per key, and per item of collections
 #   all          all of them (if no group is named)
@@ -16,8 +16,11 @@
 # It counts what a command costs the server, however busy the load generator is. The round in which
 # a server used least counts: what other guests of the same host do to caches, clocks and the
 # load generator only ever adds. Many short rounds see such a moment where few long ones don't.
-# Of collections both servers get the same number of commands, the one that is slower uses
-# BENCH_SECONDS: these commands make the collection grow.
+# Of collections and SETEX both servers get the same number of commands, the one that is slower uses
+# BENCH_SECONDS: these commands make the collection or the keyspace grow.
+#
+# The floor of each command is bench_floor, under the same load as ours: it parses nothing and answers each
+# request with one reply that ours gave. It is measured in every third round.
 #
 #   BENCH_ROUNDS=15           rounds
 #   BENCH_SECONDS=0.25        CPU time of the server in one measurement
@@ -55,9 +58,15 @@ clients=50
 value_bytes=64
 declare -A count
 
-# Commands of bench_load: what is measured of collections, and below which number they are random
-# (0: numbers in order).
+# Commands of bench_load: what is measured of collections and SETEX, what redis-benchmark sends of the
+# others (for the floor's reply), and below which number they are random (0: numbers in order).
+value=$(printf "x%.0s" $(seq "$value_bytes"))
 declare -A load_command=(
+    [GET]='GET key:%k'
+    [SET]="SET key:%k $value"
+    [MGET]="MGET$(printf ' key:%%k%.0s' {1..10})"
+    [INCR]='INCR key:%k'
+    [SETEX]="SETEX key:%k 86400 $value"
     [LPUSH]='LPUSH queue element:%n'
     [RPOP]='RPOP queue'
     [SADD]='SADD set member:%n'
@@ -124,10 +133,17 @@ benchmark_collection() {
         -n "$requests" "${numbers[@]}" "${load_command[$what]}"
 }
 
-# Before a command is measured: collections that it makes grow or shrink are as they were before.
+# Before a command is measured: what it makes grow or shrink is as it was before.
 prepare() {
     local name=$1 command=$2 requests=$3 key
+    [ "$name" != floor ] || return 0
     case $command in
+    SETEX)
+        ask "$name" flushall >/dev/null
+        # Some ten thousand small keys are soon gone.
+        settle "$name" 0.05 >/dev/null
+        return 0
+        ;;
     LPUSH | RPOP) key=queue ;;
     SADD) key='set' ;;
     HSET) key='hash' ;;
@@ -159,6 +175,16 @@ calibrate() {
         print int(n / 1000 + 1) * 1000 }")
 }
 
+# Keeps the reply of ours to one such command as the floor's: with a number from the middle, so that it
+# is as long as most.
+keep_reply() {
+    local command=$1 number=$((${range[$1]:-$keys} / 2)) file=$work/$1.reply
+    [ "$command" != RPOP ] || fill ours "$number" 1 'LPUSH queue element:%n'
+    "$programs/bench_load" -p "${port[ours]}" -n 1 -f "$number" -o "$file" "${load_command[$command]}" \
+        >/dev/null || die "ours does not answer $command"
+    [[ $(head -c 2 "$file") != [\$*][-0] ]] || die "ours has nothing for $command"
+}
+
 # One measurement, one line of samples.
 measure() {
     local round=$1 name=$2 command=$3 pipeline=$4 requests before us said rps p99
@@ -173,10 +199,21 @@ measure() {
         "$(awk "BEGIN { printf \"%.4f\", $us / $requests }")" "$rps" "$p99" >>"$samples"
 }
 
+measure_floor() {
+    local round=$1 command=$2 pipeline=$3
+    start_floor "$work/$command.reply"
+    count["floor $command $pipeline"]=${count["ours $command $pipeline"]}
+    measure "$round" floor "$command" "$pipeline"
+    stop_server floor
+}
+
 # measure_rounds DEPTHS COMMAND...: the rounds of calibrated commands.
 measure_rounds() {
     local depths=$1 round command pipeline order
     shift
+    for command in "$@"; do
+        keep_reply "$command"
+    done
     for ((round = 1; round <= rounds; round++)); do
         order='ours theirs'
         [ $((round % 2)) = 1 ] || order='theirs ours'
@@ -185,6 +222,7 @@ measure_rounds() {
                 for name in $order; do
                     measure "$round" "$name" "$command" "$pipeline"
                 done
+                [ $((round % 3)) != 1 ] || measure_floor "$round" "$command" "$pipeline"
             done
         done
         echo "round $round of $rounds: $* done" >&2
@@ -209,9 +247,29 @@ measure_strings() {
     measure_rounds "$pipelines" "$@"
 }
 
+# The smaller number of commands for both.
+calibrate_both() {
+    local command=$1 ours theirs
+    calibrate ours "$command" 16
+    calibrate theirs "$command" 16
+    ours=${count["ours $command 16"]}
+    theirs=${count["theirs $command 16"]}
+    [ "$ours" -lt "$theirs" ] || ours=$theirs
+    count["ours $command 16"]=$ours
+    count["theirs $command 16"]=$ours
+}
+
+# New keys in servers that hold nothing.
+measure_new_keys() {
+    [ $# -gt 0 ] || return 0
+    calibrate_both "$1"
+    measure_rounds 16 "$1"
+}
+
 group_strings() {
     # shellcheck disable=SC2046 # names without blanks
     {
+        measure_new_keys $(chosen SETEX)
         measure_strings "${fill_command[64]}" $(chosen GET SET MGET)
         # INCR wants integers.
         measure_strings "${fill_command[integer]}" $(chosen INCR)
@@ -233,18 +291,6 @@ fill_for() {
         fill "$name" 5000 10000 'SADD tags:1 member:%n'
         ;;
     esac
-}
-
-# The smaller number of commands for both.
-calibrate_both() {
-    local command=$1 ours theirs
-    calibrate ours "$command" 16
-    calibrate theirs "$command" 16
-    ours=${count["ours $command 16"]}
-    theirs=${count["theirs $command 16"]}
-    [ "$ours" -lt "$theirs" ] || ours=$theirs
-    count["ours $command 16"]=$ours
-    count["theirs $command 16"]=$ours
 }
 
 group_collections() {
@@ -310,8 +356,9 @@ group_memory() {
 method() {
     case $1 in
     strings) echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on" \
-        "$keys keys; MGET asks for 10 keys. $rounds rounds, $seconds s of server CPU a" \
-        "measurement; the best of the rounds counts." ;;
+        "$keys keys; MGET asks for 10 keys. SETEX: \`bench_load -c $clients -P 16\`, new keys with" \
+        "$value_bytes bytes and a TTL of a day in an empty server. $rounds rounds, $seconds s of" \
+        "server CPU a measurement; the best of the rounds counts." ;;
     collections)
         echo "Load: \`bench_load -c $clients -P 16\`. $rounds rounds, $seconds s of server CPU a" \
             "measurement; the best of the rounds counts."

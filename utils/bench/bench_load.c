@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Load for a server: one command with changing arguments over pipelined connections.
 //
-//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST | -r RANGE] COMMAND
+//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST | -r RANGE]
+//              [-o FILE] COMMAND
 //
 // The command is written as people write it, words between single blanks. Each one sent has a
 // number: FIRST, FIRST + 1 and so on (from 0 unless told), or random ones below RANGE. In its
@@ -12,7 +13,8 @@
 //   %i  the number + 1000000       %t  86400 and the number modulo 86400
 //   %s  a random score of 32 bits
 //
-// With -t no more is sent after MS milliseconds.
+// With -t no more is sent after MS milliseconds. With -o the replies are written to FILE, byte for
+// byte as they come: with one connection, in the order of the commands.
 //
 // What is random comes in the same order each time, so that both servers get the same. Prints
 // commands per second and p99 in ms, of the time from sending a pipeline to its last reply. Ends
@@ -40,7 +42,8 @@ struct options {
     uint64_t count;
     uint64_t window_us;  // 0: as long as it takes
     uint64_t first;
-    uint64_t range;  // 0: numbers in order
+    uint64_t range;         // 0: numbers in order
+    const char *copy_path;  // NULL: replies are kept nowhere
 };
 
 // What of the server's bytes has been read so far of the replies that are due.
@@ -68,6 +71,7 @@ struct load {
     uint64_t answered;  // commands
     uint32_t *took_us;  // of each pipeline
     uint64_t took_count;
+    FILE *copy;  // of the replies, or NULL
     struct bytes out;
     struct bytes word;
 };
@@ -230,6 +234,8 @@ static void receive(struct load *load, struct link *link)
     ssize_t got = recv(link->fd, buffer, sizeof buffer, 0);
     if (got <= 0)
         fail("the server closed the connection");
+    if (load->copy && fwrite(buffer, 1, (size_t)got, load->copy) != (size_t)got)
+        fail("cannot write the replies");
     unsigned count = count_replies(&link->replies, buffer, (size_t)got);
     if (count > link->due)
         fail("more replies than commands");
@@ -290,7 +296,7 @@ static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .connections = 1, .pipeline = 1 };
     int letter;
-    while ((letter = getopt(argc, argv, "p:n:t:c:P:f:r:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:n:t:c:P:f:r:o:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'n': options.count = option_number(optarg, UINT32_MAX); break;
@@ -299,13 +305,14 @@ static struct options parse_options(int argc, char **argv)
         case 'P': options.pipeline = (unsigned)option_number(optarg, 10000); break;
         case 'f': options.first = option_number(optarg, UINT32_MAX); break;
         case 'r': options.range = option_number(optarg, UINT32_MAX); break;
+        case 'o': options.copy_path = optarg; break;
         default: exit(2);
         }
     }
     if (optind != argc - 1 || !options.port || !options.count || !options.connections ||
         !options.pipeline)
         fail("usage: bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] "
-             "[-f FIRST | -r RANGE] COMMAND");
+             "[-f FIRST | -r RANGE] [-o FILE] COMMAND");
     return options;
 }
 
@@ -317,9 +324,13 @@ int main(int argc, char **argv)
     split_words(&load, argv[optind]);
     size_t took_bytes = load.options.count * sizeof *load.took_us;
     load.took_us = mem_alloc(took_bytes);
+    if (load.options.copy_path && !(load.copy = fopen(load.options.copy_path, "wb")))
+        fail("cannot write the file of the replies");
     load.begun_us = clock_mono_us_now();
     run(&load);
     report(&load, clock_mono_us_now() - load.begun_us);
+    if (load.copy && fclose(load.copy) != 0)
+        fail("cannot write the replies");
     mem_free(load.took_us, took_bytes);
     bytes_release(&load.out);
     bytes_release(&load.word);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # For the benchmarks that run Respite and redis-server side by side: starts and stops them, loads
-# them, and reads what they use. Servers are called `ours` and `theirs`. The script that sources this
-# file has set -euo pipefail; it may set LC_ALL and traps of its own for other signals than EXIT.
+# them, and reads what they use. Servers are called `ours` and `theirs`, and `floor` is bench_floor. The
+# script that sources this file has set -euo pipefail; it may set LC_ALL and traps of its own for other
+# signals than EXIT.
 #
 #   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server    any two servers; what is measured
 #                             of others than these two is printed only
@@ -29,7 +30,7 @@ stop_server() {
     wait "${pid[$name]}" 2>/dev/null || true
     unset "pid[$name]"
 }
-trap 'stop_server ours; stop_server theirs; rm -rf "$work"' EXIT
+trap 'stop_server ours; stop_server theirs; stop_server floor; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -84,6 +85,22 @@ launch_server() {
     pid[$name]=$!
 }
 
+# start_floor FILE: starts the server that answers everything with the bytes of FILE, and waits until it
+# listens.
+start_floor() {
+    port[floor]=$(free_port)
+    (exec taskset -c "$server_cpu" "$programs/bench_floor" "${port[floor]}" "$1") \
+        >"$work/floor.log" 2>&1 &
+    pid[floor]=$!
+    for ((i = 0; i < 200; i++)); do
+        ! (exec 3<>"/dev/tcp/127.0.0.1/${port[floor]}") 2>/dev/null || return 0
+        kill -0 "${pid[floor]}" 2>/dev/null || break
+        sleep 0.01
+    done
+    cat "$work/floor.log" >&2
+    die "the floor does not listen on port ${port[floor]}"
+}
+
 # fill NAME FIRST COUNT COMMAND: the command of bench_load with the numbers FIRST to FIRST+COUNT-1.
 fill() {
     taskset -c "$load_cpu" "$programs/bench_load" -p "${port[$1]}" -c 1 -P 256 -f "$2" -n "$3" "$4" \
@@ -112,13 +129,13 @@ rss_bytes() {
     awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/${pid[$1]}/status"
 }
 
-# Waits until a server has done what it does in the background, such as rehashing or freeing, and
-# prints its used_memory.
+# settle NAME [SECONDS]: waits until a server has done what it does in the background, such as rehashing
+# or freeing, and prints its used_memory: it has when that stays the same for 4 times SECONDS (0.2).
 settle() {
-    local name=$1 before now=-1 same=0
+    local name=$1 pause=${2:-0.2} before now=-1 same=0
     for ((i = 0; i < 100 && same < 4; i++)); do
         before=$now
-        sleep 0.2
+        sleep "$pause"
         now=$(used_memory "$name")
         if [ "$now" = "$before" ]; then same=$((same + 1)); else same=0; fi
     done
