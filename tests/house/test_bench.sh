@@ -67,6 +67,9 @@ unknown=$(awk -F '|' '/^(cpu|memory) / { gsub(/ /, ""); print $2 }' "$root/utils
     grep -vxF "$measured")
 expect_equal 'bounds of what nobody measures' '' "$unknown"
 
+twice=$(awk -F '|' '/^[a-z]+ .*\|/ { gsub(/ /, ""); print $1, $2, $3 }' "$root/utils/bench/bounds.txt" | sort | uniq -d)
+expect_equal 'bounds that are there twice' '' "$twice"
+
 expect_refused 'unknown group' "no group 'x'" utils/bench/bench.sh x
 expect_refused 'no such server' 'no such server: ./none' \
     env BENCH_OURS=./none BENCH_THEIRS=./none utils/bench/bench.sh strings
