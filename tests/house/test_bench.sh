@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The benchmarks' reports: the best of rounds, medians, ratios and bounds; a document keeps what was not generated; and
-# what is not there is refused before anything starts.
+# The reports of the benchmarks: the best of rounds, medians, ratios and bounds; a document keeps what was not generated;
+# the server that is the floor; and what is not there is refused before anything starts.
 # shellcheck source=tests/support/house.sh
 . "$(dirname "$0")/../support/house.sh"
 
@@ -74,6 +74,62 @@ expect_refused 'unknown group' "no group 'x'" utils/bench/bench.sh x
 expect_refused 'no such server' 'no such server: ./none' \
     env BENCH_OURS=./none BENCH_THEIRS=./none utils/bench/bench.sh strings
 expect_refused 'unknown type' "no type 'x'" env BENCH_ONLY=x utils/bench/bench_stall.sh
+
+# The floor's server: a reply for each request, wherever reads cut it; and a reader who is slow gets them all.
+connect_floor() {
+    { exec 3<>"/dev/tcp/127.0.0.1/$floor_port"; } 2>/dev/null
+}
+
+# start_floor BYTES: replies are so many of r. Connects to it.
+start_floor() {
+    head -c "$1" /dev/zero | tr '\0' r >"$tree/reply"
+    floor_port=$((20000 + RANDOM % 12000))
+    while connect_floor; do
+        floor_port=$((20000 + RANDOM % 12000))
+    done
+    "$tree/bench_floor" "$floor_port" "$tree/reply" &
+    floor=$!
+    for ((i = 0; i < 500; i++)); do
+        ! connect_floor || return 0
+        sleep 0.01
+    done
+}
+
+# requests COUNT
+requests() {
+    for ((i = 0; i < $1; i++)); do
+        printf '%s' $'*2\r\n$3\r\nGET\r\n$1\r\nk\r\n'
+    done >&3
+}
+
+# answers BYTES: how many come, at most so many.
+answers() {
+    timeout 10 head -c "$1" <&3 | wc -c
+}
+
+# Ends it, which closes the connection behind what it had to say.
+end_floor() {
+    kill "$floor"
+    wait "$floor" 2>/dev/null
+    expect_equal "floor: $1" 0 "$(answers 1000)"
+}
+
+expect_ok 'the floor compiles alone' \
+    cc -std=gnu11 -O1 -D_GNU_SOURCE -I"$root/src" -o bench_floor utils/bench/bench_floor.c
+start_floor 7
+printf '%s' $'*2\r\n$3\r\nGE' >&3
+expect_equal 'floor: half a request' 7 "$(answers 7)"
+printf '%s' $'T\r\n$1\r\nk\r\n' >&3
+requests 300
+expect_equal 'floor: a pipeline' 2100 "$(answers 2100)"
+end_floor 'no reply too many'
+start_floor 100003
+requests 200
+expect_equal 'floor: more than the socket takes' 20000600 "$(answers 20000600)"
+requests 1
+expect_equal 'floor: and another request' 100003 "$(answers 100003)"
+end_floor 'nothing behind it'
+expect_refused 'floor: no reply' "cannot read the reply's file" ./bench_floor 1 none
 
 # stalls MS CPU...: longest answers of several DELs and the CPU time in them; with no command 9 ms.
 stalls() {

@@ -20,7 +20,7 @@
 # BENCH_SECONDS: these commands make the collection or the keyspace grow.
 #
 # The floor of each command is bench_floor, under the same load as ours: it parses nothing and answers each
-# request with one reply that ours gave. It is measured in every third round.
+# request with one reply that ours gave. It is measured in every second round.
 #
 #   BENCH_ROUNDS=15           rounds
 #   BENCH_SECONDS=0.25        CPU time of the server in one measurement
@@ -151,7 +151,7 @@ prepare() {
     esac
     ask "$name" del "$key" >/dev/null
     [ "$command" != RPOP ] || fill "$name" 0 "$requests" 'LPUSH queue element:%n'
-    settle "$name" >/dev/null
+    settle "$name" 0.1 >/dev/null
 }
 
 # The number of requests that costs the server about BENCH_SECONDS.
@@ -175,13 +175,13 @@ calibrate() {
         print int(n / 1000 + 1) * 1000 }")
 }
 
-# Keeps the reply of ours to one such command as the floor's: with a number from the middle, so that it
-# is as long as most.
+# Keeps the reply of ours to one such command as the floor's: with a number from the middle, so that what it
+# names is as long as most.
 keep_reply() {
     local command=$1 number=$((${range[$1]:-$keys} / 2)) file=$work/$1.reply
     [ "$command" != RPOP ] || fill ours "$number" 1 'LPUSH queue element:%n'
-    "$programs/bench_load" -p "${port[ours]}" -n 1 -f "$number" -o "$file" "${load_command[$command]}" \
-        >/dev/null || die "ours does not answer $command"
+    taskset -c "$load_cpu" "$programs/bench_load" -p "${port[ours]}" -n 1 -f "$number" -o "$file" \
+        "${load_command[$command]}" >/dev/null || die "ours does not answer $command"
     [[ $(head -c 2 "$file") != [\$*][-0] ]] || die "ours has nothing for $command"
 }
 
@@ -222,7 +222,7 @@ measure_rounds() {
                 for name in $order; do
                     measure "$round" "$name" "$command" "$pipeline"
                 done
-                [ $((round % 3)) != 1 ] || measure_floor "$round" "$command" "$pipeline"
+                [ $((round % 2)) = 0 ] || measure_floor "$round" "$command" "$pipeline"
             done
         done
         echo "round $round of $rounds: $* done" >&2

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A server that parses nothing: the floor of what a server with one thread costs on this machine.
 //
-//   bench_floor PORT FILE
+//   bench_floor PORT FILE [PAUSE_US]
 //
 // It counts the requests that arrive on 127.0.0.1 and answers each with the bytes of FILE, one
 // reply of a real server, whatever it asks for. So what it costs is the sockets: one epoll_wait a
 // turn, for each connection with requests one recv and, when all have been read, one send, as
-// Respite does it. SIGTERM ends it.
+// Respite does it. SIGTERM ends it. With PAUSE_US it sleeps that long after each turn, so that the
+// next one finds more connections ready: what is then saved is what being woken often costs.
 //
 // A request is counted as its '*' arrives, wherever reads cut it: that is right as long as nothing
 // else in a request is one, which holds of all that redis-benchmark and the commands of bench.sh
@@ -47,6 +48,7 @@ struct link {
 struct floor {
     int poll;
     int listener;
+    useconds_t pause_us;  // after each turn
     struct row row;
     struct link links[LINKS];  // by their sockets
     struct link *due[EVENTS];  // those of this turn that have something to send
@@ -184,6 +186,8 @@ static void serve(struct floor *floor)
             floor->due[floor->due_count++] = link;
     }
     flush_due(floor);
+    if (floor->pause_us)
+        usleep(floor->pause_us);
 }
 
 static void start_listening(struct floor *floor, uint16_t port)
@@ -202,11 +206,13 @@ static void start_listening(struct floor *floor, uint16_t port)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3)
-        fail("usage: bench_floor PORT FILE");
+    if (argc != 3 && argc != 4)
+        fail("usage: bench_floor PORT FILE [PAUSE_US]");
     struct floor floor = { .poll = epoll_create1(EPOLL_CLOEXEC) };
     if (floor.poll < 0)
         fail("epoll_create1");
+    if (argc == 4)
+        floor.pause_us = (useconds_t)option_number(argv[3], 1000000);
     make_row(&floor.row, argv[2]);
     start_listening(&floor, (uint16_t)option_number(argv[1], UINT16_MAX));
     while (true)
