@@ -63,6 +63,7 @@ NEEDS_bench-persist := build bench
 NEEDS_bench-repl := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
+NEEDS_profile := build bench profile
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
 NEEDED := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
@@ -343,6 +344,9 @@ bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per op
 bench-eviction: $(SERVER) $(B)/release/utils/bench/bench_eviction ## Misses at the same maxmemory, side by side with redis-server
 	$(Q)RESPITE_SERVER=$(SERVER) $(B)/release/utils/bench/bench_eviction $(BENCH_ARGS)
 
+profile: $(SERVER) $(B)/release/utils/bench/bench_load ## Instructions per command and where they go, by callgrind (PERF=1: by perf); rewrites docs/benchmarks.md
+	$(Q)utils/bench/profile.sh
+
 fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
 	$(Q)for program in $(call fuzz_programs,fuzz); do \
 	    name=$${program##*/fuzz_}; corpus=$(B)/fuzz/corpus/$$name; mkdir -p $$corpus; \
@@ -402,7 +406,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction profile fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 
