@@ -63,6 +63,8 @@ NEEDS_bench-persist := build bench
 NEEDS_bench-repl := build bench
 NEEDS_bench-table := build
 NEEDS_bench-eviction := build bench
+NEEDS_profile := build bench profile
+NEEDS_pgo := build bench
 NEEDS_fuzz := build fuzz
 NEEDS_coverage := build test coverage
 NEEDED := $(sort $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
@@ -89,10 +91,10 @@ CFLAGS_ALL := -std=gnu11 -g $(WARNINGS)
 CHECKED := -DRESPITE_DEBUG -fno-omit-frame-pointer
 
 SAN_MODE := $(if $(SAN),san-$(subst $(comma),-,$(SAN)))
-MODES := release debug coverage fuzz $(SAN_MODE)
+MODES := release debug coverage fuzz pgo-gen pgo $(SAN_MODE)
 # What tests are compiled in, and which server the integration tests start.
 TEST_MODE := $(if $(SAN),$(SAN_MODE),debug)
-SERVER_MODE := $(if $(SAN),$(SAN_MODE),release)
+SERVER_MODE := $(if $(SAN),$(SAN_MODE),release)## pgo: make all, run, test and install take the server of make pgo
 
 # Under AddressSanitizer libc's malloc is used (src/base/memory.h), so jemalloc stays out.
 JEMALLOC := -l:libjemalloc.a
@@ -105,6 +107,22 @@ LIBS_release := $(JEMALLOC) $(SYSTEM_LIBS)
 CC_debug := $(CC)
 CFLAGS_debug := $(CFLAGS_ALL) -Og $(CHECKED) $(CFLAGS)
 LIBS_debug := $(JEMALLOC) $(SYSTEM_LIBS)
+
+# Twice the same: pgo-gen counts what is executed, and pgo is compiled with these counts. gcc knows
+# static functions by where their object lies, so both are told the same. Warnings that come with other
+# inlining, or say that a file was not trained, are not to stop it.
+CFLAGS_PGO := $(filter-out -Werror,$(CFLAGS_ALL)) -Wno-maybe-uninitialized -Wno-missing-profile -O2
+CC_pgo-gen := $(CC)
+CFLAGS_pgo-gen = $(CFLAGS_PGO) -fprofile-generate -fprofile-update=prefer-atomic \
+    -dumpdir $(patsubst $(B)/pgo-gen%,$(B)/pgo%,$(@D))/ $(CFLAGS)
+LIBS_pgo-gen := $(LIBS_release)
+
+# Knowing how long copies are, gcc would rather copy by loops and `rep movs` than call libc, which is
+# better at it beyond a few words.
+COPIES := $(if $(filter x86_64,$(shell uname -m)),-mmemcpy-strategy=unrolled_loop:32:noalign$(comma)libcall:-1:noalign)
+CC_pgo := $(CC)
+CFLAGS_pgo := $(CFLAGS_PGO) $(LTO) -fprofile-use -fprofile-partial-training $(COPIES) $(CFLAGS)
+LIBS_pgo := $(LIBS_release)
 
 CC_coverage := $(CC)
 CFLAGS_coverage := $(CFLAGS_ALL) -Og --coverage -DRESPITE_DEBUG $(CFLAGS)
@@ -188,6 +206,8 @@ FUZZ_PROGRAMS := $(call fuzz_programs,$(TEST_MODE))
 all: $(SERVER) $(UTILS) ## Build the server (default): build/respite-server, or the sanitizer's under SAN=
 
 debug: $(call server,debug) ## Build with assertions and no optimisation: build/debug/respite-server
+
+pgo: $(call server,pgo) ## Build with the profile of a training run: build/pgo/respite-server
 
 run: $(SERVER) ## Install what is missing, build, and serve on 127.0.0.1:6379 with conf/respite.conf
 	$(Q)exec $(SERVER) conf/respite.conf
@@ -343,6 +363,9 @@ bench-table: $(B)/release/utils/bench/bench_table ## Bytes per key and ns per op
 bench-eviction: $(SERVER) $(B)/release/utils/bench/bench_eviction ## Misses at the same maxmemory, side by side with redis-server
 	$(Q)RESPITE_SERVER=$(SERVER) $(B)/release/utils/bench/bench_eviction $(BENCH_ARGS)
 
+profile: $(SERVER) $(B)/release/utils/bench/bench_load ## Instructions per command and where they go, by callgrind (PERF=1: by perf); rewrites docs/benchmarks.md
+	$(Q)utils/bench/profile.sh
+
 fuzz: $(call fuzz_programs,fuzz) ## Each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
 	$(Q)for program in $(call fuzz_programs,fuzz); do \
 	    name=$${program##*/fuzz_}; corpus=$(B)/fuzz/corpus/$$name; mkdir -p $$corpus; \
@@ -401,8 +424,8 @@ help: ## This list
 	@echo
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
-.PHONY: all debug run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction fuzz coverage install uninstall clean help FORCE
+.PHONY: all debug pgo run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
+    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction profile fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 
@@ -424,6 +447,16 @@ $(B)/clients/%: redis-compat/clients/%.go
 define write_if_changed
 @mkdir -p $(@D); printf '%s\n' $1 | cmp -s - $@ || printf '%s\n' $1 > $@
 endef
+
+# The server writes its counts to build/pgo/, beside the objects that are compiled with them.
+$(B)/pgo-gen/trained: $(call server,pgo-gen) $(B)/release/utils/bench/bench_load $(wildcard utils/bench/*.sh)
+	$(if $(Q),@echo '  TRAIN $<')
+	@mkdir -p $(B)/pgo
+	$(Q)find $(B)/pgo -name '*.gcda' -delete
+	$(Q)BENCH_OURS=$< utils/bench/train.sh
+	@touch $@
+
+$(call objects,pgo,$(SOURCES)): $(B)/pgo-gen/trained
 
 # $1: mode
 define MODE_RULES

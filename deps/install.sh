@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Installs the Debian packages of deps/packages.txt that are missing.
 #
-#   deps/install.sh [GROUP...]     groups: build run test check fuzz coverage bench; default: all
+#   deps/install.sh [GROUP...]     groups: build run test check fuzz coverage bench profile; default: all
 #   deps/install.sh -n [GROUP...]  only says what is missing; exit status 1 if anything is
 #
 # When nothing is missing it says nothing, asks nobody and takes a few milliseconds. Otherwise it

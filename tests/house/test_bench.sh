@@ -217,6 +217,45 @@ plant samples.tsv </dev/null
 expect_refused 'nothing was flushed' 'nothing was measured' \
     awk -f utils/bench/reclaim.awk utils/bench/bounds.txt samples.tsv
 
+# What callgrind_annotate and perf say.
+plant GET.functions <<'END'
+--------------------------------------------------------------------------------
+9,999 (100.0%)  PROGRAM TOTALS
+
+--------------------------------------------------------------------------------
+Ir                   file:function
+--------------------------------------------------------------------------------
+6,000 (60.00%)  /home/x/src/server/../../src/server/batch.c:run.lto_priv.0 [/home/x/build/respite-server]
+1,500 (15.00%)  src/ds/table_inl.h:run.lto_priv.0
+  500 ( 5.00%)  /usr/lib/gcc/x86_64-linux-gnu/12/include/emmintrin.h:run.lto_priv.0
+1,900 (19.00%)  ./string/../sysdeps/x86_64/strcmp.S:strcmp [/usr/lib/x86_64-linux-gnu/libc.so.6]
+  100 ( 1.00%)  ???:ev_run'2 [/home/x/build/respite-server]
+END
+profile() {
+    awk -v name=GET -v count=10 -f "$tree/utils/bench/callgrind.awk" "$tree/GET.functions" >"$tree/samples.tsv" &&
+        awk -v top=2 -v unit=instructions -f "$tree/utils/bench/profile.awk" "$tree/samples.tsv"
+}
+expect_equal 'profile' '| command | **instructions** | server | ds | libraries | libc | rest |
+|---|---:|---:|---:|---:|---:|---:|
+| GET | **1000** | 650 | 150 | 10 | 190 | 0 |
+
+| command | costliest functions, % |
+|---|---|
+| GET | run 80.0, strcmp 19.0 |' "$(profile)"
+plant GET.functions </dev/null
+expect_refused 'nothing was counted' 'no totals' profile
+plant GET.functions <<'END'
+# Overhead  Symbol              Shared Object
+    60.00%  [.] run.lto_priv.0  respite-server
+    15.50%  [k] tcp_ack         [kernel.kallsyms]
+     4.50%  [.] __send          libc.so.6
+END
+expect_said 'samples of perf' $'folder\tGET\tkernel\t15.50' \
+    awk -v name=GET -f utils/bench/perf.awk GET.functions
+expect_said 'functions of perf' $'function\tGET\trun\t60.00' \
+    awk -v name=GET -f utils/bench/perf.awk GET.functions
+expect_refused 'unknown command of a profile' "no command 'x'" env PROFILE_ONLY=x utils/bench/profile.sh
+
 plant doc.md <<'END'
 before
 <!-- generated: x -->

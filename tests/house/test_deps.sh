@@ -34,7 +34,7 @@ bad=$(awk -F '|' '/^#/ || /^[ \t]*$/ { next }
         if (count == 0)
             print
         for (i = 1; i <= count; i++)
-            if (groups[i] !~ /^(build|run|test|check|fuzz|coverage|bench)$/)
+            if (groups[i] !~ /^(build|run|test|check|fuzz|coverage|bench|profile)$/)
                 print
     }' "$root/deps/packages.txt")
 expect_equal 'lines of deps/packages.txt' '' "$bad"

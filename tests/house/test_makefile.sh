@@ -9,7 +9,7 @@ make_tree
 help=$(cd "$tree" && make help)
 for target in help all debug run install-deps test test-unit test-integration test-long test-house compat interchange check \
     check-layers check-headers check-globals check-size format-check lint format bench bench-stall bench-reclaim \
-    bench-table fuzz coverage install uninstall clean; do
+    bench-table profile pgo fuzz coverage install uninstall clean; do
     expect_equal "make help lists $target" 1 "$(grep -cE "^  $target  +[A-Za-z\`]" <<<"$help")"
 done
 
@@ -38,6 +38,21 @@ expect_ok 'debug' make debug
 expect_ok 'the debug server is there' test -x build/debug/respite-server
 expect_ok 'sanitizers' make SAN=address,undefined
 expect_ok 'their server is there' test -x build/san-address-undefined/respite-server
+
+# A load that only starts the server, which leaves its counts.
+plant utils/bench/bench_load.c <<<'int main(void) { return 0; }'
+plant utils/bench/train.sh <<'END'
+"$BENCH_OURS" || true
+END
+chmod +x "$tree/utils/bench/train.sh"
+expect_ok 'with a profile' make pgo
+expect_ok 'its server is there' test -x build/pgo/respite-server
+expect_ok 'what was counted lies beside the objects' test -s build/pgo/obj/ds/two.gcda
+expect_equal 'nothing to do the second time, with a profile' '' "$(cd "$tree" && make pgo 2>&1)"
+touch "$tree/src/ds/two.c"
+expect_said 'a change is trained anew' 'TRAIN build/pgo-gen/respite-server' make pgo
+expect_said 'flags' '-fprofile-use' make -n pgo CFLAGS=-DX
+rm -r "$tree/utils/bench"
 
 mkdir "$tree/conf" "$tree/docs"
 echo 'int main(void) { return 0; }' >"$tree/utils/respite-look.c"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Load for a server: one command with changing arguments over pipelined connections.
 //
-//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST | -r RANGE]
+//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST] [-r RANGE]
 //              [-o FILE] COMMAND
 //
 // The command is written as people write it, words between single blanks. Each one sent has a
@@ -11,14 +11,15 @@
 //   %n  the number                 %k  the number in 12 digits
 //   %e  the number + 99            %d  the number modulo 10
 //   %i  the number + 1000000       %t  86400 and the number modulo 86400
-//   %s  a random score of 32 bits
+//   %s  a random score of 32 bits  %r  a random number below RANGE in 12 digits, each time another
 //
 // With -t no more is sent after MS milliseconds. With -o the replies are written to FILE, byte for
 // byte as they come: with one connection, in the order of the commands.
 //
-// What is random comes in the same order each time, so that both servers get the same. Prints
-// commands per second and p99 in ms, of the time from sending a pipeline to its last reply. Ends
-// with status 1, and what the server said, at the first reply that is an error.
+// What is random comes in the same order each time, so that both servers get the same; FIRST beside
+// RANGE chooses another order. Prints commands per second and p99 in ms, of the time from sending a
+// pipeline to its last reply. Ends with status 1, and what the server said, at the first reply that
+// is an error.
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -102,6 +103,7 @@ static void append_placeholder(struct load *load, char letter, uint64_t number)
     case 'i': append_number(out, number + 1000000); break;
     case 't': append_number(out, 86400 + number % 86400); break;
     case 's': append_number(out, random_next(&load->random) >> 32); break;
+    case 'r': append_padded(out, random_below(&load->random, load->options.range)); break;
     default: fail("the command has an unknown placeholder");
     }
 }
@@ -140,6 +142,8 @@ static void add_command(struct load *load)
 
 static void split_words(struct load *load, const char *command)
 {
+    if (strstr(command, "%r") && !load->options.range)
+        fail("%r wants a range");
     while (*command != '\0') {
         size_t len = strcspn(command, " ");
         if (load->word_count == WORDS_MAX)
@@ -312,7 +316,7 @@ static struct options parse_options(int argc, char **argv)
     if (optind != argc - 1 || !options.port || !options.count || !options.connections ||
         !options.pipeline)
         fail("usage: bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] "
-             "[-f FIRST | -r RANGE] [-o FILE] COMMAND");
+             "[-f FIRST] [-r RANGE] [-o FILE] COMMAND");
     return options;
 }
 
