@@ -168,6 +168,7 @@ struct command {
     const char *refusal;    // how the error begins where it is not run; NULL: as everywhere
     bool is_syscmd;         // not for applications, as COMMAND DOCS says
     bool barrier;           // may keep what its client sent behind it from being run
+    bool brief;             // takes next to no time, whatever is asked; fast reads of few arguments do
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
     const struct command_arg *args;
     // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.

@@ -18,6 +18,8 @@
 #define INDEX_PLACES 2048
 
 // A name of up to 16 bytes folded to lower case, in two overlapping words.
+#define FOLDED_BYTES 16
+
 struct folded {
     uint64_t first;
     uint64_t last;
@@ -126,15 +128,26 @@ bool registry_ask_gates(const struct registry *registry, uint32_t bits, struct c
     return false;
 }
 
-// Every byte of a name of up to 16 bytes is in one of the words. Setting bit 5 takes the case off
-// letters; that it makes some other bytes alike, registry_lookup() sorts out.
-static struct folded fold(struct slice name)
+// Eight bytes at once: those that are 'A' to 'Z' in lower case.
+static inline uint64_t lower_case(uint64_t bytes)
 {
-    const uint64_t bit5 = UINT64_C(0x2020202020202020);
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low_bits = bytes & 0x7f * each;
+    // Bit 7 of a byte tells; no sum carries into the next one.
+    uint64_t from_a = low_bits + (0x80 - 'A') * each;
+    uint64_t behind_z = low_bits + (0x80 - ('Z' + 1)) * each;
+    uint64_t upper = (from_a ^ behind_z) & ~bytes & 0x80 * each;
+    return bytes | upper >> 2;
+}
+
+// Every byte of a name of up to 16 bytes is in one of the words.
+static inline struct folded fold(struct slice name)
+{
     struct folded folded = { .len = name.len };
     if (name.len >= 8) {
         memcpy(&folded.first, name.ptr, 8);
         memcpy(&folded.last, name.ptr + name.len - 8, 8);
+        folded.last = lower_case(folded.last);
     } else if (name.len >= 4) {
         uint32_t low, high;
         memcpy(&low, name.ptr, 4);
@@ -144,8 +157,7 @@ static struct folded fold(struct slice name)
         const unsigned char *p = (const unsigned char *)name.ptr;
         folded.first = p[0] | (uint64_t)p[name.len / 2] << 8 | (uint64_t)p[name.len - 1] << 16;
     }
-    folded.first |= bit5;
-    folded.last |= bit5;
+    folded.first = lower_case(folded.first);
     return folded;
 }
 
@@ -174,8 +186,9 @@ struct command_entry *registry_lookup(const struct registry *registry, struct sl
         if (place->name.first != folded.first || place->name.last != folded.last ||
             place->name.len != folded.len)
             continue;
-        // Other bytes may fold alike, and a long name has bytes in no word.
-        if (strncasecmp(place->command->called, name.ptr, name.len) == 0)
+        // A long name has bytes that are in no word.
+        if (likely(name.len <= FOLDED_BYTES) ||
+            strncasecmp(place->command->called, name.ptr, name.len) == 0)
             return place->command;
     }
     return NULL;
@@ -259,8 +272,8 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .called = mem_strndup(row->name, strlen(row->name)),
     };
     set_key_range(entry);
-    const uint32_t brief = CMD_FAST | CMD_READONLY;
-    entry->is_brief = (row->flags & brief) == brief && row->arity > 0;
+    const uint32_t fast_read = CMD_FAST | CMD_READONLY;
+    entry->is_brief = row->brief || ((row->flags & fast_read) == fast_read && row->arity > 0);
     for (int i = 0; i < GATES_MAX; i++) {
         if (registry->gates[i].applies && registry->gates[i].applies(row))
             entry->gates |= 1u << i;

@@ -16,8 +16,7 @@
 static inline bool key_matches(const void *entry, const void *udata)
 {
     const struct key *key = udata;
-    struct slice have = entry_key(entry);
-    return have.len == key->len && memcmp(have.ptr, key->ptr, key->len) == 0;
+    return slice_equal(entry_key(entry), key_slice(key));
 }
 
 static uint64_t entry_hash(const void *entry)
