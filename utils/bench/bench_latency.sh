@@ -73,7 +73,7 @@ probe_eviction() {
 probe_expiry() {
     local name=$1 round=$2 begun=${EPOCHREALTIME/./} due
     fill "$name" 0 100000 "${asked[@]}"
-    due=$((EPOCHSECONDS + 3 + (${EPOCHREALTIME/./} - begun) * expired / 100000 * 2 / 1000000))
+    due=$((EPOCHSECONDS + 3 + (${EPOCHREALTIME/./} - begun) * 2 * expired / 100000000000))
     fill "$name" 0 "$expired" "SET key:%k val:%k EXAT $due"
     ((EPOCHSECONDS < due)) || die "filling $name took too long"
     while ((EPOCHSECONDS < due - 1)); do sleep 0.05; done
