@@ -27,7 +27,7 @@ SAN ?= ## sanitizers (address,undefined): a build of its own, and tests against 
 CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switches it off
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
-BENCH ?= all## what make bench measures: strings, collections, memory or all
+BENCH ?= all## what make bench measures: strings, collections, memory, latency or all
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -336,7 +336,7 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 
 # ---- measuring ----------------------------------------------------------------------------------
 
-bench: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_floor ## Side by side with redis-server (BENCH=strings|collections|memory|all); rewrites docs/benchmarks.md
+bench: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_floor $(B)/release/utils/bench/bench_probe ## Side by side with redis-server (BENCH=strings|collections|memory|latency|all); rewrites docs/benchmarks.md
 	$(Q)utils/bench/bench.sh $(BENCH)
 
 bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side

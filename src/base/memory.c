@@ -214,13 +214,15 @@ bool mem_purge_in_background(bool on)
 
 // Two arenas, since there is one thread that matters; caches deep enough for the bursts of small
 // blocks that a batch of commands makes, but a full one gives back an eighth, not half of them: 500
-// blocks freed all over the heap are 500 cache misses, up to 1.7 ms at once. jemalloc reads this symbol
-// when it starts. Its background thread is started later (mem_purge_in_background()): it would not outlive
-// a fork.
+// blocks freed all over the heap are 500 cache misses, up to 1.7 ms at once. Free pages go back to
+// the system within a second: all segments of a table grow at about the same time, and what they
+// leave is too short for the slabs that come after (with 10 s it was 11 % of RSS behind 5 M keys).
+// jemalloc reads this symbol when it starts. Its background thread is started later
+// (mem_purge_in_background()): it would not outlive a fork.
 const char *malloc_conf =
     "narenas:2,lg_tcache_nslots_mul:2,tcache_nslots_small_max:1000,"
     "lg_tcache_flush_small_div:3,"
-    "dirty_decay_ms:10000,muzzy_decay_ms:0,background_thread:false,max_background_threads:1";
+    "dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:false,max_background_threads:1";
 
 // Class sizes of all sizes up to SMALL_MAX, by (size + 7) / 8.
 #define SMALL_MAX 4096

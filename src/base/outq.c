@@ -32,7 +32,8 @@ static struct outq_chunk *chunk_make(struct outq_pool *pool, size_t cap)
     }
     if (chunk) {
         pool->free = chunk->next;
-        pool->free_count--;
+        if (--pool->free_count < pool->idle_count)
+            pool->idle_count = pool->free_count;
     } else {
         chunk = mem_alloc(sizeof *chunk + cap);
     }
@@ -46,7 +47,8 @@ static struct outq_chunk *reference_make(struct outq_pool *pool)
     if (unlikely(!chunk))
         return mem_alloc(sizeof *chunk);
     pool->free_references = chunk->next;
-    pool->free_reference_count--;
+    if (--pool->free_reference_count < pool->idle_reference_count)
+        pool->idle_reference_count = pool->free_reference_count;
     return chunk;
 }
 
@@ -77,20 +79,31 @@ static void chunk_release(struct outq_pool *pool, struct outq_chunk *chunk)
     mem_free(chunk, chunk_memory(chunk));
 }
 
-void outq_pool_release(struct outq_pool *pool)
+// Frees so many chunks of a list of the pool.
+static void free_chunks(struct outq_chunk **list, uint32_t count)
 {
-    while (pool->free) {
-        struct outq_chunk *chunk = pool->free;
-        pool->free = chunk->next;
+    for (; count > 0; count--) {
+        struct outq_chunk *chunk = *list;
+        *list = chunk->next;
         mem_free(chunk, chunk_memory(chunk));
     }
-    pool->free_count = 0;
-    while (pool->free_references) {
-        struct outq_chunk *chunk = pool->free_references;
-        pool->free_references = chunk->next;
-        mem_free(chunk, sizeof *chunk);
-    }
-    pool->free_reference_count = 0;
+}
+
+void outq_pool_release(struct outq_pool *pool)
+{
+    free_chunks(&pool->free, pool->free_count);
+    free_chunks(&pool->free_references, pool->free_reference_count);
+    *pool = (struct outq_pool){ 0 };
+}
+
+void outq_pool_trim(struct outq_pool *pool)
+{
+    uint32_t chunks = (pool->idle_count + 1) / 2;
+    uint32_t references = (pool->idle_reference_count + 1) / 2;
+    free_chunks(&pool->free, chunks);
+    free_chunks(&pool->free_references, references);
+    pool->idle_count = pool->free_count -= chunks;
+    pool->idle_reference_count = pool->free_reference_count -= references;
 }
 
 void outq_init(struct outq *q, struct outq_pool *pool)

@@ -34,10 +34,16 @@ struct outq_pool {
     struct outq_chunk *free_references;
     uint32_t free_count;
     uint32_t free_reference_count;
+    uint32_t idle_count;  // that many of them were free all the time since the last trim
+    uint32_t idle_reference_count;
 };
 
 // Frees the kept chunks.
 void outq_pool_release(struct outq_pool *pool);
+
+// Frees half of the kept chunks that nobody has needed since the last trim: called from time to time
+// it gives back what a burst took. O(those freed).
+void outq_pool_trim(struct outq_pool *pool);
 
 struct outq {
     struct outq_chunk *head;

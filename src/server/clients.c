@@ -589,6 +589,7 @@ static void every_second(void *udata)
             buffers_bytes += client_memory(client) - sizeof(*client);
     }
     clients->buffers_bytes = buffers_bytes;
+    outq_pool_trim(&clients->pool);
 }
 
 size_t clients_memory(const struct clients *clients)

@@ -7,7 +7,8 @@
 #
 #   strings      GET, SET, MGET and INCR by redis-benchmark, SETEX of new keys by bench_load
 #   collections  lists, sets, hashes and sorted sets by bench_load, which can do what it cannot
-#   memory       bytes per key, and per item of collections
+#   memory       bytes per key, per item of collections and per idle connection; RSS behind 5 M keys
+#   latency      how long a GET waits beside growth, eviction, expiry and freeing (bench_latency.sh)
 #   all          all of them (if no group is named)
 #
 # Both servers run at the same time, pinned to one CPU, and are measured in turn with the load on
@@ -35,10 +36,10 @@ export LC_ALL=C
 
 here=$(dirname "$0")
 case ${1:-all} in
-strings | collections | memory) groups=$1 ;;
-all) groups='strings collections memory' ;;
+strings | collections | memory | latency) groups=$1 ;;
+all) groups='strings collections memory latency' ;;
 *)
-    echo "bench: no group '$1': strings, collections, memory or all" >&2
+    echo "bench: no group '$1': strings, collections, memory, latency or all" >&2
     exit 2
     ;;
 esac
@@ -348,7 +349,14 @@ group_memory() {
         measure_memory theirs "$what" "${fill_command[$what]}"
         echo "bytes of each, $what: done" >&2
     done
+    [ -z "$(chosen rss)" ] || measure_rss
+    [ -z "$(chosen idle)" ] || measure_idle
 }
+
+# shellcheck source=utils/bench/bench_footprint.sh
+. "$here/bench_footprint.sh"
+# shellcheck source=utils/bench/bench_latency.sh
+. "$here/bench_latency.sh"
 
 # ---- report
 
@@ -371,14 +379,17 @@ method() {
     memory) echo "Sizes: $(tr ' ' , <<<"$sizes" | sed 's/,/, /g'). A key is \`key:%012d\`; the big" \
         "collections are one key (of hashes ten) of \`field:N\` \`value:N\`, \`member:N\`, random" \
         "32-bit scores for \`member:N\`, and \`element:N\`." ;;
+    latency) echo "2,000 GETs or PINGs a second; inserting: one connection, pipeline 256. The median of" \
+        "windows of 1 s (longest: of all), the best of $latency_rounds rounds." ;;
     esac
 }
 
 run_group() {
-    local group=$1 begun=$SECONDS command_line="make bench BENCH=$1" holds=yes
+    local group=$1 begun=$SECONDS command_line="make bench BENCH=$1" holds=yes report=report.awk
     samples=$out/$group.tsv
     : >"$samples"
-    if [ "$group" != memory ]; then
+    [ "$group" != latency ] || report=latency.awk
+    if [[ $group != memory && $group != latency ]]; then
         start_server ours
         start_server theirs
     fi
@@ -391,7 +402,7 @@ run_group() {
         method "$group"
         echo "It took $((SECONDS - begun)) s."
         echo
-        awk -f "$here/report.awk" "$here/bounds.txt" "$samples" || holds=no
+        awk -f "$here/$report" "$here/bounds.txt" "$samples" || holds=no
     } >"$out/$group.md"
     cat "$out/$group.md"
     echo

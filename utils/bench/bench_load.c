@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Load for a server: one command with changing arguments over pipelined connections.
 //
-//   bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST] [-r RANGE]
-//              [-o FILE] COMMAND
+//   bench_load -p PORT -n COUNT [-t MS] [-w MS] [-c CONNECTIONS] [-P PIPELINE] [-f FIRST]
+//              [-r RANGE] [-o FILE] COMMAND
 //
 // The command is written as people write it, words between single blanks. Each one sent has a
 // number: FIRST, FIRST + 1 and so on (from 0 unless told), or random ones below RANGE. In its
@@ -14,7 +14,8 @@
 //   %s  a random score of 32 bits  %r  a random number below RANGE in 12 digits, each time another
 //
 // With -t no more is sent after MS milliseconds. With -o the replies are written to FILE, byte for
-// byte as they come: with one connection, in the order of the commands.
+// byte as they come: with one connection, in the order of the commands. With -w the connections stay
+// open, idle, for MS after the last reply.
 //
 // What is random comes in the same order each time, so that both servers get the same; FIRST beside
 // RANGE chooses another order. Prints commands per second and p99 in ms, of the time from sending a
@@ -29,6 +30,7 @@
 #include "base/random.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -42,6 +44,7 @@ struct options {
     unsigned pipeline;
     uint64_t count;
     uint64_t window_us;  // 0: as long as it takes
+    uint64_t linger_ms;
     uint64_t first;
     uint64_t range;         // 0: numbers in order
     const char *copy_path;  // NULL: replies are kept nowhere
@@ -258,24 +261,25 @@ static void run(struct load *load)
 {
     unsigned connections = load->options.connections;
     struct link *links = mem_alloc_zeroed(connections * sizeof *links);
-    int poll = epoll_create1(EPOLL_CLOEXEC);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
     for (unsigned i = 0; i < connections; i++) {
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = &links[i] };
         links[i].fd = connect_local(load->options.port);
-        if (epoll_ctl(poll, EPOLL_CTL_ADD, links[i].fd, &event) != 0)
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, links[i].fd, &event) != 0)
             fail("epoll_ctl");
     }
     for (unsigned i = 0; i < connections; i++)
         send_pipeline(load, &links[i]);
     while (load->answered < load->options.count) {
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(poll, events, EVENTS, -1);
+        int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < ready; i++)
             receive(load, events[i].data.ptr);
     }
+    poll(NULL, 0, (int)load->options.linger_ms);
     for (unsigned i = 0; i < connections; i++)
         close(links[i].fd);
-    close(poll);
+    close(epoll);
     mem_free(links, connections * sizeof *links);
 }
 
@@ -300,11 +304,12 @@ static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .connections = 1, .pipeline = 1 };
     int letter;
-    while ((letter = getopt(argc, argv, "p:n:t:c:P:f:r:o:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:n:t:w:c:P:f:r:o:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'n': options.count = option_number(optarg, UINT32_MAX); break;
         case 't': options.window_us = option_number(optarg, UINT32_MAX) * 1000; break;
+        case 'w': options.linger_ms = option_number(optarg, INT32_MAX); break;
         case 'c': options.connections = (unsigned)option_number(optarg, 10000); break;
         case 'P': options.pipeline = (unsigned)option_number(optarg, 10000); break;
         case 'f': options.first = option_number(optarg, UINT32_MAX); break;
@@ -315,7 +320,7 @@ static struct options parse_options(int argc, char **argv)
     }
     if (optind != argc - 1 || !options.port || !options.count || !options.connections ||
         !options.pipeline)
-        fail("usage: bench_load -p PORT -n COUNT [-t MS] [-c CONNECTIONS] [-P PIPELINE] "
+        fail("usage: bench_load -p PORT -n COUNT [-t MS] [-w MS] [-c CONNECTIONS] [-P PIPELINE] "
              "[-f FIRST] [-r RANGE] [-o FILE] COMMAND");
     return options;
 }

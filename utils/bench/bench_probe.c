@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How long a server lets one connection wait at a fixed rate of commands, while it does something else.
 //
-//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] COMMAND
+//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] COMMAND
 //
 // The command is written as people write it, words between single blanks; %k in them stands for a
 // random number below RANGE in 12 digits. Its replies must all be as long as the first one. Commands
@@ -10,7 +10,9 @@
 // behind them, and the probe goes on for MS, and until INFO says that the BGSAVE has ended.
 //
 // Prints p50, p99, p99.9 and the maximum in ms, how many ms the BGSAVE took ("-" without one), and p99.9
-// of the commands sent while it ran (the same "-").
+// of the commands sent while it ran (the same "-"). With -s, p99.9 and the maximum in ms of the stalls
+// of the server's own making follow: what process PID worked, with all its threads, from sending a
+// command to its reply. That leaves out what else runs on the machine.
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -37,6 +39,7 @@ struct options {
     uint64_t window_us;
     uint64_t range;
     bool bgsave;
+    pid_t server;  // 0: nobody asks what it works
     const char *command;
 };
 
@@ -46,12 +49,15 @@ struct probe {
     int control;
     struct random random;
     struct bytes request;
-    size_t reply_len;        // of every command's reply
-    size_t part_len;         // of the reply that has begun
-    uint64_t sent_us[RING];  // of commands, by their number modulo RING
+    size_t reply_len;  // of every command's reply
+    size_t part_len;   // of the reply that has begun
+    clockid_t server_clock;
+    uint64_t sent_us[RING];      // of commands, by their number modulo RING
+    uint64_t sent_cpu_us[RING];  // what the server had worked then
     uint64_t sent;
     uint64_t answered;
     uint32_t *took_us;
+    uint32_t *stall_us;  // of the same commands
     uint64_t took_count;
     uint64_t took_in_save;  // that many of took_us were sent while the BGSAVE ran
     uint64_t begun_us;      // when it began to count
@@ -96,21 +102,36 @@ static void make_request(struct probe *probe)
     }
 }
 
+static uint64_t server_cpu_us(const struct probe *probe)
+{
+    struct timespec worked;
+    if (!probe->options.server)
+        return 0;
+    if (clock_gettime(probe->server_clock, &worked) != 0)
+        fail("the server has ended");
+    return (uint64_t)worked.tv_sec * 1000000 + (uint64_t)worked.tv_nsec / 1000;
+}
+
 static void send_one(struct probe *probe, uint64_t now_us)
 {
     if (probe->sent - probe->answered == RING)
         fail("the server does not answer any more");
     make_request(probe);
+    probe->sent_cpu_us[probe->sent % RING] = server_cpu_us(probe);
     probe->sent_us[probe->sent++ % RING] = now_us;
     send_all(probe->fd, probe->request.data, probe->request.len);
 }
 
-static void note_answer(struct probe *probe, uint64_t now_us)
+static void note_answer(struct probe *probe, uint64_t now_us, uint64_t cpu_us)
 {
-    uint64_t sent_us = probe->sent_us[probe->answered++ % RING];
+    uint64_t at = probe->answered++ % RING;
+    uint64_t sent_us = probe->sent_us[at];
     if (probe->begun_us == 0 || sent_us < probe->begun_us || probe->took_count == SAMPLES_MAX)
         return;
-    probe->took_us[probe->took_count++] = (uint32_t)(now_us - sent_us);
+    uint64_t took_us = now_us - sent_us;
+    uint64_t worked_us = cpu_us - probe->sent_cpu_us[at];
+    probe->stall_us[probe->took_count] = (uint32_t)(worked_us < took_us ? worked_us : took_us);
+    probe->took_us[probe->took_count++] = (uint32_t)took_us;
     if (probe->ended_us == 0)
         probe->took_in_save = probe->took_count;
 }
@@ -122,11 +143,12 @@ static void read_answers(struct probe *probe)
     if (got <= 0)
         fail("the server closed the connection");
     uint64_t now_us = clock_mono_us_now();
+    uint64_t cpu_us = server_cpu_us(probe);
     if (probe->part_len == 0 && buffer[0] == '-')
         fail("the server refuses the command");
     for (probe->part_len += (size_t)got; probe->part_len >= probe->reply_len;
          probe->part_len -= probe->reply_len)
-        note_answer(probe, now_us);
+        note_answer(probe, now_us, cpu_us);
     if (probe->part_len == 0 && buffer[got - 1] != '\n')
         fail("the replies are not all as long as the first one");
 }
@@ -238,12 +260,12 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// The answer that so many of a thousand of the first `count` were not slower than.
-static double per_mille(struct probe *probe, uint64_t count, unsigned mille)
+// In ms, what so many of a thousand of the first `count` did not exceed. Sorts them.
+static double per_mille(uint32_t *values_us, uint64_t count, unsigned mille)
 {
-    qsort(probe->took_us, count, sizeof *probe->took_us, by_size);
+    qsort(values_us, count, sizeof *values_us, by_size);
     uint64_t at = count * mille / 1000;
-    return probe->took_us[at < count ? at : count - 1] / 1e3;
+    return values_us[at < count ? at : count - 1] / 1e3;
 }
 
 static void report(struct probe *probe)
@@ -253,14 +275,19 @@ static void report(struct probe *probe)
         fail("no command was answered");
     bool saved = probe->options.bgsave && probe->took_in_save > 0;
     // In this order: sorting all of them mixes those of the BGSAVE with the others.
-    double in_save_ms = saved ? per_mille(probe, probe->took_in_save, 999) : 0;
-    printf("%.3f ", per_mille(probe, count, 500));
-    printf("%.3f %.3f ", per_mille(probe, count, 990), per_mille(probe, count, 999));
+    double in_save_ms = saved ? per_mille(probe->took_us, probe->took_in_save, 999) : 0;
+    printf("%.3f ", per_mille(probe->took_us, count, 500));
+    printf("%.3f %.3f ", per_mille(probe->took_us, count, 990),
+           per_mille(probe->took_us, count, 999));
     printf("%.3f ", probe->took_us[count - 1] / 1e3);
     if (saved)
-        printf("%.0f %.3f\n", (double)(probe->ended_us - probe->begun_us) / 1e3, in_save_ms);
+        printf("%.0f %.3f", (double)(probe->ended_us - probe->begun_us) / 1e3, in_save_ms);
     else
-        printf("- -\n");
+        printf("- -");
+    if (probe->options.server)
+        printf(" %.3f %.3f", per_mille(probe->stall_us, count, 999),
+               per_mille(probe->stall_us, count, 1000));
+    printf("\n");
 }
 
 static struct options parse_options(int argc, char **argv)
@@ -268,18 +295,20 @@ static struct options parse_options(int argc, char **argv)
     struct options options = { .range = 1 };
     uint64_t rate = 0;
     int letter;
-    while ((letter = getopt(argc, argv, "p:R:t:r:b")) != -1) {
+    while ((letter = getopt(argc, argv, "p:R:t:r:bs:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'R': rate = option_number(optarg, 100000); break;
         case 't': options.window_us = option_number(optarg, LIMIT_US / 1000) * 1000; break;
         case 'r': options.range = option_number(optarg, UINT32_MAX); break;
         case 'b': options.bgsave = true; break;
+        case 's': options.server = (pid_t)option_number(optarg, INT32_MAX); break;
         default: exit(2);
         }
     }
     if (!options.port || !rate || !options.window_us || !options.range || optind != argc - 1)
-        fail("usage: bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] COMMAND");
+        fail("usage: bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] "
+             "COMMAND");
     options.period_us = 1000000 / rate;
     options.command = argv[optind];
     return options;
@@ -292,6 +321,9 @@ int main(int argc, char **argv)
     struct probe *probe = mem_alloc_zeroed(sizeof *probe);
     probe->options = options;
     probe->took_us = mem_alloc(SAMPLES_MAX * sizeof *probe->took_us);
+    probe->stall_us = mem_alloc(SAMPLES_MAX * sizeof *probe->stall_us);
+    if (options.server && clock_getcpuclockid(options.server, &probe->server_clock) != 0)
+        fail("there is no such process");
     random_seed(&probe->random, 1);
     probe->fd = connect_local(options.port);
     probe->control = connect_local(options.port);
@@ -305,6 +337,7 @@ int main(int argc, char **argv)
     bytes_release(&probe->request);
     bytes_release(&probe->answer);
     mem_free(probe->took_us, SAMPLES_MAX * sizeof *probe->took_us);
+    mem_free(probe->stall_us, SAMPLES_MAX * sizeof *probe->stall_us);
     mem_free(probe, sizeof *probe);
     return 0;
 }

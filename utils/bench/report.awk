@@ -6,6 +6,8 @@
 #
 #   speed   server command pipeline round cpu_us requests_per_s p99_ms    (server: ours, theirs, floor)
 #   memory  server kind items bytes rss_bytes
+#   rss     server kind connections used rss used_settled rss_settled
+#   idle    server connections state used rss
 
 BEGIN {
     FS = "\t"
@@ -21,6 +23,8 @@ BEGIN {
     title["big-set"] = "member of a big set"
     title["big-zset"] = "member of a big sorted set"
     title["big-list"] = "element of a big list"
+    title["idle"] = "idle connection"
+    title["rss"] = "RSS / used_memory behind 5 M keys"
 }
 
 /^#/ || /^[ \t]*$/ { next }
@@ -49,6 +53,21 @@ $1 == "memory" {
         has_kind[$3] = 1
         kinds[++kind_count] = $3
     }
+}
+
+$1 == "rss" {
+    at = $3 SUBSEP $4
+    loads[++load_count] = $2 SUBSEP at
+    loaded[$2, at] = $6 / $5
+    settled[$2, at] = $8 / $7
+}
+
+$1 == "idle" {
+    at = $3 SUBSEP $4
+    idle_used[$2, at] = $5 / $3
+    idle_rss[$2, at] = $6 / $3
+    if ($2 == "ours")
+        idles[++idle_count] = at
 }
 
 function remember(row) {
@@ -128,6 +147,41 @@ function memory_table(    i, kind, ours, theirs, a, b) {
     print ""
 }
 
+function rss_table(    i, part) {
+    print "Resident set / `used_memory` behind 5 M keys, when the last one is in and when the server has settled:"
+    print ""
+    print "| what | server | connections | loaded | **settled** |"
+    print "|---|---|---:|---:|---:|"
+    for (i = 1; i <= load_count; i++) {
+        split(loads[i], part, SUBSEP)
+        printf "| %s | %s | %d | %.3f | **%.3f** |\n", title[part[2]], part[1], part[3], loaded[loads[i]], \
+            settled[loads[i]]
+        if (part[1] == "ours")
+            worst("rss", "settled", settled[loads[i]])
+    }
+    print ""
+}
+
+function idle_table(    i, part) {
+    print "Bytes of an idle connection (growth of `used_memory`; RSS beside it), connected, or when each has sent one PING:"
+    print ""
+    print "| connections | | ours | theirs | RSS ours | RSS theirs |"
+    print "|---:|---|---:|---:|---:|---:|"
+    for (i = 1; i <= idle_count; i++) {
+        split(idles[i], part, SUBSEP)
+        printf "| %d | %s | **%.0f** | %.0f | %.0f | %.0f |\n", part[1], part[2], idle_used["ours", idles[i]], \
+            idle_used["theirs", idles[i]], idle_rss["ours", idles[i]], idle_rss["theirs", idles[i]]
+        worst("idle", "bytes", idle_used["ours", idles[i]])
+    }
+    print ""
+}
+
+# A bound is on the largest of several.
+function worst(kind, figure, value) {
+    if (!(("memory", kind, figure) in measured) || value > measured["memory", kind, figure])
+        measured["memory", kind, figure] = value
+}
+
 # One row of the table of bounds, if it was measured.
 function bound(line,    part, what, value, good) {
     split(line, part, "|")
@@ -146,7 +200,7 @@ function bound(line,    part, what, value, good) {
     if (part[1] == "cpu")
         what = "CPU per " part[2] ", pipeline " part[3] ", ours / theirs"
     else
-        what = title[part[2]] (part[3] == "ratio" ? ", ours / theirs" : ", bytes")
+        what = title[part[2]] (part[3] == "ratio" ? ", ours / theirs" : ", " part[3])
     printf part[3] == "bytes" ? "| %s | %s | %.1f | %s |\n" : "| %s | %s | %.3f | %s |\n", \
         what, part[4], value, good ? "holds" : "**DOES NOT HOLD**"
 }
@@ -156,6 +210,10 @@ END {
         speed_table()
     if (kind_count)
         memory_table()
+    if (load_count)
+        rss_table()
+    if (idle_count)
+        idle_table()
     for (i = 1; i <= bound_count; i++)
         bound(bounds[i])
     exit broken

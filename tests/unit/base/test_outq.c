@@ -404,6 +404,39 @@ START_TEST(references_come_from_the_pool)
 }
 END_TEST
 
+// What is used between two trims stays, and half of the rest goes each time.
+START_TEST(a_trim_frees_what_nobody_needs)
+{
+    struct outq queues[8];
+    int owner = 0;
+    for (int i = 0; i < 8; i++)
+        outq_init(&queues[i], &pool);
+    for (int i = 0; i < 8; i++) {
+        outq_append(&queues[i], "x", 1);
+        outq_append_ref(&queues[i], "y", 1, count_release, &owner);
+    }
+    for (int i = 0; i < 8; i++)
+        outq_clear(&queues[i]);
+    outq_pool_trim(&pool);
+    ck_assert_uint_eq(pool.free_count, 8);
+    ck_assert_uint_eq(pool.free_reference_count, 8);
+    for (int i = 0; i < 3; i++)
+        outq_append(&queues[i], "x", 1);
+    for (int i = 0; i < 3; i++)
+        outq_clear(&queues[i]);
+    outq_pool_trim(&pool);
+    ck_assert_uint_eq(pool.free_count, 5);
+    ck_assert_uint_eq(pool.free_reference_count, 4);
+    for (int i = 0; i < 4; i++)
+        outq_pool_trim(&pool);
+    ck_assert_uint_eq(pool.free_count, 0);
+    ck_assert_uint_eq(pool.free_reference_count, 0);
+    outq_append(&queues[0], "x", 1);
+    outq_clear(&queues[0]);
+    ck_assert_uint_eq(pool.free_count, 1);
+}
+END_TEST
+
 START_TEST(a_block_without_memory)
 {
     mem_fail_after(0);
@@ -532,6 +565,7 @@ static Suite *make_suite(void)
     tcase_add_test(queue, shared_bytes_are_copied_where_there_is_own_room);
     tcase_add_test(queue, shared_references_are_spliced);
     tcase_add_test(queue, references_come_from_the_pool);
+    tcase_add_test(queue, a_trim_frees_what_nobody_needs);
     tcase_add_test(queue, a_block_without_memory);
     suite_add_tcase(suite, queue);
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Turns the samples of bench_latency.sh into a table and says which bounds hold; exit status 1 if one
+# does not. Of a round the median p99.9 of its windows counts and their longest wait; of all rounds the
+# best one, of each figure.
+#
+#   awk -f latency.awk bounds.txt SAMPLES
+#
+#   latency  server case round p50 p99 p999 max - - own_p999 own_max      ms
+
+BEGIN {
+    FS = "\t"
+    title["grow"] = "5 M keys are inserted"
+    title["flush"] = "FLUSHALL of 5 M keys"
+    title["evict"] = "1 M keys push others out"
+    title["expire"] = "500,000 keys expire"
+    title["del"] = "DEL of a set of 1 M"
+    name["p999"] = "p99.9 of a wait"
+    name["max"] = "longest wait"
+    name["own_p999"] = "p99.9 of the server's own work in a wait"
+    name["own_max"] = "the server's own work in the longest"
+    column["p999"] = 7
+    column["max"] = 8
+    column["own_p999"] = 11
+    column["own_max"] = 12
+}
+
+/^#/ || /^[ \t]*$/ { next }
+
+/\|/ {
+    gsub(/[ \t]/, "")
+    if ($0 ~ /^latency\|/)
+        bounds[++bound_count] = $0
+    next
+}
+
+$1 == "latency" {
+    if (!($3 in seen)) {
+        seen[$3] = 1
+        cases[++case_count] = $3
+    }
+    if ($4 > rounds)
+        rounds = $4
+    n = ++windows[$2, $3, $4]
+    for (what in column)
+        value[$2, $3, $4, what, n] = $(column[what]) + 0
+}
+
+# Of one round: the median of its windows, or the largest.
+function of_round(server, kind, round, what,    i, j, n, x, sorted) {
+    n = windows[server, kind, round]
+    for (i = 1; i <= n; i++) {
+        x = value[server, kind, round, what, i]
+        for (j = i - 1; j > 0 && sorted[j] > x; j--)
+            sorted[j + 1] = sorted[j]
+        sorted[j + 1] = x
+    }
+    if (what ~ /max/)
+        return sorted[n]
+    return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+}
+
+function best(server, kind, what,    round, x, low) {
+    low = of_round(server, kind, 1, what)
+    for (round = 2; round <= rounds; round++) {
+        x = of_round(server, kind, round, what)
+        low = x < low ? x : low
+    }
+    return low
+}
+
+function row(kind,    ours, theirs) {
+    ours = "ours"
+    theirs = "theirs"
+    printf "| %s | %.2f | %.2f | %.2f | %.2f | **%.2f** | %.2f | **%.2f** | %.2f |\n", title[kind], \
+        best(ours, kind, "p999"), best(theirs, kind, "p999"), \
+        best(ours, kind, "max"), best(theirs, kind, "max"), \
+        best(ours, kind, "own_p999"), best(theirs, kind, "own_p999"), \
+        best(ours, kind, "own_max"), best(theirs, kind, "own_max")
+}
+
+# latency | case | figure or figure/ratio | at most
+function bound(line,    part, figure, ratio, measured, holds) {
+    split(line, part, "|")
+    if (!(part[2] in seen))
+        return
+    figure = part[3]
+    ratio = sub(/\/ratio$/, "", figure)
+    measured = best("ours", part[2], figure)
+    if (ratio)
+        measured /= best("theirs", part[2], figure)
+    holds = measured <= part[4] + 0
+    broken += !holds
+    printf "| %s, %s, %s | %s | %.2f | %s |\n", title[part[2]], name[figure], \
+        ratio ? "ours / theirs" : "ms of ours", part[4], measured, holds ? "holds" : "**DOES NOT HOLD**"
+}
+
+END {
+    if (!case_count) {
+        print "nothing was measured"
+        exit 1
+    }
+    print "Milliseconds that a GET or PING waits; \"own\": of that, what the server worked meanwhile."
+    print ""
+    print "| while | p99.9 ours | theirs | longest ours | theirs | own p99.9 ours | theirs | own longest ours | theirs |"
+    print "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for (i = 1; i <= case_count; i++)
+        row(cases[i])
+    print ""
+    print "Bounds:"
+    print ""
+    print "| what | at most | measured | |"
+    print "|---|---:|---:|---|"
+    for (i = 1; i <= bound_count; i++)
+        bound(bounds[i])
+    exit broken > 0
+}
