@@ -169,7 +169,7 @@ struct command {
     bool is_syscmd;         // not for applications, as COMMAND DOCS says
     bool barrier;           // may keep what its client sent behind it from being run
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
-    int8_t element;  // where an element of the first key's value is named (batch_ahead.c), or 0
+    int16_t element;  // where an element of the first key's value is named (batch_ahead.c), or 0
     const struct command_arg *args;
     // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.
     uint32_t (*key_flags)(const struct slice *argv, uint32_t argc);
