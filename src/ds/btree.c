@@ -116,30 +116,33 @@ bool btree_release_step(struct btree *tree, size_t budget)
     return tree->height == 0;
 }
 
-// How many of the node's keys are below `key`.
-static unsigned keys_below(const struct btree_inner *inner, uint64_t key)
+// How many of the node's keys are below `key`. Without branches: where the search goes cannot be
+// foreseen.
+static inline unsigned keys_below(const struct btree_inner *inner, uint64_t key)
 {
-    unsigned below = 0;
-    for (unsigned i = 0; i < inner->node.count; i++) {
-        below += inner->keys[i] < key;
+    const uint64_t *begin = inner->keys;
+    unsigned left = inner->node.count;
+    while (left > 1) {
+        unsigned half = left / 2;
+        begin += half & -(unsigned)(begin[half - 1] < key);
+        left -= half;
     }
-    return below;
+    return (unsigned)(begin - inner->keys) + (*begin < key);
 }
 
 static unsigned keys_not_above(const struct btree_inner *inner, uint64_t key)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < inner->node.count; i++) {
-        count += inner->keys[i] <= key;
-    }
-    return count;
+    return key == UINT64_MAX ? inner->node.count : keys_below(inner, key + 1);
 }
 
-// The child in which the element is, or belongs: the last that doesn't begin above it.
-static unsigned child_for(const struct btree_ops *ops, const struct btree_inner *inner,
-                          uint64_t key, const void *element, const void *known)
+// How many children begin at the element or below it; `begin` of them have a smaller key, and the
+// next one's is the same.
+static __attribute__((noinline)) unsigned among_equal(const struct btree_ops *ops,
+                                                      const struct btree_inner *inner,
+                                                      unsigned begin, const void *element,
+                                                      const void *known)
 {
-    unsigned begin = keys_below(inner, key);
+    uint64_t key = inner->keys[begin];
     unsigned end = begin;
     while (end < inner->node.count && inner->keys[end] == key) {
         btree_prefetch(inner->firsts[end++]);
@@ -153,23 +156,34 @@ static unsigned child_for(const struct btree_ops *ops, const struct btree_inner 
             end = middle;
         }
     }
-    return begin == 0 ? 0 : begin - 1;
+    return begin;
 }
 
-static void prefetch_node(const void *node)
+static inline void prefetch_node(const void *node)
 {
+#pragma GCC unroll 8
     for (unsigned i = 0; i < BTREE_NODE_BYTES; i += 64) {
         btree_prefetch((const char *)node + i);
     }
 }
 
-static size_t count_before(const struct btree_inner *inner, unsigned index)
+// What a search reads of an inner node: its keys and its children.
+static inline void prefetch_inner(const struct btree_node *node)
 {
-    size_t total = 0;
-    for (unsigned i = 0; i < index; i++) {
-        total += inner->counts[i];
+    const struct btree_inner *inner = btree_as_inner(node);
+    btree_prefetch(inner);
+    btree_prefetch(&inner->keys[BTREE_INNER_SLOTS - 1]);
+    btree_prefetch(&inner->children[0]);
+    btree_prefetch(&inner->children[BTREE_INNER_SLOTS - 1]);
+}
+
+static inline void prefetch_child(const struct btree_node *child, unsigned level)
+{
+    if (level > 0) {
+        prefetch_inner(child);
+    } else {
+        prefetch_node(child);
     }
-    return total;
 }
 
 // Goes one level down, to this child.
@@ -178,34 +192,51 @@ static const struct btree_node *step_down(const struct btree_inner *inner, unsig
 {
     const struct btree_node *child = inner->children[index];
     prefetch_node(child);
-    *rank += count_before(inner, index);
+    for (unsigned i = 0; i < index; i++) {
+        *rank += inner->counts[i];
+    }
     return child;
 }
 
-// The way to where the element is or belongs; the pointer `known` compares equal to it and is not
-// read. The tree isn't empty.
-static void find(const struct btree *tree, const void *element, const void *known,
+// The way to where the element, which has this key, is or belongs; the pointer `known` compares
+// equal to it and is not read. The tree isn't empty.
+static void find(const struct btree *tree, uint64_t key, const void *element, const void *known,
                  struct btree_path *path)
 {
-    uint64_t key = tree->ops->key(element);
-    const struct btree_node *node = tree->root;
-    path->rank = 0;
+    struct btree_node *node = tree->root;
     for (unsigned level = tree->height - 1; level > 0; level--) {
         const struct btree_inner *inner = btree_as_inner(node);
-        path->nodes[level] = (struct btree_node *)node;
-        path->index[level] = child_for(tree->ops, inner, key, element, known);
-        node = step_down(inner, path->index[level], &path->rank);
+        // The last child that doesn't begin above it.
+        unsigned begin = keys_below(inner, key);
+        if (unlikely(begin < node->count && inner->keys[begin] == key)) {
+            begin = among_equal(tree->ops, inner, begin, element, known);
+        }
+        begin -= begin > 0;
+        path->nodes[level] = node;
+        path->index[level] = begin;
+        node = inner->children[begin];
+        prefetch_child(node, level - 1);
     }
-    path->nodes[0] = (struct btree_node *)node;
+    path->nodes[0] = node;
     path->index[0] = btree_leaf_find(tree->ops, btree_as_leaf(node), key, element, known);
-    path->rank += path->index[0];
+}
+
+static size_t rank_of(const struct btree *tree, const struct btree_path *path)
+{
+    size_t rank = path->index[0];
+    for (unsigned level = tree->height - 1; level > 0; level--) {
+        const struct btree_inner *inner = btree_as_inner(path->nodes[level]);
+        for (unsigned i = 0; i < path->index[level]; i++) {
+            rank += inner->counts[i];
+        }
+    }
+    return rank;
 }
 
 // The way to an element by rank, which is below the tree's count.
 static void find_rank(const struct btree *tree, size_t rank, struct btree_path *path)
 {
     struct btree_node *node = tree->root;
-    path->rank = rank;
     for (unsigned level = tree->height - 1; level > 0; level--) {
         const struct btree_inner *inner = btree_as_inner(node);
         unsigned index = 0;
@@ -233,24 +264,25 @@ static void grow_root_leaf(struct btree *tree)
     tree->memory -= mem_good_size(btree_leaf_bytes(old));
 }
 
-size_t btree_insert(struct btree *tree, void *element)
+void btree_insert(struct btree *tree, void *element)
 {
     struct btree_path path;
+    uint64_t key = tree->ops->key(element);
     if (tree->root == NULL) {
         tree->root = &btree_leaf_new(tree, BTREE_FIRST_SLOTS)->node;
         tree->first = tree->last = tree->root;
         tree->height = 1;
     }
-    find(tree, element, NULL, &path);
+    find(tree, key, element, NULL, &path);
     while (unlikely(path.nodes[0]->count == path.nodes[0]->capacity)) {
         if (path.nodes[0]->capacity < BTREE_LEAF_SLOTS) {
             grow_root_leaf(tree);
         } else {
             btree_make_room(tree, &path);
         }
-        find(tree, element, NULL, &path);
+        find(tree, key, element, NULL, &path);
     }
-    btree_leaf_put(btree_as_leaf(path.nodes[0]), path.index[0], tree->ops->key(element), element);
+    btree_leaf_put(btree_as_leaf(path.nodes[0]), path.index[0], key, element);
     for (unsigned level = 1; level < tree->height; level++) {
         btree_as_inner(path.nodes[level])->counts[path.index[level]]++;
     }
@@ -258,7 +290,6 @@ size_t btree_insert(struct btree *tree, void *element)
     if (path.index[0] == 0) {
         btree_first_changed(tree, &path);
     }
-    return path.rank;
 }
 
 // ---- removing -----------------------------------------------------------------------------------
@@ -283,19 +314,32 @@ static void find_present(const struct btree *tree, const void *wanted, const voi
                          struct btree_path *path)
 {
     ASSERT(tree->root != NULL);
-    find(tree, wanted, known, path);
+    find(tree, tree->ops->key(wanted), wanted, known, path);
     const struct btree_leaf *leaf = btree_as_leaf(path->nodes[0]);
     ASSERT(path->index[0] < leaf->node.count);
     const void *found = btree_slot_element(leaf->slots[path->index[0]]);
     ASSERT(found == known || tree->ops->compare(found, wanted) == 0);
 }
 
-size_t btree_remove(struct btree *tree, const void *element)
+void btree_remove(struct btree *tree, const void *element)
 {
     struct btree_path path;
     find_present(tree, element, element, &path);
     take_out(tree, &path, 1);
-    return path.rank;
+}
+
+void btree_update(struct btree *tree, void *element,
+                  void (*write)(void *element, const void *value), const void *value)
+{
+    struct btree_path path;
+    find_present(tree, element, element, &path);
+    write(element, value);
+    uint64_t key = tree->ops->key(element);
+    if (btree_leaf_move(btree_as_leaf(path.nodes[0]), path.index[0], key)) {
+        return;
+    }
+    take_out(tree, &path, 1);
+    btree_insert(tree, element);
 }
 
 void btree_remove_range(struct btree *tree, size_t rank, size_t count,
@@ -332,11 +376,12 @@ void btree_moved(struct btree *tree, const void *element, void *moved)
 
 size_t btree_rank(const struct btree *tree, const void *element)
 {
-    struct btree_path path = { .rank = 0 };
-    if (tree->root != NULL) {
-        find(tree, element, element, &path);
+    struct btree_path path;
+    if (tree->root == NULL) {
+        return 0;
     }
-    return path.rank;
+    find(tree, tree->ops->key(element), element, element, &path);
+    return rank_of(tree, &path);
 }
 
 static unsigned children_below(const struct btree_inner *inner, btree_below_fn below,

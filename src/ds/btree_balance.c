@@ -33,14 +33,24 @@ static void raise_root(struct btree *tree)
 }
 
 // Whether the new element goes before all others, or behind all.
-static bool at_begin(const struct btree_path *path)
+static bool at_begin(const struct btree *tree, const struct btree_path *path)
 {
-    return path->rank == 0;
+    for (unsigned level = 0; level < tree->height; level++) {
+        if (path->index[level] > 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool at_end(const struct btree *tree, const struct btree_path *path)
 {
-    return path->rank == tree->count;
+    for (unsigned level = 1; level < tree->height; level++) {
+        if (path->index[level] + 1U < path->nodes[level]->count) {
+            return false;
+        }
+    }
+    return path->index[0] == path->nodes[0]->count;
 }
 
 // Whether this child is the last node of its level.
@@ -86,7 +96,7 @@ static void split(struct btree *tree, const struct btree_path *path, unsigned le
         btree_shift_right(tree, parent, index, 1, level);
         return;
     }
-    if (at_begin(path)) {
+    if (at_begin(tree, path)) {
         btree_add_sibling(tree, parent, index, level);
         btree_shift_right(tree, parent, index, path->nodes[level]->count - 1U, level);
         return;
@@ -105,7 +115,7 @@ void btree_make_room(struct btree *tree, const struct btree_path *path)
             raise_root(tree);
             return;
         }
-        bool at_edge = at_begin(path) || at_end(tree, path);
+        bool at_edge = at_begin(tree, path) || at_end(tree, path);
         if (!at_edge && even_out(tree, path, level)) {
             return;
         }

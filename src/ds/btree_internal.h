@@ -41,7 +41,6 @@ struct btree_inner {
 
 // The way from the root to a place in a leaf. Level 0 is the leaf.
 struct btree_path {
-    size_t rank;
     struct btree_node *nodes[BTREE_MAX_HEIGHT];
     unsigned index[BTREE_MAX_HEIGHT];
 };
@@ -109,6 +108,10 @@ unsigned btree_leaf_below(const struct btree_leaf *leaf, btree_below_fn below, c
 
 // Puts the element at `index` of a leaf that has room.
 void btree_leaf_put(struct btree_leaf *leaf, unsigned index, uint64_t key, void *element);
+
+// The element at `index` has got this key: moves it within the leaf. False, and nothing done, where
+// the slots alone do not say that it stays in this leaf, behind the first and before the last.
+bool btree_leaf_move(struct btree_leaf *leaf, unsigned index, uint64_t key);
 
 // Moves the last `count` slots of `left` before those of `right`, or the first of `right` behind
 // those of `left`.

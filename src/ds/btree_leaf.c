@@ -19,7 +19,7 @@ static unsigned count_below_word(const struct btree_leaf *leaf, uint64_t word)
     unsigned left = leaf->node.count;
     while (left > 1) {
         unsigned half = left / 2;
-        begin += begin[half - 1] < word ? half : 0;
+        begin += half & -(unsigned)(begin[half - 1] < word);
         left -= half;
     }
     return (unsigned)(begin - leaf->slots) + (left == 1 && *begin < word);
@@ -174,6 +174,27 @@ void btree_leaf_put(struct btree_leaf *leaf, unsigned index, uint64_t key, void 
     memmove(&leaf->slots[index + 1], &leaf->slots[index], (count - index) * sizeof(uint64_t));
     leaf->slots[index] = slot_in_frame(leaf, key, (uintptr_t)element);
     leaf->node.count++;
+}
+
+bool btree_leaf_move(struct btree_leaf *leaf, unsigned index, uint64_t key)
+{
+    unsigned count = leaf->node.count;
+    struct span same = same_prefix(leaf, key);
+    unsigned to = same.begin;
+    bool alone = same.begin == same.end || (same.begin == index && same.end == index + 1);
+    // With an unchanged prefix the last one's key may still have passed the next leaf's first.
+    if (!alone || index == 0 || to == 0 || same.end >= count) {
+        return false;
+    }
+    uint64_t slot = slot_in_frame(leaf, key, leaf->slots[index]);
+    if (to > index) {
+        to--;
+        memmove(&leaf->slots[index], &leaf->slots[index + 1], (to - index) * sizeof(uint64_t));
+    } else {
+        memmove(&leaf->slots[to + 1], &leaf->slots[to], (index - to) * sizeof(uint64_t));
+    }
+    leaf->slots[to] = slot;
+    return true;
 }
 
 // Copies slots of one leaf to another one, whose frame is made to cover them.

@@ -135,6 +135,7 @@ static void add_keys(struct batch *batch, struct cmd_ctx *ctx)
     ctx->keys_first = batch->key_count;
     if (unlikely(!command))
         return;
+    batch->elements += command->element != 0;
     if (likely(command->key_first)) {
         int64_t last = command->key_last >= 0 ? command->key_last
                                               : (int64_t)ctx->argc + command->key_last;
@@ -537,6 +538,9 @@ static void leave_barrier(struct batch *batch, struct client *client)
 static void execute(struct batch *batch)
 {
     prefetch_entries(batch);
+    if (batch->elements > 1)
+        batch_look_ahead(batch);
+    batch->elements = 0;
     dispatch_begin(batch->server);
     for (unsigned i = 0; i < batch->count; i++) {
         struct cmd_ctx *ctx = &batch->commands[i];

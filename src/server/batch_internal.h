@@ -27,6 +27,7 @@ struct batch {
     size_t key_count;
     size_t key_cap;
     unsigned count;
+    unsigned elements;  // commands that name an element to be fetched
     const struct cmd_ctx *running;
     struct cmd_ctx commands[BATCH_COMMANDS];
 };
@@ -35,6 +36,10 @@ struct batch {
 // commands that were taken from it must not be needed any more, unless something is left in a buffer
 // of the client's own.
 void batch_settle(struct client *client);
+
+// Prefetches what the batch's commands will read first of large collections; the entries are there, and
+// nothing has been run yet.
+void batch_look_ahead(const struct batch *batch);
 
 // The command is not complete: if it waits in a large argument, that one is received apart.
 void batch_begin_incoming(struct client *client);

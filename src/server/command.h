@@ -170,6 +170,7 @@ struct command {
     bool barrier;           // may keep what its client sent behind it from being run
     bool brief;             // takes next to no time, whatever is asked; fast reads of few arguments do
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
+    int16_t element;  // where an element of the first key's value is named (batch_ahead.c), or 0
     const struct command_arg *args;
     // The flags that a specification's keys have in this request, where it has VARIABLE_FLAGS.
     uint32_t (*key_flags)(const struct slice *argv, uint32_t argc);

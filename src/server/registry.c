@@ -265,6 +265,7 @@ static void entry_init(const struct registry *registry, struct command_entry *en
         .arity = row->arity,
         .flags = row->flags,
         .is_container = row->subcommands != NULL,
+        .element = row->element,
         .is_barrier = row->barrier || row->flags & CMD_BLOCKING,
         .parent = parent,
         .acl = all_categories(row),

@@ -38,6 +38,7 @@ struct command_entry {
     } shown_keys;
     bool is_container;
     bool is_barrier;  // what its client sent behind it waits until it is done
+    int16_t element;  // the row's: negative from the end
     bool is_brief;    // takes next to no time, whatever is asked (server/dispatch.h)
     uint64_t calls;
     uint64_t ticks;               // that they have taken

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Walking the elements of any collection, whatever its type: what SORT stands on.
+// The elements of any collection, whatever its type: walking them is what SORT stands on, fetching them what
+// batches of commands do.
 #pragma once
 
 #include "ds/listpack.h"
@@ -7,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct db;
 struct entry;
+struct key;
+struct table;
 
 // Elements by their places in the collection's natural order; with `reverse`, places are counted from
 // the end, and the walk goes towards the beginning.
@@ -29,3 +33,7 @@ struct element_ops {
     void (*each)(const struct entry *entry, const struct element_range *range, element_emit_fn emit,
                  void *udata);
 };
+
+// The table of the elements of this key's value (type_ops.index); NULL if there is no such key, or no table.
+// Touches, counts, announces and deletes nothing: for prefetching. O(1).
+const struct table *db_index(const struct db *db, const struct key *key);

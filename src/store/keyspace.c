@@ -8,6 +8,7 @@
 #include "base/siphash.h"
 #include "ds/table_inl.h"
 #include "store/aside.h"
+#include "store/elements.h"
 #include "store/expire_wheel.h"
 
 // How often a random choice tries to find a key that has not expired and may not delete any.
@@ -218,6 +219,16 @@ static inline struct entry_ref look_up(struct db *db, const struct key *key, boo
         return (struct entry_ref){ 0 };
     }
     return ref;
+}
+
+const struct table *db_index(const struct db *db, const struct key *key)
+{
+    const struct table_slot *slot = table_find_inl(&db->table, key->hash, key, key_matches);
+    if (!slot)
+        return NULL;
+    const struct entry *entry = table_slot_entry(slot);
+    const struct type_ops *ops = db->keyspace->types[entry_type(entry)];
+    return ops->index ? ops->index(entry) : NULL;
 }
 
 struct entry_ref db_peek(struct db *db, const struct key *key)

@@ -9,6 +9,7 @@
 struct digest;
 struct element_ops;
 struct entry;
+struct table;
 
 // Values of the header's type bits; the order is that of Redis's RDB types.
 enum value_type {
@@ -33,6 +34,9 @@ struct type_ops {
     void (*unshare)(struct entry *clone);  // gives a clone its own share of what it points to
     int64_t (*refcount)(const struct entry *entry);  // as OBJECT REFCOUNT answers; NULL: always 1
     void (*digest)(const struct entry *entry, struct digest *digest);  // mixes the value in
+    // For types whose values may be tables of elements, by hash_bytes() of their text: the table; or NULL where
+    // the value isn't one. For prefetching: an element is a hint there.
+    const struct table *(*index)(const struct entry *entry);
     const struct element_ops
         *elements;  // of a collection of single elements (elements.h), else NULL
 };

@@ -313,6 +313,11 @@ static void hash_digest(const struct entry *entry, struct digest *digest)
     }
 }
 
+static const struct table *hash_index(const struct entry *entry)
+{
+    return is_packed(entry) ? NULL : &table_of(entry)->table;
+}
+
 const struct type_ops hash_type_ops = {
     .name = "hash",
     .release = hash_release,
@@ -322,6 +327,7 @@ const struct type_ops hash_type_ops = {
     .encoding_name = hash_encoding_name,
     .unshare = hash_unshare,
     .digest = hash_digest,
+    .index = hash_index,
 };
 
 // ---- writing ------------------------------------------------------------------------------------

@@ -453,6 +453,11 @@ static const struct element_ops set_elements = {
     .each = set_each,
 };
 
+static const struct table *set_index(const struct entry *entry)
+{
+    return set_encoding_of(entry) == SET_ENC_TABLE ? &set_table_of(entry)->drain.table : NULL;
+}
+
 const struct type_ops set_type_ops = {
     .name = "set",
     .release = set_release,
@@ -462,5 +467,6 @@ const struct type_ops set_type_ops = {
     .encoding_name = set_encoding_name,
     .unshare = set_unshare,
     .digest = set_digest,
+    .index = set_index,
     .elements = &set_elements,
 };

@@ -87,6 +87,11 @@ static void each(const struct entry *entry, const struct element_range *range, e
     }
 }
 
+static const struct table *member_index(const struct entry *entry)
+{
+    return zset_is_packed(entry) ? NULL : &zset_tree_of(entry)->members;
+}
+
 static const struct element_ops elements = {
     .ordered = true,
     .count = zset_len,
@@ -102,6 +107,7 @@ const struct type_ops zset_type_ops = {
     .encoding_name = encoding_name,
     .unshare = unshare,
     .digest = digest,
+    .index = member_index,
     .elements = &elements,
 };
 

@@ -122,12 +122,9 @@ const struct zset_element *zset_tree_find(const struct zset_tree *zset, struct s
     return slot ? table_slot_entry(slot) : NULL;
 }
 
-// A score that changes moves the element in the tree only.
-static void change_score(struct zset_tree *zset, struct zset_element *element, double score)
+static void write_score(void *element, const void *score)
 {
-    btree_remove(&zset->order, element);
-    zset_element_set_score(element, score);
-    btree_insert(&zset->order, element);
+    zset_element_set_score(element, *(const double *)score);
 }
 
 enum zset_outcome zset_tree_add(struct zset_tree *zset, struct slice member, unsigned flags,
@@ -144,7 +141,7 @@ enum zset_outcome zset_tree_add(struct zset_tree *zset, struct slice member, uns
     struct zset_element *element = table_slot_entry(slot);
     enum zset_outcome outcome = zset_settle(flags, zset_element_score(element), score);
     if (outcome == ZSET_UPDATED)
-        change_score(zset, element, *score);
+        btree_update(&zset->order, element, write_score, score);
     return outcome;
 }
 

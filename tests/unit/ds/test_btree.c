@@ -99,7 +99,8 @@ static void model_insert(struct model *model, uint64_t key, uint64_t id)
     *at = item;
     model->count++;
     EXPECT(btree_rank(&model->tree, item) == rank);
-    EXPECT(btree_insert(&model->tree, item) == rank);
+    btree_insert(&model->tree, item);
+    EXPECT(btree_rank(&model->tree, item) == rank);
 }
 
 // Ids in no order, so that ties come in no order either.
@@ -119,9 +120,29 @@ static void model_remove(struct model *model, size_t rank)
 {
     struct item *item = model->sorted[rank];
     EXPECT(btree_rank(&model->tree, item) == rank);
-    EXPECT(btree_remove(&model->tree, item) == rank);
+    btree_remove(&model->tree, item);
     model_forget(model, rank, 1);
     free(item);
+}
+
+static void write_key(void *element, const void *key)
+{
+    ((struct item *)element)->key = *(const uint64_t *)key;
+}
+
+// The item gets another key.
+static void model_update(struct model *model, size_t rank, uint64_t key)
+{
+    struct item *item = model->sorted[rank];
+    struct item wanted = { .key = key, .id = item->id };
+    model_forget(model, rank, 1);
+    size_t to = model_rank(model, &wanted);
+    struct item **at = &model->sorted[to];
+    memmove(at + 1, at, (model->count - to) * sizeof(*at));
+    *at = item;
+    model->count++;
+    btree_update(&model->tree, item, write_key, &key);
+    EXPECT(item->key == key && btree_rank(&model->tree, item) == to);
 }
 
 // The item gets another address; the tree must not read the old one.
@@ -406,6 +427,38 @@ START_TEST(random_operations)
 }
 END_TEST
 
+// A key of the same shape, one close to the old one, or that of another item.
+static uint64_t another_key(struct model *model, shape_fn shape, uint64_t i, size_t rank)
+{
+    uint64_t word = random_next(&model->random);
+    switch (i % 4) {
+    case 0: return shape(i, word);
+    case 1: return model->sorted[word % model->count]->key;
+    case 2: return model->sorted[rank]->key + (word >> (32 + i % 32));
+    default: return model->sorted[rank]->key - (word >> (32 + i % 32));
+    }
+}
+
+START_TEST(keys_change)
+{
+    static const size_t counts[] = { 1, 2, 61, 3000 };
+    for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+        struct model model;
+        model_init(&model, 30 + c);
+        grow(&model, shapes[_i], counts[c]);
+        for (uint64_t i = 0; i < 10000; i++) {
+            size_t rank = random_below(&model.random, model.count);
+            model_update(&model, rank, another_key(&model, shapes[_i], i, rank));
+            if (i % 500 == 0) {
+                model_verify(&model);
+            }
+        }
+        model_verify(&model);
+        model_release(&model);
+    }
+}
+END_TEST
+
 START_TEST(ranges_are_removed)
 {
     static const size_t counts[] = { 0, 1, 59, 60, 61, 700, 5000, SIZE_MAX };
@@ -518,6 +571,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(model, grows_and_shrinks, 0, SHAPES);
     tcase_add_loop_test(model, removed_in_order, 0, SHAPES);
     tcase_add_loop_test(model, random_operations, 0, SHAPES);
+    tcase_add_loop_test(model, keys_change, 0, SHAPES);
     tcase_add_loop_test(model, ranges_are_removed, 0, SHAPES);
     tcase_add_loop_test(model, elements_move, 0, SHAPES);
     tcase_set_timeout(model, 60);
