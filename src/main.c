@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/panic.h"
 #include "base/random.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "commands/families.h"
 #include "net/loop.h"
 #include "persist/aof.h"
@@ -76,7 +76,7 @@ static void init_process(void)
     clock_init();
     clock_update();
     log_update_zone();
-    uint8_t hash_key[16];
+    uint8_t hash_key[HASH_KEY_BYTES];
     random_secret(hash_key, sizeof(hash_key));
     hash_set_key(hash_key);
     signal(SIGPIPE, SIG_IGN);

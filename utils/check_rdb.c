@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "persist/rdb_load.h"
 #include "server/server.h"
 #include "store/keyspace.h"
@@ -216,7 +216,7 @@ static void open_keyspace(struct keyspace *keyspace)
 
 void check_set_up(void)
 {
-    uint8_t hash_key[16];
+    uint8_t hash_key[HASH_KEY_BYTES];
     mem_init();
     clock_init();
     clock_update();

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-// The process's key.
-static uint64_t process_key[2];
-
 static inline uint64_t rotl(uint64_t x, int bits)
 {
     return x << bits | x >> (64 - bits);
@@ -90,17 +87,6 @@ static inline uint64_t sip(const uint8_t *data, size_t len, uint64_t k0, uint64_
     sip_round(&s);
     sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-void hash_set_key(const uint8_t key[16])
-{
-    process_key[0] = load64(key);
-    process_key[1] = load64(key + 8);
-}
-
-uint64_t hash_bytes(const void *data, size_t len)
-{
-    return sip(data, len, process_key[0], process_key[1]);
 }
 
 uint64_t siphash13(const void *data, size_t len, const uint8_t key[16])

@@ -5,7 +5,7 @@
 // A table holds pointers to entries that its owner allocates; how to hash and match them comes with
 // `struct table_ops`. The layout, the growth and the reasons stand in table.c.
 //
-// Hashes are 64 bits, well mixed, keyed (base/siphash.h). The caller computes a key's hash once and
+// Hashes are 64 bits, well mixed, keyed (base/hash.h). The caller computes a key's hash once and
 // passes it along.
 //
 // A slot pointer (`struct table_slot *`) is valid until the next insert into or removal from the

@@ -4,7 +4,7 @@
 
 #include "base/little_endian.h"
 #include "base/memory.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/intset.h"
 #include "ds/listpack_inl.h"
 #include "persist/ziplist.h"

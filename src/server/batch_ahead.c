@@ -9,7 +9,7 @@
 // Nothing depends on it: what a command finds is looked up when it is run.
 #include "server/batch_internal.h"
 
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/table_inl.h"
 #include "server/registry.h"
 #include "store/elements.h"

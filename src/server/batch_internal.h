@@ -11,7 +11,7 @@
 
 // Commands and keys that are in flight between parsing and execution.
 #define BATCH_COMMANDS 64
-#define BATCH_KEYS     512
+#define BATCH_KEYS     128
 
 struct batch {
     struct loop_waker waker;

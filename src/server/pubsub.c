@@ -23,7 +23,7 @@
 #include "base/memory.h"
 #include "base/outq.h"
 #include "base/panic.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/radix.h"
 #include "ds/table.h"
 #include "resp/writer.h"

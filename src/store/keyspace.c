@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/table_inl.h"
 #include "store/aside.h"
 #include "store/elements.h"

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/listpack_inl.h"
 #include "ds/table_inl.h"
 #include "store/digest.h"

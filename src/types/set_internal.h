@@ -2,7 +2,7 @@
 // What the files of the set share.
 #pragma once
 
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "types/element.h"
 #include "types/packed.h"
 #include "types/set.h"

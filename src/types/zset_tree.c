@@ -2,7 +2,7 @@
 // Large sorted sets: a table of elements by member, and a tree of the same elements in order.
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/table_inl.h"
 #include "types/zset_internal.h"
 

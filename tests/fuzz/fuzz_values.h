@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "ds/quicklist.h"
 #include "store/digest.h"
 #include "store/keyspace.h"
@@ -47,7 +47,7 @@ static const struct collection_limits fuzz_limits[] = {
 
 static inline void fuzz_set_up(void)
 {
-    static const uint8_t key[16] = { 1 };
+    static const uint8_t key[HASH_KEY_BYTES] = { 1 };
     mem_init();
     clock_init();
     clock_update();

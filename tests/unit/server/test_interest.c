@@ -3,7 +3,7 @@
 #include "server/interest.h"
 
 #include "base/memory.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "store/keyspace.h"
 #include "support/unit.h"
 

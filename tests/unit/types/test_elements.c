@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/numbers.h"
-#include "base/siphash.h"
+#include "base/hash.h"
 #include "store/keyspace.h"
 #include "support/unit.h"
 #include "types/list.h"
