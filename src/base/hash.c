@@ -6,16 +6,16 @@
 //
 // What an attacker who chooses the texts must not be able to do is to find many that fall into one
 // place. The state begins as the key and the length, mixed, so that texts of different lengths meet
-// different states. A block is XORed into it and three rounds follow. A difference between two
-// texts has to pass them: over three rounds at least nine bytes that differ go through the S-box
-// (Daemen and Rijmen, "The Design of Rijndael", 2002, theorem 9.5.1 and the table for r = 3), each
-// with a probability of at most 2^-6, so whatever the difference, two texts that an attacker chose
-// without the key collide with 2^-54 at the most. Both round keys are secret and independent.
+// unknown, different states; then a block is XORed into it and three rounds follow, and so on. Over three
+// rounds any difference sends at least nine differing bytes through the S-box, each of which passes
+// in a chosen way with a probability of 2^-6 at the most (Daemen and Rijmen, "The Design of
+// Rijndael", 2002: the wide trail strategy). So no trail of differences that somebody lays without
+// the key brings two texts to the same state more often than once in 2^54 times. Both round keys are
+// random and independent.
 #include "base/hash.h"
 
 #include "base/siphash.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #ifdef __x86_64__
@@ -103,6 +103,11 @@ void hash_set_key(const uint8_t key[HASH_KEY_BYTES])
 {
     memcpy(process.key, key, HASH_KEY_BYTES);
     process.has_aes = cpu_has_aes();
+}
+
+bool hash_uses_aes(void)
+{
+    return process.has_aes;
 }
 
 void hash_without_aes(void)

@@ -6,6 +6,7 @@
 // anything but tables: hashes are good for one process, and differ between machines.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ void hash_set_key(const uint8_t key[HASH_KEY_BYTES]);
 // text; reads exactly len bytes.
 uint64_t hash_bytes(const void *data, size_t len);
 
-// The same without AES, whatever the CPU has: for tests of what machines without it do. Until the
-// next hash_set_key().
+// Whether it is AES. hash_without_aes(): not until the next hash_set_key(), for tests of what machines
+// without it do.
+bool hash_uses_aes(void);
 void hash_without_aes(void);
