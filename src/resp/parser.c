@@ -102,6 +102,9 @@ bool resp_argv_reserve(struct resp_argv *argv, size_t extra)
 
 // ---- the fast path ------------------------------------------------------------------------------
 
+// The largest number of four digits.
+#define SHORT_MAX 9999
+
 // A number of one to four digits without leading zeros, and the CR behind it; five bytes at least
 // are there. Returns what lies behind the line's end (which may be one byte behind the buffer's), or
 // NULL when it is something else. The value comes straight from the raw digits: where the next
@@ -136,10 +139,10 @@ static inline const char *short_number(const char *text, size_t *value)
     return text + 6;
 }
 
-// Takes up to `count` whole bulks with short lengths from `*at`, which moves behind the last one,
-// and returns how many they were.
-static inline uint32_t take_short_bulks(const char **at, const char *end, int64_t max_bulk,
-                                        struct slice *out, uint32_t count)
+// Takes up to `count` whole bulks with short lengths, which are all allowed (SHORT_MAX), from `*at`,
+// which moves behind the last one, and returns how many they were.
+static inline uint32_t take_short_bulks(const char **at, const char *end, struct slice *out,
+                                        uint32_t count)
 {
     const char *header = *at;
     uint32_t taken = 0;
@@ -148,7 +151,7 @@ static inline uint32_t take_short_bulks(const char **at, const char *end, int64_
         if (end - header < BULK_MIN_BYTES || *header != '$')
             break;
         const char *payload = short_number(header + 1, &len);
-        if (!payload || (int64_t)len > max_bulk)
+        if (!payload)
             break;
         // As integers, since the sum may point behind the buffer.
         if ((uintptr_t)end < (uintptr_t)payload + len + 2)
@@ -235,11 +238,10 @@ static bool parse_short_bulks(struct resp_parser *parser, const struct input *in
     struct resp_argv *argv = in->argv;
     size_t room = argv->cap - argv->len;
     uint32_t count = room < parser->args_left ? (uint32_t)room : parser->args_left;
-    if (count == 0)
+    if (count == 0 || in->limits->max_bulk < SHORT_MAX)
         return false;
     const char *at = in->buf + parser->pos;
-    uint32_t taken = take_short_bulks(&at, in->buf + in->len, in->limits->max_bulk,
-                                      argv->items + argv->len, count);
+    uint32_t taken = take_short_bulks(&at, in->buf + in->len, argv->items + argv->len, count);
     if (taken == 0)
         return false;
     argv->len += taken;
@@ -425,9 +427,9 @@ enum resp_result resp_parse(struct resp_parser *parser, char *buf, size_t len,
         at = short_number(buf + 1, &argc);
 
     if (likely(at && argc > 0 && argc <= argv->cap - first &&
-               (int64_t)argc <= limits->max_multibulk && limits->authenticated)) {
-        uint32_t taken = take_short_bulks(&at, buf + len, limits->max_bulk, argv->items + first,
-                                          (uint32_t)argc);
+               (int64_t)argc <= limits->max_multibulk && limits->max_bulk >= SHORT_MAX &&
+               limits->authenticated)) {
+        uint32_t taken = take_short_bulks(&at, buf + len, argv->items + first, (uint32_t)argc);
         argv->len = first + taken;
         if (likely(taken == argc)) {
             *out = (struct resp_command){ .argv_first = first,

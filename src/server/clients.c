@@ -120,6 +120,21 @@ static bool set_one_limit(struct output_limit *limits, const struct slice *words
     return true;
 }
 
+static uint64_t lower_limit(uint64_t least, uint64_t limit_bytes)
+{
+    return limit_bytes && limit_bytes < least ? limit_bytes : least;
+}
+
+static void find_least_limit(struct clients *clients)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < CLIENT_CLASSES; i++) {
+        least = lower_limit(least, clients->config.output_limits[i].hard_bytes);
+        least = lower_limit(least, clients->config.output_limits[i].soft_bytes);
+    }
+    clients->least_output_limit = least;
+}
+
 static bool set_output_limits(void *owner, const struct slice *words, size_t count,
                               struct config_error *error)
 {
@@ -133,6 +148,7 @@ static bool set_output_limits(void *owner, const struct slice *words, size_t cou
             return false;
     }
     memcpy(clients->config.output_limits, limits, sizeof(limits));
+    find_least_limit(clients);
     return true;
 }
 
@@ -461,12 +477,20 @@ static void check_output_limits(struct client *client)
         cut_slow_reader(client, "soft");
 }
 
+static void note_output(struct clients *clients, size_t waiting)
+{
+    if (waiting > clients->recent_max_output)
+        clients->recent_max_output = waiting;
+}
+
 void client_output_added(struct client *client)
 {
     struct clients *clients = client->server->clients;
     size_t waiting = client->conn.out.bytes;
-    if (waiting > clients->recent_max_output)
-        clients->recent_max_output = waiting;
+    // Most replies: the client is to be sent some already, and is far from any limit.
+    if (likely(list_linked(&client->pending_link)) && waiting <= clients->least_output_limit)
+        return;
+    note_output(clients, waiting);
     const struct output_limit *limit = &clients->config.output_limits[class_of(client)];
     if (unlikely((limit->hard_bytes && waiting > limit->hard_bytes) ||
                  (limit->soft_bytes && waiting > limit->soft_bytes) || client->soft_limit_since_us))
@@ -551,6 +575,7 @@ static void flush_all(void *udata)
         list_remove(link);
         if (client->flags & CLIENT_CLOSING)
             continue;
+        note_output(clients, client->conn.out.bytes);
         if (unlikely(client->effect_offset > clients->server->durable_offset))
             park(clients, client);
         else
