@@ -379,8 +379,8 @@ method() {
     memory) echo "Sizes: $(tr ' ' , <<<"$sizes" | sed 's/,/, /g'). A key is \`key:%012d\`; the big" \
         "collections are one key (of hashes ten) of \`field:N\` \`value:N\`, \`member:N\`, random" \
         "32-bit scores for \`member:N\`, and \`element:N\`." ;;
-    latency) echo "2,000 GETs or PINGs a second; inserting: one connection, pipeline 256. The median of" \
-        "windows of 1 s (longest: of all), the best of $latency_rounds rounds." ;;
+    latency) echo "2,000 GETs or PINGs a second; inserting: one connection, pipeline 256. Of the parts of 1 M" \
+        "keys, the best of $latency_rounds rounds each, the median p99.9 and the longest wait." ;;
     esac
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How long a server lets one connection wait at a fixed rate of commands, while it does something else.
 //
-//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] COMMAND
+//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] [-u PID] COMMAND
 //
 // The command is written as people write it, words between single blanks; %k in them stands for a
 // random number below RANGE in 12 digits. Its replies must all be as long as the first one. Commands
 // go out on time whether or not earlier ones were answered, and each counts from when it was sent, so
 // a stall shows in all that fall into it. The first 200 ms don't count. With -b a BGSAVE is sent
-// behind them, and the probe goes on for MS, and until INFO says that the BGSAVE has ended.
+// behind them, and the probe goes on for MS, and until INFO says that the BGSAVE has ended. With -u it
+// ends when process PID does, and after MS at the latest.
 //
 // Prints p50, p99, p99.9 and the maximum in ms, how many ms the BGSAVE took ("-" without one), and p99.9
 // of the commands sent while it ran (the same "-"). With -s, p99.9 and the maximum in ms of the stalls
@@ -23,6 +24,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +42,7 @@ struct options {
     uint64_t range;
     bool bgsave;
     pid_t server;  // 0: nobody asks what it works
+    pid_t until;   // 0: for as long as the window is
     const char *command;
 };
 
@@ -47,6 +50,8 @@ struct probe {
     struct options options;
     int fd;
     int control;
+    int until;  // readable when that process has ended; -1: none
+    bool ended;
     struct random random;
     struct bytes request;
     size_t reply_len;  // of every command's reply
@@ -221,7 +226,7 @@ static void act(struct probe *probe, uint64_t now_us, uint64_t start_us)
 static bool is_over(const struct probe *probe, uint64_t now_us)
 {
     return probe->begun_us != 0 && probe->ended_us != 0 &&
-           now_us - probe->begun_us >= probe->options.window_us;
+           (probe->ended || now_us - probe->begun_us >= probe->options.window_us);
 }
 
 static void run(struct probe *probe)
@@ -237,12 +242,14 @@ static void run(struct probe *probe)
         }
         act(probe, now_us, start_us);
         struct pollfd fds[] = { { .fd = probe->fd, .events = POLLIN },
-                                { .fd = probe->control, .events = POLLIN } };
+                                { .fd = probe->control, .events = POLLIN },
+                                { .fd = probe->ended ? -1 : probe->until, .events = POLLIN } };
         now_us = clock_mono_us_now();
         uint64_t wait_us = next_us > now_us ? next_us - now_us : 0;
         struct timespec wait = { .tv_sec = (time_t)(wait_us / 1000000),
                                  .tv_nsec = (long)(wait_us % 1000000) * 1000 };
-        ppoll(fds, 2, &wait, NULL);
+        ppoll(fds, 3, &wait, NULL);
+        probe->ended = probe->ended || fds[2].revents;
         if (fds[0].revents)
             read_answers(probe);
         if (fds[1].revents)
@@ -295,7 +302,7 @@ static struct options parse_options(int argc, char **argv)
     struct options options = { .range = 1 };
     uint64_t rate = 0;
     int letter;
-    while ((letter = getopt(argc, argv, "p:R:t:r:bs:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:R:t:r:bs:u:")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'R': rate = option_number(optarg, 100000); break;
@@ -303,12 +310,13 @@ static struct options parse_options(int argc, char **argv)
         case 'r': options.range = option_number(optarg, UINT32_MAX); break;
         case 'b': options.bgsave = true; break;
         case 's': options.server = (pid_t)option_number(optarg, INT32_MAX); break;
+        case 'u': options.until = (pid_t)option_number(optarg, INT32_MAX); break;
         default: exit(2);
         }
     }
     if (!options.port || !rate || !options.window_us || !options.range || optind != argc - 1)
         fail("usage: bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] "
-             "COMMAND");
+             "[-u PID] COMMAND");
     options.period_us = 1000000 / rate;
     options.command = argv[optind];
     return options;
@@ -324,6 +332,9 @@ int main(int argc, char **argv)
     probe->stall_us = mem_alloc(SAMPLES_MAX * sizeof *probe->stall_us);
     if (options.server && clock_getcpuclockid(options.server, &probe->server_clock) != 0)
         fail("there is no such process");
+    probe->until = options.until ? pidfd_open(options.until, 0) : -1;
+    if (options.until && probe->until < 0)
+        fail("there is no process to wait for");
     random_seed(&probe->random, 1);
     probe->fd = connect_local(options.port);
     probe->control = connect_local(options.port);
@@ -334,6 +345,8 @@ int main(int argc, char **argv)
     report(probe);
     close(probe->fd);
     close(probe->control);
+    if (probe->until >= 0)
+        close(probe->until);
     bytes_release(&probe->request);
     bytes_release(&probe->answer);
     mem_free(probe->took_us, SAMPLES_MAX * sizeof *probe->took_us);

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Turns the samples of bench_latency.sh into a table and says which bounds hold; exit status 1 if one
-# does not. Of a round the median p99.9 of its windows counts and their longest wait; of all rounds the
-# best one, of each figure.
+# does not. Of each part of a case the best round counts, of each figure; of the parts the median p99.9
+# and the longest wait.
 #
 #   awk -f latency.awk bounds.txt SAMPLES
 #
-#   latency  server case round p50 p99 p999 max - - own_p999 own_max      ms
+#   latency  server case round part p50 p99 p999 max - - own_p999 own_max      ms
 
 BEGIN {
     FS = "\t"
@@ -18,10 +18,10 @@ BEGIN {
     name["max"] = "longest wait"
     name["own_p999"] = "p99.9 of the server's own work in a wait"
     name["own_max"] = "the server's own work in the longest"
-    column["p999"] = 7
-    column["max"] = 8
-    column["own_p999"] = 11
-    column["own_max"] = 12
+    column["p999"] = 8
+    column["max"] = 9
+    column["own_p999"] = 12
+    column["own_max"] = 13
 }
 
 /^#/ || /^[ \t]*$/ { next }
@@ -38,18 +38,21 @@ $1 == "latency" {
         seen[$3] = 1
         cases[++case_count] = $3
     }
-    if ($4 > rounds)
-        rounds = $4
-    n = ++windows[$2, $3, $4]
-    for (what in column)
-        value[$2, $3, $4, what, n] = $(column[what]) + 0
+    if ($5 > parts[$3])
+        parts[$3] = $5
+    for (what in column) {
+        x = $(column[what]) + 0
+        at = $2 SUBSEP $3 SUBSEP $5 SUBSEP what
+        if (!(at in value) || x < value[at])
+            value[at] = x
+    }
 }
 
-# Of one round: the median of its windows, or the largest.
-function of_round(server, kind, round, what,    i, j, n, x, sorted) {
-    n = windows[server, kind, round]
+# Over the parts: the median, or the largest.
+function best(server, kind, what,    i, j, n, x, sorted) {
+    n = parts[kind]
     for (i = 1; i <= n; i++) {
-        x = value[server, kind, round, what, i]
+        x = value[server, kind, i, what]
         for (j = i - 1; j > 0 && sorted[j] > x; j--)
             sorted[j + 1] = sorted[j]
         sorted[j + 1] = x
@@ -57,15 +60,6 @@ function of_round(server, kind, round, what,    i, j, n, x, sorted) {
     if (what ~ /max/)
         return sorted[n]
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
-}
-
-function best(server, kind, what,    round, x, low) {
-    low = of_round(server, kind, 1, what)
-    for (round = 2; round <= rounds; round++) {
-        x = of_round(server, kind, round, what)
-        low = x < low ? x : low
-    }
-    return low
 }
 
 function row(kind,    ours, theirs) {
