@@ -38,6 +38,9 @@
 // is looked for again from the root, which is simpler than following it through the changes, and
 // rare.
 //
+// Another key. An element whose new prefix is in the middle of its leaf, and no other element's, is
+// moved there: nothing else changes. Otherwise it is taken out and inserted.
+//
 // At the ends. Before all others or behind all, a full node isn't split in half: the new node gets
 // one element, so that ascending and descending insertion leave full nodes behind. Where nodes are
 // evened out or split at the end of the order, all but the last are packed: insertions with some

@@ -3,8 +3,8 @@
 //
 // Who looks an element up waits for its bucket, and then for the element. The commands of a batch are
 // known before the first one is run: all their buckets are fetched, then all the elements that these
-// name. That takes a quarter off the CPU of ZADD into 600,000 members. Going on to the leaves of a sorted set's
-// tree, which takes descents of its own, costs more than it saves.
+// name. That takes a quarter off the CPU of ZADD into 600,000 members. Going on to the leaves of a
+// sorted set's tree, which takes descents of its own, costs more than it saves.
 //
 // Nothing depends on it: what a command finds is looked up when it is run.
 #include "server/batch_internal.h"

@@ -6,11 +6,12 @@
 // for a client between two commands, and not parsing and prefetching, which is done for many at once.
 //
 // A reading costs 9 ns where GET costs 140. So brief commands (fast, read-only, of few arguments: GET,
-// TTL, HGET..., and writes whose rows say so: INCR...) that follow one another in a batch, each the same, share a reading, four at a time, and
-// each is counted with its share. A group ends early with a command that removed an expired key, which may have been
-// large. So a brief command can take long only by outside interference; of a group that did, the last
-// command gets what is more than usual, in the statistics and in the slow log. Who sets the slow log's
-// threshold below a millisecond has every command timed by itself.
+// TTL, HGET..., and writes whose rows say so: INCR...) that follow one another in a batch, each the
+// same, share a reading, four at a time, and each is counted with its share. A group ends early with a
+// command that removed an expired key, which may have been large. So a brief command can take long only
+// by outside interference; of a group that did, the last command gets what is more than usual, in the
+// statistics and in the slow log. Who sets the slow log's threshold below a millisecond has every
+// command timed by itself.
 #pragma once
 
 #include "server/ctx.h"
