@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Arguments, configuration, and the subsystems in the order in which they start and stop.
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
 #include "base/random.h"
-#include "base/hash.h"
 #include "commands/families.h"
 #include "net/loop.h"
 #include "persist/aof.h"

@@ -6,10 +6,10 @@
 #include "check_rdb.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/hash.h"
 #include "persist/rdb_load.h"
 #include "server/server.h"
 #include "store/keyspace.h"

@@ -28,14 +28,14 @@ static inline struct slice slice_of(const char *text)
 // words that overlap.
 static inline bool same_bytes(const char *a, const char *b, size_t len)
 {
-    uint64_t words[4];
+    uint64_t parts[4];
     if (len < 8 || len > 16)
         return len == 0 || memcmp(a, b, len) == 0;
-    memcpy(&words[0], a, 8);
-    memcpy(&words[1], b, 8);
-    memcpy(&words[2], a + len - 8, 8);
-    memcpy(&words[3], b + len - 8, 8);
-    return ((words[0] ^ words[1]) | (words[2] ^ words[3])) == 0;
+    memcpy(&parts[0], a, 8);
+    memcpy(&parts[1], b, 8);
+    memcpy(&parts[2], a + len - 8, 8);
+    memcpy(&parts[3], b + len - 8, 8);
+    return ((parts[0] ^ parts[1]) | (parts[2] ^ parts[3])) == 0;
 }
 
 static inline bool slice_equal(struct slice a, struct slice b)

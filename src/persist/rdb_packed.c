@@ -2,9 +2,9 @@
 // Listpacks and intsets that come from outside: see rdb_packed.h.
 #include "persist/rdb_packed.h"
 
+#include "base/hash.h"
 #include "base/little_endian.h"
 #include "base/memory.h"
-#include "base/hash.h"
 #include "ds/intset.h"
 #include "ds/listpack_inl.h"
 #include "persist/ziplist.h"

@@ -97,7 +97,7 @@ struct clients {
     uint64_t recent_max_input;  // largest buffers since the last clients_new_peaks()
     uint64_t recent_max_output;
     uint64_t least_output_limit;  // of all classes, in bytes; 0: not known yet
-    uint64_t earlier_max_input;  // and between that one and the one before
+    uint64_t earlier_max_input;   // and between that one and the one before
     uint64_t earlier_max_output;
     size_t buffers_bytes;  // held by all clients but replicas when the last second ended
     uint64_t

@@ -163,12 +163,11 @@ struct command {
     uint32_t acl;  // categories beyond those that follow from the flags
     struct key_spec keys[COMMAND_KEY_SPECS_MAX];
     const char *tips[4];
-    const char *deprecated_since;
-    const char *replaced_by;
+    const char *deprecated_since, *replaced_by;
     const char *refusal;    // how the error begins where it is not run; NULL: as everywhere
     bool is_syscmd;         // not for applications, as COMMAND DOCS says
     bool barrier;           // may keep what its client sent behind it from being run
-    bool brief;             // takes next to no time, whatever is asked; fast reads of few arguments do
+    bool brief;             // takes next to no time, whatever is asked; fast reads are it anyway
     bool while_subscribed;  // a RESP2 client may run it while it has subscriptions
     int16_t element;  // where an element of the first key's value is named (batch_ahead.c), or 0
     const struct command_arg *args;

@@ -19,11 +19,11 @@
 #include "server/pubsub.h"
 
 #include "base/glob.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "base/outq.h"
 #include "base/panic.h"
-#include "base/hash.h"
 #include "ds/radix.h"
 #include "ds/table.h"
 #include "resp/writer.h"

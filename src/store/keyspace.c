@@ -3,9 +3,9 @@
 #include "store/keyspace.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/hash.h"
 #include "ds/table_inl.h"
 #include "store/aside.h"
 #include "store/elements.h"

@@ -2,10 +2,10 @@
 // Hashes: see hash.h.
 #include "types/hash.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/panic.h"
-#include "base/hash.h"
 #include "ds/listpack_inl.h"
 #include "ds/table_inl.h"
 #include "store/digest.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Large sorted sets: a table of elements by member, and a tree of the same elements in order.
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/hash.h"
 #include "ds/table_inl.h"
 #include "types/zset_internal.h"
 

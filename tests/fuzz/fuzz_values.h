@@ -3,10 +3,10 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/panic.h"
-#include "base/hash.h"
 #include "ds/quicklist.h"
 #include "store/digest.h"
 #include "store/keyspace.h"

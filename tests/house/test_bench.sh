@@ -62,6 +62,7 @@ expect_said 'a bound is one line' '| 17 | 16.6 | holds |' \
     awk -f utils/bench/report.awk bounds.txt samples.tsv
 
 # Every bound is about something that bench.sh measures.
+# shellcheck disable=SC2016 # what stands there is bench.sh's
 measured=$(sed -n -e 's/^ *\[\([A-Za-z0-9-]*\)\]=.*/\1/p' -e 's/^ *\[ -z "$(chosen \([a-z]*\))" \].*/\1/p' \
     "$root/utils/bench/bench.sh"; echo GET; echo SET)
 unknown=$(awk -F '|' '/^(cpu|memory) / { gsub(/ /, ""); print $2 }' "$root/utils/bench/bounds.txt" |

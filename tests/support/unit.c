@@ -3,14 +3,15 @@
 #include "support/unit.h"
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "base/hash.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 // Fixed, so that a run can be repeated.
-static const uint8_t test_hash_key[HASH_KEY_BYTES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+static const uint8_t test_hash_key[HASH_KEY_BYTES] = { 0, 1, 2,  3,  4,  5,  6,  7,
+                                                       8, 9, 10, 11, 12, 13, 14, 15 };
 
 int unit_main(Suite *(*make)(void), int argc, char **argv)
 {

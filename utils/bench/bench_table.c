@@ -19,9 +19,9 @@
 // clock. The exit status is 1 if a bound does not hold. --quick stops at 1 M keys, and leaves out
 // the bound that is about 10 M.
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/hash.h"
 #include "ds/table.h"
 #include "ds/table_inl.h"
 
@@ -440,7 +440,8 @@ static void bench_longest_insert(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-    static const uint8_t hash_key[HASH_KEY_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+    static const uint8_t hash_key[HASH_KEY_BYTES] = { 1, 2,  3,  4,  5,  6,  7,  8,
+                                                      9, 10, 11, 12, 13, 14, 15, 16 };
     bool quick = argc == 2 && strcmp(argv[1], "--quick") == 0;
     if (argc > 1 && !quick) {
         fprintf(stderr, "usage: bench_table [--quick]\n");

@@ -2,8 +2,8 @@
 // Tests of the tables of keys that clients take an interest in.
 #include "server/interest.h"
 
-#include "base/memory.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "store/keyspace.h"
 #include "support/unit.h"
 

@@ -2,9 +2,9 @@
 // Tests of what types say of their elements: every range, both ways, in every encoding.
 #include "store/elements.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/numbers.h"
-#include "base/hash.h"
 #include "store/keyspace.h"
 #include "support/unit.h"
 #include "types/list.h"
