@@ -121,7 +121,9 @@ def sleeper(room, kinds, long, backlog, full_syncs_most):
     flood.stop()
     pair.replica.await_link()
     full = pair.primary.counters()[0] - before
-    expect(full <= full_syncs_most, f"{full} full syncs, {full_syncs_most} would have been enough")
+    # redis-server holds no writer back: on a busy machine a replica that receives a data set falls behind again.
+    most = full_syncs_most if pair.primary.is_ours() else full_syncs_most + 2
+    expect(full <= most, f"{full} full syncs, {most} would have been enough")
     keys = pair.check()
     return f"{full} full syncs, slowest SET {flood.slowest_s * 1000:.0f} ms; {keys} keys"
 
