@@ -119,18 +119,10 @@ bool btree_release_step(struct btree *tree, size_t budget)
     return tree->height == 0;
 }
 
-// How many of the node's keys are below `key`. Without branches: where the search goes cannot be
-// foreseen.
+// How many of the node's keys are below `key`.
 static inline unsigned keys_below(const struct btree_inner *inner, uint64_t key)
 {
-    const uint64_t *begin = inner->keys;
-    unsigned left = inner->node.count;
-    while (left > 1) {
-        unsigned half = left / 2;
-        begin += half & -(unsigned)(begin[half - 1] < key);
-        left -= half;
-    }
-    return (unsigned)(begin - inner->keys) + (*begin < key);
+    return btree_words_below(inner->keys, inner->node.count, key);
 }
 
 static unsigned keys_not_above(const struct btree_inner *inner, uint64_t key)

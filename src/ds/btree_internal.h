@@ -49,6 +49,20 @@ _Static_assert(sizeof(struct btree_leaf) + BTREE_LEAF_SLOTS * sizeof(uint64_t) =
                "a leaf fills a size class");
 _Static_assert(sizeof(struct btree_inner) <= BTREE_NODE_BYTES, "an inner node fits a size class");
 
+// How many of the words, which ascend, are below `word`. Without branches: where the search goes
+// cannot be foreseen.
+static inline unsigned btree_words_below(const uint64_t *words, unsigned count, uint64_t word)
+{
+    const uint64_t *begin = words;
+    unsigned left = count;
+    while (left > 1) {
+        unsigned half = left / 2;
+        begin += half & -(unsigned)(begin[half - 1] < word);
+        left -= half;
+    }
+    return (unsigned)(begin - words) + (left == 1 && *begin < word);
+}
+
 static inline struct btree_leaf *btree_as_leaf(const struct btree_node *node)
 {
     return (struct btree_leaf *)node;

@@ -12,19 +12,6 @@ struct span {
     unsigned end;
 };
 
-// How many slots are below this word.
-static unsigned count_below_word(const struct btree_leaf *leaf, uint64_t word)
-{
-    const uint64_t *begin = leaf->slots;
-    unsigned left = leaf->node.count;
-    while (left > 1) {
-        unsigned half = left / 2;
-        begin += half & -(unsigned)(begin[half - 1] < word);
-        left -= half;
-    }
-    return (unsigned)(begin - leaf->slots) + (left == 1 && *begin < word);
-}
-
 // The slots whose prefix is the key's: those before are below it, those behind above it.
 static struct span same_prefix(const struct btree_leaf *leaf, uint64_t key)
 {
@@ -36,7 +23,7 @@ static struct span same_prefix(const struct btree_leaf *leaf, uint64_t key)
     if (prefix > BTREE_PREFIX_MAX) {
         return (struct span){ count, count };
     }
-    unsigned begin = count_below_word(leaf, prefix << BTREE_POINTER_BITS);
+    unsigned begin = btree_words_below(leaf->slots, count, prefix << BTREE_POINTER_BITS);
     if (begin == count || btree_slot_prefix(leaf->slots[begin]) != prefix) {
         return (struct span){ begin, begin };
     }
@@ -44,7 +31,7 @@ static struct span same_prefix(const struct btree_leaf *leaf, uint64_t key)
         return (struct span){ begin, begin + 1 };
     }
     uint64_t last = prefix << BTREE_POINTER_BITS | ((UINT64_C(1) << BTREE_POINTER_BITS) - 1);
-    return (struct span){ begin, count_below_word(leaf, last) };
+    return (struct span){ begin, btree_words_below(leaf->slots, count, last) };
 }
 
 // The middle of the span; what the step after this one will read is fetched meanwhile.

@@ -14,7 +14,7 @@ key_count=100000
 clients=50
 fifty=$(printf 'x%.0s' {1..50})
 
-# Placeholders are those of bench_load.
+# What stands behind a % is filled in by bench_load.
 declare -A workload_command=(
     [GET]='GET key:%k'
     [SET]="SET key:%k %k:$fifty"
