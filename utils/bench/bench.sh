@@ -14,9 +14,9 @@
 # Both servers run at the same time, pinned to one CPU, and are measured in turn with the load on
 # another; who begins changes each round. CPU time is user and system time of all threads of the
 # process, as the scheduler counts it, and each measurement is made long enough for BENCH_SECONDS of it.
-# It counts what a command costs the server, however busy the load generator is. The round in which
-# a server used least counts: what other guests of the same host do to caches, clocks and the
-# load generator only ever adds. Many short rounds see such a moment where few long ones don't.
+# It counts what a command costs the server, however busy the load generator is. Each round gives the ratio of
+# two measurements that follow on each other, and the median of the rounds counts: what other guests of the
+# same host do to caches and clocks lasts longer than a round, so it is in both, or spoils one round of many.
 # Of collections and SETEX both servers get the same number of commands, the one that is slower uses
 # BENCH_SECONDS: these commands make the collection or the keyspace grow.
 #
@@ -366,10 +366,10 @@ method() {
     strings) echo "Load: \`redis-benchmark -c $clients -r $keys -d $value_bytes -P DEPTH\` on" \
         "$keys keys; MGET asks for 10 keys. SETEX: \`bench_load -c $clients -P 16\`, new keys with" \
         "$value_bytes bytes and a TTL of a day in an empty server. $rounds rounds, $seconds s of" \
-        "server CPU a measurement; the best of the rounds counts." ;;
+        "server CPU a measurement; the median of the rounds' ratios counts." ;;
     collections)
         echo "Load: \`bench_load -c $clients -P 16\`. $rounds rounds, $seconds s of server CPU a" \
-            "measurement; the best of the rounds counts."
+            "measurement; the median of the rounds' ratios counts."
         echo "LPUSH and RPOP: one list, \`element:N\`. SADD and HSET: into one empty key, random" \
             "\`member:N\` and \`field:N\` \`value:N\` of $keys. ZADD: random 32-bit scores for" \
             "random members of $members; ZRANK: random ones of them; ZRANGE: 100 of them from a" \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Turns the samples of bench.sh into tables and says which bounds hold; exit status 1 if one does
-# not. Ratios are ours / theirs of the best rounds (CPU), medians (throughput, p99) or means (memory).
+# not. A ratio of CPU times is the median of ours / theirs of each round, all other figures of speed are
+# medians of the rounds; those of memory are means of the sizes.
 #
 #   awk -f report.awk bounds.txt SAMPLES
 #
@@ -89,12 +90,14 @@ function median(values, at,    i, j, n, x, sorted) {
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
-# The smallest of them.
-function least(values, at,    i, low) {
-    low = values[at, 1]
-    for (i = 2; i <= rounds[at]; i++)
-        low = values[at, i] < low ? values[at, i] : low
-    return low
+# The median of what one server used for a row in each round, as parts of what the other did in the same round.
+function median_ratio(row,    i, ours, theirs) {
+    ours = "ours" SUBSEP row
+    theirs = "theirs" SUBSEP row
+    rounds[row] = rounds[ours]
+    for (i = 1; i <= rounds[row]; i++)
+        ratio[row, i] = cpu[ours, i] / cpu[theirs, i]
+    return median(ratio, row)
 }
 
 # Thousands, with a digit behind the point where there are few.
@@ -103,10 +106,10 @@ function thousands(number) {
     return sprintf(number < 10 ? "%.1f" : "%.0f", number)
 }
 
-function speed_table(    i, part, ours, theirs, a, b, low) {
-    print "Server CPU microseconds per command (user and system, the best round; in brackets the median of"
-    print "the rounds), thousands of commands per second, and p99 in ms as the load generator saw it. Floor:"
-    print "a server that parses nothing and sends canned replies; behind the ratio, by how many microseconds"
+function speed_table(    i, part, ours, theirs, own, of_floor, relation) {
+    print "Server CPU microseconds per command (user and system), thousands of commands per second, and p99 in"
+    print "ms as the load generator saw it, all medians of the rounds; the ratio is the median of the rounds' ratios."
+    print "Floor: a server that parses nothing and sends canned replies; behind the ratio, by how many microseconds"
     print "ours is above it:"
     print ""
     print "| command | pipeline | CPU floor | CPU ours | CPU theirs | **ratio** | above floor | k/s ours | k/s theirs | p99 ours | p99 theirs |"
@@ -115,14 +118,13 @@ function speed_table(    i, part, ours, theirs, a, b, low) {
         split(rows[i], part, SUBSEP)
         ours = "ours" SUBSEP rows[i]
         theirs = "theirs" SUBSEP rows[i]
-        a = least(cpu, ours)
-        b = least(cpu, theirs)
-        low = least(cpu, "floor" SUBSEP rows[i])
-        measured["cpu", part[1], part[2]] = a / b
-        printf "| %s | %d | %.3f | %.3f (%.3f) | %.3f (%.3f) | **%.3f** | %.3f | %s | %s | %.2f | %.2f |\n", \
-            part[1], part[2], low, a, median(cpu, ours), b, median(cpu, theirs), a / b, a - low, \
-            thousands(median(rps, ours)), thousands(median(rps, theirs)), median(p99, ours), \
-            median(p99, theirs)
+        own = median(cpu, ours)
+        of_floor = median(cpu, "floor" SUBSEP rows[i])
+        relation = median_ratio(rows[i])
+        measured["cpu", part[1], part[2]] = relation
+        printf "| %s | %d | %.3f | %.3f | %.3f | **%.3f** | %.3f | %s | %s | %.2f | %.2f |\n", part[1], part[2], \
+            of_floor, own, median(cpu, theirs), relation, own - of_floor, thousands(median(rps, ours)), \
+            thousands(median(rps, theirs)), median(p99, ours), median(p99, theirs)
     }
     print ""
 }
