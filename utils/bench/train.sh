@@ -85,6 +85,10 @@ each_workload 16 10000
 ask ours config set maxmemory-policy allkeys-lru >/dev/null
 ask ours config set maxmemory 50mb >/dev/null
 load 100000 16 'SET more:%k %k'
+# Before its first append-only file is whole a server doesn't shut down.
+until [[ $(ask ours info persistence) == *aof_rewrite_in_progress:0* ]]; do
+    sleep 0.1
+done
 stop_server ours
 # What was written is loaded again.
 start_server ours --appendonly yes
