@@ -28,6 +28,7 @@ CFLAGS ?= ## more flags for the compiler; WERROR= lets warnings pass, LTO= switc
 V ?= ## 1 shows the commands
 COMPAT_ARGS ?= ## options for make compat, such as --family string
 BENCH ?= all## what make bench measures: strings, collections, memory, latency or all
+PEERS ?= redis-8 valkey-8## what make bench-peers measures beside
 FUZZ_SECONDS ?= 60## how long make fuzz runs each target
 PREFIX ?= /usr/local## where make install puts things
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)## where make install puts respite/respite.conf
@@ -55,6 +56,7 @@ NEEDS_repl-stream := build test
 NEEDS_interchange := build test
 NEEDS_check := build check
 NEEDS_bench := build bench
+NEEDS_bench-peers := build bench
 NEEDS_bench-stall := build bench
 NEEDS_bench-reclaim := build bench
 NEEDS_bench-expire := build bench
@@ -339,6 +341,10 @@ $(B)/lint/shellcheck.stamp: $(SCRIPTS)
 bench: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_floor $(B)/release/utils/bench/bench_probe ## Side by side with redis-server (BENCH=strings|collections|memory|latency|all); rewrites docs/benchmarks.md
 	$(Q)utils/bench/bench.sh $(BENCH)
 
+bench-peers: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_floor $(B)/release/utils/bench/bench_probe ## The same beside newer servers (PEERS=redis-8 valkey-8, fetched by deps/peers.sh), groups as of bench
+	$(Q)deps/peers.sh
+	$(Q)for peer in $(PEERS); do BENCH_PEER=$$peer utils/bench/bench.sh $(BENCH) || exit 1; done
+
 bench-stall: $(SERVER) $(B)/release/utils/bench/bench_load $(B)/release/utils/bench/bench_stall ## How long freeing a collection of a million elements holds up a PING, side by side
 	$(Q)utils/bench/bench_stall.sh
 
@@ -425,7 +431,7 @@ help: ## This list
 	@awk -F '## ' '/^[A-Z_]+ .*## / { split($$1, word, " "); printf "  %-18s %s\n", word[1] "=", $$2 }' Makefile
 
 .PHONY: all debug pgo run install-deps test test-unit test-integration test-long test-replication test-house compat repl-stream interchange test-programs check \
-    $(CHECKS) format bench bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction profile fuzz coverage install uninstall clean help FORCE
+    $(CHECKS) format bench bench-peers bench-stall bench-reclaim bench-expire bench-pubsub bench-persist bench-repl bench-table bench-eviction profile fuzz coverage install uninstall clean help FORCE
 
 # ---- how one mode is built ----------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ expect_said 'a bound is one line' '| 17 | 16.6 | holds |' \
 # Every bound is about something that bench.sh measures.
 # shellcheck disable=SC2016 # what stands there is bench.sh's
 measured=$(sed -n -e 's/^ *\[\([A-Za-z0-9-]*\)\]=.*/\1/p' -e 's/^ *\[ -z "$(chosen \([a-z]*\))" \].*/\1/p' \
-    "$root/utils/bench/bench.sh"; echo GET; echo SET)
+    "$root"/utils/bench/{bench,workloads}.sh)
 unknown=$(awk -F '|' '/^(cpu|memory) / { gsub(/ /, ""); print $2 }' "$root/utils/bench/bounds.txt" |
     grep -vxF "$measured")
 expect_equal 'bounds of what nobody measures' '' "$unknown"

@@ -28,6 +28,7 @@
 #   BENCH_QUICK=1             3 rounds of 0.1 s, three sizes; docs/benchmarks.md stays as it is
 #   BENCH_ONLY='HSET big-hash'   only these commands and kinds; docs/benchmarks.md stays as it is
 #   BENCH_PIPELINES='1 16 100'   of strings
+#   BENCH_PEER=valkey-8          instead of redis-server; the bounds are not about it (make bench-peers)
 #   and those of servers.sh: which servers on which CPUs
 #
 # The exit status is 1 if a bound of bounds.txt does not hold (not in quick runs).
@@ -44,8 +45,8 @@ all) groups='strings collections memory latency' ;;
     ;;
 esac
 
-# shellcheck source=utils/bench/servers.sh
-. "$here/servers.sh"
+# shellcheck source=utils/bench/workloads.sh
+. "$here/workloads.sh"
 
 quick=${BENCH_QUICK:-}
 rounds=${BENCH_ROUNDS:-$([ -n "$quick" ] && echo 3 || echo 15)}
@@ -55,28 +56,15 @@ pipelines=${BENCH_PIPELINES:-1 16 100}
 sizes=$([ -n "$quick" ] && echo 50000 70000 100000 || echo 500000 600000 700000 850000 1000000)
 keys=$([ -n "$quick" ] && echo 100000 || echo 1000000)
 members=$([ -n "$quick" ] && echo 60000 || echo 600000)
-clients=50
 value_bytes=64
 declare -A count
 
 # Commands of bench_load: what is measured of collections and SETEX, what redis-benchmark sends of the
 # others (for the floor's reply), and below which number they are random (0: numbers in order).
-value=$(printf "x%.0s" $(seq "$value_bytes"))
-declare -A load_command=(
-    [GET]='GET key:%k'
-    [SET]="SET key:%k $value"
-    [MGET]="MGET$(printf ' key:%%k%.0s' {1..10})"
+workload_command+=(
     [INCR]='INCR key:%k'
-    [SETEX]="SETEX key:%k 86400 $value"
-    [LPUSH]='LPUSH queue element:%n'
-    [RPOP]='RPOP queue'
-    [SADD]='SADD set member:%n'
-    [HSET]='HSET hash field:%n value:%n'
-    [ZADD]='ZADD zset %s member:%n'
-    [ZRANK]='ZRANK zset member:%n'
+    [SETEX]="SETEX key:%k 86400 $(printf "x%.0s" $(seq "$value_bytes"))"
     [ZRANGE]='ZRANGE zset %n %e'
-    [LRANGE]='LRANGE list 0 99'
-    [HGETALL]='HGETALL profile'
     [SINTER]='SINTER tags:0 tags:1'
 )
 declare -A range=([SADD]=$keys [HSET]=$keys [ZADD]=$members [ZRANK]=$members
@@ -131,7 +119,7 @@ benchmark_collection() {
     local name=$1 what=$2 pipeline=$3 requests=$4 numbers=(-f 0)
     [ -z "${range[$what]:-}" ] || numbers=(-r "${range[$what]}")
     taskset -c "$load_cpu" "$programs/bench_load" -p "${port[$name]}" -c "$clients" -P "$pipeline" \
-        -n "$requests" "${numbers[@]}" "${load_command[$what]}"
+        -n "$requests" "${numbers[@]}" "${workload_command[$what]}"
 }
 
 # Before a command is measured: what it makes grow or shrink is as it was before.
@@ -182,7 +170,7 @@ keep_reply() {
     local command=$1 number=$((${range[$1]:-$keys} / 2)) file=$work/$1.reply
     [ "$command" != RPOP ] || fill ours "$number" 1 'LPUSH queue element:%n'
     taskset -c "$load_cpu" "$programs/bench_load" -p "${port[ours]}" -n 1 -f "$number" -o "$file" \
-        "${load_command[$command]}" >/dev/null || die "ours does not answer $command"
+        "${workload_command[$command]}" >/dev/null || die "ours does not answer $command"
     [[ $(head -c 2 "$file") != [\$*][-0] ]] || die "ours has nothing for $command"
 }
 
@@ -385,7 +373,12 @@ method() {
 }
 
 run_group() {
-    local group=$1 begun=$SECONDS command_line="make bench BENCH=$1" holds=yes report=report.awk
+    local group=$1 begun=$SECONDS holds=yes report=report.awk bounds=$here/bounds.txt
+    local command_line="make bench BENCH=$1"
+    if [ -n "$peer" ]; then
+        bounds=/dev/null
+        command_line="make bench-peers BENCH=$1 PEERS=$peer"
+    fi
     samples=$out/$group.tsv
     : >"$samples"
     [ "$group" != latency ] || report=latency.awk
@@ -402,7 +395,7 @@ run_group() {
         method "$group"
         echo "It took $((SECONDS - begun)) s."
         echo
-        awk -f "$here/$report" "$here/bounds.txt" "$samples" || holds=no
+        awk -f "$here/$report" "$bounds" "$samples" || holds=no
     } >"$out/$group.md"
     cat "$out/$group.md"
     echo

@@ -17,9 +17,9 @@
 # A machine that is taken away for some ms spoils a figure; the server's work comes again in every round.
 # So of each case, and of each part of `grow` by itself, the best round counts.
 #
-#   BENCH_LATENCY_ROUNDS=4    of growth; half as many of the others, which take longer
+#   BENCH_LATENCY_ROUNDS=5
 
-latency_rounds=${BENCH_LATENCY_ROUNDS:-$([ -n "$quick" ] && echo 1 || echo 4)}
+latency_rounds=${BENCH_LATENCY_ROUNDS:-$([ -n "$quick" ] && echo 1 || echo 5)}
 grow_parts=5
 grown=$([ -n "$quick" ] && echo 500000 || echo 5000000)
 evicted=$((grown / 5))
@@ -115,7 +115,7 @@ group_latency() {
             server_env=()
             fill "$name" 0 100000 "${asked[@]}"
             probe_growth "$name" "$round"
-            [ $((round % 2)) = 0 ] || probe_rest "$name" "$round"
+            probe_rest "$name" "$round"
             stop_server "$name"
             echo "latency, round $round of $latency_rounds: $name done" >&2
         done

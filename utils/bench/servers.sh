@@ -7,15 +7,18 @@
 #
 #   BENCH_OURS=build/respite-server  BENCH_THEIRS=redis-server    any two servers; what is measured
 #                             of others than these two is printed only
+#   BENCH_PEER=valkey-8       theirs is one of those that deps/peers.sh fetches
 #   BENCH_SERVER_CPU=0  BENCH_LOAD_CPU=1
 
 server_cpu=${BENCH_SERVER_CPU:-0}
 load_cpu=${BENCH_LOAD_CPU:-1}
 programs=build/release/utils/bench
-declare -A program=([ours]=${BENCH_OURS:-build/respite-server} [theirs]=${BENCH_THEIRS:-redis-server})
+peer=${BENCH_PEER:-}
+declare -A program=([ours]=${BENCH_OURS:-build/respite-server}
+    [theirs]=${BENCH_THEIRS:-${peer:+build/peers/}${peer:-redis-server}})
 declare -A pid port
 server_env=()
-out=build/bench
+out=build/bench${peer:+/$peer}
 work=$(mktemp -d)
 
 die() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The commands that profiles are made of, and what each of them finds: sourced in place of servers.sh,
-# which it brings along.
+# The commands that profiles are made of, and what each of them finds; make bench measures most of them, too.
+# Sourced in place of servers.sh, which it brings along.
 
 # shellcheck source=utils/bench/servers.sh
 . "${BASH_SOURCE[0]%/*}/servers.sh"
