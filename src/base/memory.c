@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -305,8 +307,8 @@ void mem_allocator_stats(struct mem_allocator_stats *out)
     out->muzzy = read_stat("stats.arenas.4096.pmuzzy") * read_stat("arenas.page");
 }
 
-#define TEXT_OF(x)  TEXT_OF_(x)
-#define TEXT_OF_(x) #x
+#define TEXT_OF(x)     TEXT_OF_(x)
+#define TEXT_OF_(x)    #x
 
 const char *mem_allocator_name(void)
 {
@@ -330,9 +332,32 @@ void mem_purge(void)
     mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 }
 
-bool mem_purge_in_background(bool on)
+// As that of the children that save.
+#define PURGE_PRIORITY 10
+
+static bool set_background_thread(bool on)
 {
     return mallctl("background_thread", NULL, NULL, &on, sizeof on) == 0;
+}
+
+// A thread's children inherit its priority, and jemalloc's thread is a child of the one that asks for it.
+// Where it shares its CPU with the server a purge would hold up commands for milliseconds.
+static void *start_background_thread(void *udata)
+{
+    bool *done = udata;
+    (void)setpriority(PRIO_PROCESS, 0, PURGE_PRIORITY);
+    *done = set_background_thread(true);
+    return NULL;
+}
+
+bool mem_purge_in_background(bool on)
+{
+    pthread_t starter;
+    bool done = false;
+    if (!on || pthread_create(&starter, NULL, start_background_thread, &done) != 0)
+        return set_background_thread(on);
+    pthread_join(starter, NULL);
+    return done;
 }
 
 #endif

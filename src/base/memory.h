@@ -82,8 +82,8 @@ bool mem_allocator_report(struct bytes *out);
 void mem_purge(void);
 
 // From now on a thread of the allocator's own does that with pages that have not been used for some seconds;
-// without it, allocating and freeing do, and where nobody does either, nothing. To be called again after a
-// fork. False: there can be no such thread.
+// without it, allocating and freeing do, and where nobody does either, nothing. The thread has a low
+// priority. To be called again after a fork. False: there can be no such thread.
 bool mem_purge_in_background(bool on);
 
 // Gives the calling helper thread its own counters. The main thread needs no call.

@@ -156,6 +156,28 @@ plant samples.tsv </dev/null
 expect_refused 'no stall was measured' 'nothing was measured' \
     awk -f utils/bench/stall.awk utils/bench/bounds.txt samples.tsv
 
+# waits PART P999 LONGEST OWN_LONGEST QUIET...: of ours while keys are inserted; theirs waits 4 ms and works 9, when nobody disturbs it.
+waits() {
+    {
+        printf 'latency\tours\tgrow\t1\t%d\t0.1\t0.2\t%s\t%s\t-\t-\t0.3\t%s\t%d\n' "$@"
+        printf 'latency\ttheirs\tgrow\t1\t%d\t0.1\t0.2\t4\t5\t-\t-\t1\t9\t%d\n' 1 90 2 10 2 70
+    } | plant samples.tsv
+}
+latency_report() {
+    awk -f utils/bench/latency.awk utils/bench/bounds.txt samples.tsv
+}
+
+waits 1 1.5 2 1 90 1 99 99 99 10 2 1 7 6 60 2 2.5 6.5 4 80
+expect_said 'waits: medians of what counts, the smallest longest one of each part' \
+    '| 5 M keys are inserted | 1.50 | 4.00 | 6.50 | 5.00 | **0.30** | 1.00 | **4.00** | 9.00 | 3 of 4, 2 of 3 |' \
+    latency_report
+expect_said 'waits: bound of a ratio' 'p99.9 of a wait, ours / theirs | 0.5 | 0.38 | holds |' latency_report
+waits 1 1.5 2 1 90 2 1 7 6 60
+expect_refused 'waits: broken bound of work' 'ms of ours | 5 | 6.00 | **DOES NOT HOLD** |' latency_report
+waits 1 1.5 2 1 90 2 1 7 6 49
+expect_refused 'waits: nothing counts of a part' \
+    '| 5 M keys are inserted, the server'"'"'s own work in the longest | 5 | | **NOT KNOWN** |' latency_report
+
 # messages CPU...: of ours, rounds with 100 subscribers; theirs is 2 each. And what stalled ones take.
 messages() {
     {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How long a server lets one connection wait at a fixed rate of commands, while it does something else.
 //
-//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] [-u PID] COMMAND
+//   bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] [-u PID] [-q] COMMAND
 //
 // The command is written as people write it, words between single blanks; %k in them stands for a
 // random number below RANGE in 12 digits. Its replies must all be as long as the first one. Commands
@@ -13,7 +13,9 @@
 // Prints p50, p99, p99.9 and the maximum in ms, how many ms the BGSAVE took ("-" without one), and p99.9
 // of the commands sent while it ran (the same "-"). With -s, p99.9 and the maximum in ms of the stalls
 // of the server's own making follow: what process PID worked, with all its threads, from sending a
-// command to its reply. That leaves out what else runs on the machine.
+// command to its reply. That leaves out what else runs on the machine. With -q (not with -b) only those
+// commands count that were under way while the host of a virtual machine took none of its CPUs away (steal in
+// /proc/stat), and what percentage of all that is follows at the end.
 #include "connect.h"
 
 #include "base/bytes.h"
@@ -21,6 +23,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -32,6 +35,8 @@
 #define WARM_US     UINT64_C(200000)
 #define ASK_US      UINT64_C(20000)
 #define LIMIT_US    UINT64_C(120000000)
+#define SLOT_US     UINT64_C(20000)
+#define SLOTS       (LIMIT_US / SLOT_US + 2)
 #define RING        65536
 #define SAMPLES_MAX (UINT64_C(4) << 20)
 
@@ -41,6 +46,7 @@ struct options {
     uint64_t window_us;
     uint64_t range;
     bool bgsave;
+    bool quiet;
     pid_t server;  // 0: nobody asks what it works
     pid_t until;   // 0: for as long as the window is
     const char *command;
@@ -63,11 +69,17 @@ struct probe {
     uint64_t answered;
     uint32_t *took_us;
     uint32_t *stall_us;  // of the same commands
+    uint16_t *slots;     // and the slots, of SLOT_US, in which they were sent and answered
     uint64_t took_count;
     uint64_t took_in_save;  // that many of took_us were sent while the BGSAVE ran
     uint64_t begun_us;      // when it began to count
     uint64_t ended_us;      // when the BGSAVE was seen to have ended
     uint64_t asked_us;
+    int stat;               // /proc/stat
+    uint64_t start_us;      // when slot 0 began
+    uint64_t slots_seen;    // slots of which is known whether anything was stolen in them
+    uint64_t ticks_stolen;  // up to the end of these
+    bool stolen[SLOTS];
     bool due;             // a reply on the control connection
     struct bytes answer;  // what has come of it
 };
@@ -127,6 +139,42 @@ static void send_one(struct probe *probe, uint64_t now_us)
     send_all(probe->fd, probe->request.data, probe->request.len);
 }
 
+static uint64_t slot_of(const struct probe *probe, uint64_t at_us)
+{
+    uint64_t slot = (at_us - probe->start_us) / SLOT_US;
+    return slot < SLOTS ? slot : SLOTS - 1;
+}
+
+// What the host has taken of all CPUs so far, in ticks of 10 ms.
+static uint64_t read_stolen(struct probe *probe)
+{
+    char text[512];
+    ssize_t got = pread(probe->stat, text, sizeof text - 1, 0);
+    uint64_t ticks = 0;
+    if (got <= 0)
+        fail("/proc/stat can't be read");
+    text[got] = '\0';
+    if (sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) != 1)
+        fail("/proc/stat does not say what was stolen");
+    return ticks;
+}
+
+// Notes of the slots that have ended whether anything was stolen in them. The kernel learns of that a moment
+// later, so it can have been in the slot before, too.
+static void watch_host(struct probe *probe, uint64_t now_us)
+{
+    uint64_t slot = slot_of(probe, now_us);
+    if (slot == probe->slots_seen)
+        return;
+    uint64_t ticks = read_stolen(probe);
+    if (ticks != probe->ticks_stolen) {
+        uint64_t first = probe->slots_seen > 0 ? probe->slots_seen - 1 : 0;
+        memset(probe->stolen + first, true, slot - first);
+    }
+    probe->ticks_stolen = ticks;
+    probe->slots_seen = slot;
+}
+
 static void note_answer(struct probe *probe, uint64_t now_us, uint64_t cpu_us)
 {
     uint64_t at = probe->answered++ % RING;
@@ -136,6 +184,8 @@ static void note_answer(struct probe *probe, uint64_t now_us, uint64_t cpu_us)
     uint64_t took_us = now_us - sent_us;
     uint64_t worked_us = cpu_us - probe->sent_cpu_us[at];
     probe->stall_us[probe->took_count] = (uint32_t)(worked_us < took_us ? worked_us : took_us);
+    probe->slots[2 * probe->took_count] = (uint16_t)slot_of(probe, sent_us);
+    probe->slots[2 * probe->took_count + 1] = (uint16_t)slot_of(probe, now_us);
     probe->took_us[probe->took_count++] = (uint32_t)took_us;
     if (probe->ended_us == 0)
         probe->took_in_save = probe->took_count;
@@ -232,6 +282,8 @@ static bool is_over(const struct probe *probe, uint64_t now_us)
 static void run(struct probe *probe)
 {
     uint64_t start_us = clock_mono_us_now();
+    probe->start_us = start_us;
+    probe->ticks_stolen = probe->options.quiet ? read_stolen(probe) : 0;
     uint64_t next_us = start_us;
     uint64_t now_us = start_us;
     while (!is_over(probe, now_us) || probe->answered < probe->sent) {
@@ -241,6 +293,8 @@ static void run(struct probe *probe)
             next_us = (next_us + 2 * period_us > now_us ? next_us : now_us) + period_us;
         }
         act(probe, now_us, start_us);
+        if (probe->options.quiet)
+            watch_host(probe, now_us);
         struct pollfd fds[] = { { .fd = probe->fd, .events = POLLIN },
                                 { .fd = probe->control, .events = POLLIN },
                                 { .fd = probe->ended ? -1 : probe->until, .events = POLLIN } };
@@ -260,6 +314,25 @@ static void run(struct probe *probe)
     }
 }
 
+// Forgets the commands during which something was stolen; says what percentage is left.
+static double keep_quiet(struct probe *probe)
+{
+    uint64_t kept = 0;
+    // The last slot has not ended, but is over.
+    watch_host(probe, clock_mono_us_now() + SLOT_US);
+    for (uint64_t i = 0; i < probe->took_count; i++) {
+        uint64_t first = probe->slots[2 * i];
+        uint64_t count = probe->slots[2 * i + 1] - first + 1;
+        if (memchr(probe->stolen + first, true, count))
+            continue;
+        probe->took_us[kept] = probe->took_us[i];
+        probe->stall_us[kept++] = probe->stall_us[i];
+    }
+    double percent = 100.0 * (double)kept / (double)probe->took_count;
+    probe->took_count = kept;
+    return percent;
+}
+
 static int by_size(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a;
@@ -277,9 +350,14 @@ static double per_mille(uint32_t *values_us, uint64_t count, unsigned mille)
 
 static void report(struct probe *probe)
 {
-    uint64_t count = probe->took_count;
-    if (count == 0)
+    if (probe->took_count == 0)
         fail("no command was answered");
+    double quiet_percent = probe->options.quiet ? keep_quiet(probe) : 100;
+    uint64_t count = probe->took_count;
+    if (count == 0) {
+        printf("- - - - - - - - 0\n");
+        return;
+    }
     bool saved = probe->options.bgsave && probe->took_in_save > 0;
     // In this order: sorting all of them mixes those of the BGSAVE with the others.
     double in_save_ms = saved ? per_mille(probe->took_us, probe->took_in_save, 999) : 0;
@@ -294,6 +372,8 @@ static void report(struct probe *probe)
     if (probe->options.server)
         printf(" %.3f %.3f", per_mille(probe->stall_us, count, 999),
                per_mille(probe->stall_us, count, 1000));
+    if (probe->options.quiet)
+        printf(" %.0f", quiet_percent);
     printf("\n");
 }
 
@@ -302,21 +382,23 @@ static struct options parse_options(int argc, char **argv)
     struct options options = { .range = 1 };
     uint64_t rate = 0;
     int letter;
-    while ((letter = getopt(argc, argv, "p:R:t:r:bs:u:")) != -1) {
+    while ((letter = getopt(argc, argv, "p:R:t:r:bs:u:q")) != -1) {
         switch (letter) {
         case 'p': options.port = (uint16_t)option_number(optarg, UINT16_MAX); break;
         case 'R': rate = option_number(optarg, 100000); break;
         case 't': options.window_us = option_number(optarg, LIMIT_US / 1000) * 1000; break;
         case 'r': options.range = option_number(optarg, UINT32_MAX); break;
         case 'b': options.bgsave = true; break;
+        case 'q': options.quiet = true; break;
         case 's': options.server = (pid_t)option_number(optarg, INT32_MAX); break;
         case 'u': options.until = (pid_t)option_number(optarg, INT32_MAX); break;
         default: exit(2);
         }
     }
-    if (!options.port || !rate || !options.window_us || !options.range || optind != argc - 1)
+    if (!options.port || !rate || !options.window_us || !options.range || optind != argc - 1 ||
+        (options.quiet && options.bgsave))
         fail("usage: bench_probe -p PORT -R PER_SECOND -t MS [-r RANGE] [-b] [-s PID] "
-             "[-u PID] COMMAND");
+             "[-u PID] [-q] COMMAND");
     options.period_us = 1000000 / rate;
     options.command = argv[optind];
     return options;
@@ -330,6 +412,8 @@ int main(int argc, char **argv)
     probe->options = options;
     probe->took_us = mem_alloc(SAMPLES_MAX * sizeof *probe->took_us);
     probe->stall_us = mem_alloc(SAMPLES_MAX * sizeof *probe->stall_us);
+    probe->slots = mem_alloc(2 * SAMPLES_MAX * sizeof *probe->slots);
+    probe->stat = open("/proc/stat", O_RDONLY | O_CLOEXEC);
     if (options.server && clock_getcpuclockid(options.server, &probe->server_clock) != 0)
         fail("there is no such process");
     probe->until = options.until ? pidfd_open(options.until, 0) : -1;
@@ -351,6 +435,8 @@ int main(int argc, char **argv)
     bytes_release(&probe->answer);
     mem_free(probe->took_us, SAMPLES_MAX * sizeof *probe->took_us);
     mem_free(probe->stall_us, SAMPLES_MAX * sizeof *probe->stall_us);
+    mem_free(probe->slots, 2 * SAMPLES_MAX * sizeof *probe->slots);
+    close(probe->stat);
     mem_free(probe, sizeof *probe);
     return 0;
 }
