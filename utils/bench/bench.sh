@@ -62,6 +62,7 @@ declare -A count
 # Commands of bench_load: what is measured of collections and SETEX, what redis-benchmark sends of the
 # others (for the floor's reply), and below which number they are random (0: numbers in order).
 workload_command+=(
+    [MGET]="MGET$(printf ' key:%%k%.0s' {1..10})"
     [INCR]='INCR key:%k'
     [SETEX]="SETEX key:%k 86400 $(printf "x%.0s" $(seq "$value_bytes"))"
     [ZRANGE]='ZRANGE zset %n %e'
