@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# deps/install.sh knows what is missing, and does nothing, quickly, when nothing is.
+# deps/install.sh knows what is missing, and does nothing, quickly, when nothing is; so does deps/peers.sh.
 # shellcheck source=tests/support/house.sh
 . "$(dirname "$0")/../support/house.sh"
 
@@ -38,5 +38,22 @@ bad=$(awk -F '|' '/^#/ || /^[ \t]*$/ { next }
                 print
     }' "$root/deps/packages.txt")
 expect_equal 'lines of deps/packages.txt' '' "$bad"
+
+# Newer servers, for make bench-peers: what refuses them, and that they are fetched once.
+plant bin/apt-get <<'END'
+#!/bin/sh
+[ "$1" = indextargets ] && exec echo "$TARGETS"
+exit 1
+END
+chmod +x "$tree/bin/apt-get"
+expect_refused 'peers: no mirror' "this machine's apt names no mirror of Debian" \
+    env PATH="$tree/bin:$PATH" TARGETS='Other file:/none' deps/peers.sh peers
+expect_refused 'peers: no list' "no list of trixie's packages, see $tree/peers/log" \
+    env PATH="$tree/bin:$PATH" TARGETS='Debian file:/none' deps/peers.sh peers
+for peer in redis-8 valkey-8; do
+    printf '#!/bin/sh\n' | plant "peers/$peer"
+    chmod +x "$tree/peers/$peer"
+done
+expect_equal 'peers: nothing to do' '' "$(cd "$tree" && PATH="$tree/bin:$PATH" deps/peers.sh peers 2>&1)"
 
 finish
