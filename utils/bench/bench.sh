@@ -388,8 +388,7 @@ run_group() {
         start_server theirs
     fi
     "group_$group"
-    stop_server ours
-    stop_server theirs
+    stop_all
     [ -s "$samples" ] || return 0
     {
         machine "$command_line"

@@ -18,7 +18,7 @@
 # A host that takes the CPUs away for some ms spoils what was asked meanwhile, and says so (bench_probe -q
 # leaves it out). A measurement of which less than half is left doesn't count, and there are more rounds until
 # two of each count, of both servers. Of p99.9 the median counts; what the server makes last long comes again in
-# every round, so of the longest wait of each part the best round does.
+# every round, so of the longest wait of each part the best round does. And the CPUs are kept awake.
 #
 #   BENCH_LATENCY_ROUNDS=4       at least so many
 #   BENCH_LATENCY_MOST=12        and at most
@@ -123,6 +123,7 @@ was_quiet() {
 
 group_latency() {
     local name round asked=('SET asked:%k val:%k') order
+    keep_cpus_awake
     for ((round = 1; round <= latency_most; round++)); do
         [ "$round" -le "$latency_rounds" ] || ! was_quiet || break
         order='ours theirs'

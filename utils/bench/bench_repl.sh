@@ -42,15 +42,6 @@ both_cpus=$server_cpu,$load_cpu
 for name in ours theirs; do program[$name-replica]=${program[$name]}; done
 unlimited=(--client-output-buffer-limit 'replica 0 0 0')
 
-stop_all() {
-    local name
-    for name in "${!pid[@]}"; do
-        kill -CONT "${pid[$name]}" 2>/dev/null || true
-        stop_server "$name"
-    done
-}
-trap 'stop_all; rm -rf "$work"' EXIT
-
 sample() {
     local IFS=$'\t'
     echo "$*" >>"$samples"

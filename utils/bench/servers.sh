@@ -33,7 +33,16 @@ stop_server() {
     wait "${pid[$name]}" 2>/dev/null || true
     unset "pid[$name]"
 }
-trap 'stop_server ours; stop_server theirs; stop_server floor; rm -rf "$work"' EXIT
+
+# Also those that have been stopped by a signal.
+stop_all() {
+    local name
+    for name in "${!pid[@]}"; do
+        kill -CONT "${pid[$name]}" 2>/dev/null || true
+        stop_server "$name"
+    done
+}
+trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -102,6 +111,17 @@ start_floor() {
     done
     cat "$work/floor.log" >&2
     die "the floor does not listen on port ${port[floor]}"
+}
+
+# Keeps the CPUs of servers and load from going idle, for an hour at most. Whoever has something to do comes
+# before it. On a virtual machine a CPU that has nothing to do is halted, and what wakes it up costs the CPU
+# that does so a millisecond and more at times, because the host has other things to run meanwhile.
+keep_cpus_awake() {
+    local cpu
+    for cpu in "$server_cpu" "$load_cpu"; do
+        taskset -c "$cpu" timeout 3600 chrt -i 0 bash -c 'while :; do :; done' &
+        pid[awake$cpu]=$!
+    done
 }
 
 # fill NAME FIRST COUNT COMMAND: the command of bench_load with the numbers FIRST to FIRST+COUNT-1.
