@@ -79,9 +79,9 @@ struct probe {
     uint64_t start_us;      // when slot 0 began
     uint64_t slots_seen;    // slots of which is known whether anything was stolen in them
     uint64_t ticks_stolen;  // up to the end of these
-    bool stolen[SLOTS];
-    bool due;             // a reply on the control connection
-    struct bytes answer;  // what has come of it
+    uint8_t stolen[SLOTS];  // 1: something was
+    bool due;               // a reply on the control connection
+    struct bytes answer;    // what has come of it
 };
 
 // ---- the commands -------------------------------------------------------------------------------
@@ -150,12 +150,14 @@ static uint64_t read_stolen(struct probe *probe)
 {
     char text[512];
     ssize_t got = pread(probe->stat, text, sizeof text - 1, 0);
-    uint64_t ticks = 0;
-    if (got <= 0)
+    if (got <= 0 || strncmp(text, "cpu ", 4) != 0)
         fail("/proc/stat can't be read");
     text[got] = '\0';
-    if (sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) != 1)
-        fail("/proc/stat does not say what was stolen");
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    uint64_t ticks = 0;
+    char *at = text + 3;
+    for (unsigned i = 0; i < 8; i++)
+        ticks = strtoull(at, &at, 10);
     return ticks;
 }
 
@@ -169,7 +171,7 @@ static void watch_host(struct probe *probe, uint64_t now_us)
     uint64_t ticks = read_stolen(probe);
     if (ticks != probe->ticks_stolen) {
         uint64_t first = probe->slots_seen > 0 ? probe->slots_seen - 1 : 0;
-        memset(probe->stolen + first, true, slot - first);
+        memset(probe->stolen + first, 1, slot - first);
     }
     probe->ticks_stolen = ticks;
     probe->slots_seen = slot;
@@ -323,7 +325,7 @@ static double keep_quiet(struct probe *probe)
     for (uint64_t i = 0; i < probe->took_count; i++) {
         uint64_t first = probe->slots[2 * i];
         uint64_t count = probe->slots[2 * i + 1] - first + 1;
-        if (memchr(probe->stolen + first, true, count))
+        if (memchr(probe->stolen + first, 1, count))
             continue;
         probe->took_us[kept] = probe->took_us[i];
         probe->stall_us[kept++] = probe->stall_us[i];
