@@ -369,7 +369,7 @@ method() {
         "collections are one key (of hashes ten) of \`field:N\` \`value:N\`, \`member:N\`, random" \
         "32-bit scores for \`member:N\`, and \`element:N\`." ;;
     latency) echo "2,000 GETs or PINGs a second; inserting: one connection, pipeline 256. Of the parts of 1 M" \
-        "keys, the longest wait of the worst part; of p99.9 the median." ;;
+        "keys, the best round of each, the median p99.9 and the longest wait." ;;
     esac
 }
 

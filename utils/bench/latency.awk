@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Turns the samples of bench_latency.sh into a table and says which bounds hold; exit status 1 if one
-# does not. Measurements count of which the host left at least half. Of p99.9 the median of them counts, of the
-# longest wait the smallest of each part of a case, and of the parts the longest.
+# does not. Measurements count of which the host left at least half. Of each part of a case the best round counts,
+# of each figure; of the parts the median p99.9 and the longest wait.
 #
 #   awk -f latency.awk bounds.txt SAMPLES
 #
@@ -45,43 +45,33 @@ $1 == "latency" {
     measured[$2, $3]++
     if ($14 < quiet_percent)
         next
-    n = ++counted[$2, $3]
+    counted[$2, $3]++
     for (what in column) {
         x = $(column[what]) + 0
-        value[$2, $3, what, n] = x
-        at = $2 SUBSEP $3 SUBSEP what SUBSEP "part" SUBSEP $5
+        at = $2 SUBSEP $3 SUBSEP $5 SUBSEP what
         if (!(at in least) || x < least[at])
             least[at] = x
     }
 }
 
-function median(server, kind, what,    i, j, n, x, sorted) {
-    n = counted[server, kind]
+# Over the parts: the median, or the largest.
+function figure_of(server, kind, what,    i, j, n, x, sorted) {
+    n = parts[kind]
     for (i = 1; i <= n; i++) {
-        x = value[server, kind, what, i]
+        x = least[server, kind, i, what]
         for (j = i - 1; j > 0 && sorted[j] > x; j--)
             sorted[j + 1] = sorted[j]
         sorted[j + 1] = x
     }
+    if (what ~ /max/)
+        return sorted[n]
     return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
-}
-
-function longest(server, kind, what,    part, x, most) {
-    for (part = 1; part <= parts[kind]; part++) {
-        x = least[server, kind, what, "part", part]
-        most = x > most ? x : most
-    }
-    return most
-}
-
-function figure_of(server, kind, what) {
-    return what ~ /max/ ? longest(server, kind, what) : median(server, kind, what)
 }
 
 # Whether something of it counts, of all its parts.
 function is_known(server, kind,    part) {
     for (part = 1; part <= parts[kind]; part++)
-        if (!((server, kind, "max", "part", part) in least))
+        if (!((server, kind, part, "max") in least))
             return 0
     return 1
 }
@@ -94,10 +84,10 @@ function row(kind,    ours, theirs) {
         return
     }
     printf "| %s | %.2f | %.2f | %.2f | %.2f | **%.2f** | %.2f | **%.2f** | %.2f | %d of %d, %d of %d |\n", title[kind], \
-        median(ours, kind, "p999"), median(theirs, kind, "p999"), \
-        longest(ours, kind, "max"), longest(theirs, kind, "max"), \
-        median(ours, kind, "own_p999"), median(theirs, kind, "own_p999"), \
-        longest(ours, kind, "own_max"), longest(theirs, kind, "own_max"), \
+        figure_of(ours, kind, "p999"), figure_of(theirs, kind, "p999"), \
+        figure_of(ours, kind, "max"), figure_of(theirs, kind, "max"), \
+        figure_of(ours, kind, "own_p999"), figure_of(theirs, kind, "own_p999"), \
+        figure_of(ours, kind, "own_max"), figure_of(theirs, kind, "own_max"), \
         counted[ours, kind], measured[ours, kind], counted[theirs, kind], measured[theirs, kind]
 }
 
