@@ -36,7 +36,7 @@ fetch() {
     local uri package
     uri=$(mirror)
     [ -n "$uri" ] || die "this machine's apt names no mirror of Debian"
-    rm -rf "$folder"
+    rm -rf "$folder"/{apt,root}
     mkdir -p "$folder"/apt/{lists,cache/archives}/partial "$folder/root"
     : >"$folder/apt/status"
     printf '%s\n' 'Types: deb' "URIs: $uri" "Suites: $suite" 'Components: main' "Signed-By: $keyring" \
@@ -52,7 +52,8 @@ fetch() {
 
 # A launcher that runs a program with the libraries it was built with.
 launcher() {
-    local name=$1 root=$folder/root/usr libraries=("$folder"/root/usr/lib/*-linux-gnu) loader=("$folder"/root/usr/lib*/ld-linux-*.so.*)
+    local name=$1 root=$folder/root/usr
+    local libraries=("$root"/lib/*-linux-gnu) loader=("$root"/lib*/ld-linux-*.so.*)
     cat >"$folder/$name" <<END
 #!/bin/sh
 exec ${loader[0]} --library-path ${libraries[0]} $root/bin/${program[$name]} "\$@"

@@ -50,6 +50,10 @@ expect_refused 'peers: no mirror' "this machine's apt names no mirror of Debian"
     env PATH="$tree/bin:$PATH" TARGETS='Other file:/none' deps/peers.sh peers
 expect_refused 'peers: no list' "no list of trixie's packages, see $tree/peers/log" \
     env PATH="$tree/bin:$PATH" TARGETS='Debian file:/none' deps/peers.sh peers
+echo mine | plant peers/mine
+expect_refused 'peers: no list, again' "no list of trixie's packages" \
+    env PATH="$tree/bin:$PATH" TARGETS='Debian file:/none' deps/peers.sh peers
+expect_equal 'peers: what else is in the folder stays' mine "$(cat "$tree/peers/mine")"
 for peer in redis-8 valkey-8; do
     printf '#!/bin/sh\n' | plant "peers/$peer"
     chmod +x "$tree/peers/$peer"
