@@ -95,7 +95,7 @@ static void fill(redisContext *c)
     expect_int(c, 2, "HSET hash a 1 b two");
     expect_int(c, 3, "ZADD zset -inf a 0 b 1e300 c");
     expect_int(c, 1, "PEXPIRE zset 100000000");
-    expect_ok(c, "SET gone x PX 1");
+    expect_ok(c, "SET gone x PX 50");
     expect_ok(c, "SELECT 0");
 }
 
@@ -115,6 +115,7 @@ START_TEST(all_types_come_back)
     redisContext *c = client_connect(server);
     fill(c);
     expect_ok(c, "SAVE");
+    expect_ok(c, "SELECT 3");
     for (struct deadline limit = deadline(); client_int(c, "EXISTS gone") != 0;)
         deadline_wait(&limit);
     get_digest(c, before);
