@@ -5,7 +5,8 @@
 # waits, 2,000 times a second, beside what makes a server work at length. The two servers take turns, round
 # by round, each alone.
 #
-#   grow    5 M new keys by one connection, pipeline 256, as fast as the server takes them; in parts of 1 M
+#   grow    5 M new keys by one connection, pipeline 256, as fast as the server takes them; in parts of 1 M;
+#           twice a round, the second time in a server that has done the rest
 #   flush   FLUSHALL of these
 #   evict   1 M new keys the same way, at maxmemory, under allkeys-lru
 #   expire  500,000 keys whose time is over in the same second
@@ -17,7 +18,7 @@
 # the more so the faster the server is, and would have it wait for milliseconds.
 # A host that takes the CPUs away for some ms spoils what was asked meanwhile, and says so (bench_probe -q
 # leaves it out). A measurement of which less than half is left doesn't count, and there are more rounds until
-# one of each counts, of both servers. Also the CPUs are kept awake. Much of a busy host stays in the figures
+# one of each counts, of both servers. Also the CPUs are kept from halting. Much of a busy host stays in the figures
 # all the same, while what a server makes last long comes again in every round: so of each case, and of each
 # part of `grow` by itself, the best round counts.
 #
@@ -113,6 +114,8 @@ probe_rest() {
     probe_expiry "$name" "$round"
     fill "$name" 0 "$evicted" 'SADD big member:%n'
     probe_command "$name" del "$round" del big
+    ask "$name" flushall >/dev/null
+    settle "$name" >/dev/null
 }
 
 # Whether a measurement of each counts.
@@ -136,8 +139,11 @@ group_latency() {
             fill "$name" 0 100000 "${asked[@]}"
             probe_growth "$name" "$round"
             probe_rest "$name" "$round"
+            fill "$name" 0 100000 "${asked[@]}"
+            probe_growth "$name" "$round"
             stop_server "$name"
             echo "latency, round $round ($latency_rounds to $latency_most): $name done" >&2
         done
     done
+    let_cpus_halt
 }

@@ -113,15 +113,22 @@ start_floor() {
     die "the floor does not listen on port ${port[floor]}"
 }
 
-# Keeps the CPUs of servers and load from going idle, for an hour at most. Whoever has something to do comes
-# before it. On a virtual machine a CPU that has nothing to do is halted, and what wakes it up costs the CPU
-# that does so a millisecond and more at times, because the host has other things to run meanwhile.
+# Has CPUs without work wait in the kernel instead of halting, until let_cpus_halt, by asking for a latency of
+# 0 us (PM QoS of Linux): on a virtual machine what wakes a halted CPU up costs the CPU that does so a
+# millisecond and more at times, because the host has other things to run meanwhile. A process that only loops is
+# no substitute: however low its priority, the scheduler owes it time, and makes a server that wakes up wait for
+# up to 3 ms.
 keep_cpus_awake() {
-    local cpu
-    for cpu in "$server_cpu" "$load_cpu"; do
-        taskset -c "$cpu" timeout 3600 chrt -i 0 bash -c 'while :; do :; done' &
-        pid[awake$cpu]=$!
-    done
+    if [ -w /dev/cpu_dma_latency ] && exec {awake}<>/dev/cpu_dma_latency; then
+        printf '\0\0\0\0' >&"$awake"
+    else
+        echo 'CPUs without work may halt: /dev/cpu_dma_latency is not for us' >&2
+    fi
+}
+
+let_cpus_halt() {
+    [ -z "${awake:-}" ] || exec {awake}>&-
+    awake=
 }
 
 # fill NAME FIRST COUNT COMMAND: the command of bench_load with the numbers FIRST to FIRST+COUNT-1.
