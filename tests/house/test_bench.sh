@@ -177,6 +177,12 @@ expect_refused 'waits: broken bound of work' 'ms of ours | 5 | 6.00 | **DOES NOT
 waits 1 1.5 2 1 90 2 1 7 6 49
 expect_refused 'waits: nothing counts of a part' \
     '| 5 M keys are inserted, the server'"'"'s own work in the longest | 5 | | **NOT KNOWN** |' latency_report
+plant samples.tsv <<'END'
+latency	ours	flush	1	1	0.1	0.2	1.5	2	-	-	0.3	1	90
+latency	theirs	flush	1	1	0.1	0.2	4	5	-	-	1	9	20
+END
+expect_said 'waits: ours counts where theirs does not' \
+    '| FLUSHALL of 5 M keys | 1.50 | - | 2.00 | - | **0.30** | - | **1.00** | - | 1 of 1, 0 of 1 |' latency_report
 
 # messages CPU...: of ours, rounds with 100 subscribers; theirs is 2 each. And what stalled ones take.
 messages() {

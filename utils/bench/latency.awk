@@ -76,18 +76,19 @@ function is_known(server, kind,    part) {
     return 1
 }
 
+# A figure as the table shows it: "-" if the host took the CPUs away all the time.
+function cell(server, kind, what) {
+    return is_known(server, kind) ? sprintf("%.2f", figure_of(server, kind, what)) : "-"
+}
+
 function row(kind,    ours, theirs) {
     ours = "ours"
     theirs = "theirs"
-    if (!is_known(ours, kind) || !is_known(theirs, kind)) {
-        printf "| %s | the host took the CPUs away all the time | | | | | | | | |\n", title[kind]
-        return
-    }
-    printf "| %s | %.2f | %.2f | %.2f | %.2f | **%.2f** | %.2f | **%.2f** | %.2f | %d of %d, %d of %d |\n", title[kind], \
-        figure_of(ours, kind, "p999"), figure_of(theirs, kind, "p999"), \
-        figure_of(ours, kind, "max"), figure_of(theirs, kind, "max"), \
-        figure_of(ours, kind, "own_p999"), figure_of(theirs, kind, "own_p999"), \
-        figure_of(ours, kind, "own_max"), figure_of(theirs, kind, "own_max"), \
+    printf "| %s | %s | %s | %s | %s | **%s** | %s | **%s** | %s | %d of %d, %d of %d |\n", title[kind], \
+        cell(ours, kind, "p999"), cell(theirs, kind, "p999"), \
+        cell(ours, kind, "max"), cell(theirs, kind, "max"), \
+        cell(ours, kind, "own_p999"), cell(theirs, kind, "own_p999"), \
+        cell(ours, kind, "own_max"), cell(theirs, kind, "own_max"), \
         counted[ours, kind], measured[ours, kind], counted[theirs, kind], measured[theirs, kind]
 }
 
