@@ -14,7 +14,7 @@ PATH=$PATH:/usr/sbin
 # fits nothing that is missing is a failure too.
 missing_metrics='
 cmd=pfcount     # the exporter tries PFCOUNT on each string; HyperLogLogs are still to come
-err=WRONGTYPE   # what PFCOUNT says to that; there is no second type yet
+err=WRONGTYPE   # what PFCOUNT says to strings that are none
 '
 missing_fields=''
 missing_values=''
